@@ -1,0 +1,29 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Attributes that every plugin of this collection documents."""
+
+    DOCUMENTATION = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying the target.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+  async:
+    description: Supports being used with the C(async) keyword.
+  platform:
+    description: Target operating systems that can run it.
+    support: full
+    platforms: posix
+  action_group:
+    description: Use C(group/background.jobs.jobs) in C(module_defaults) to set defaults for it.
+    membership:
+      - background.jobs.jobs
+    support: full
+"""

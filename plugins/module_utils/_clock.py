@@ -1,0 +1,37 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Time as jobs need it: a moment for people (UTC), one for arithmetic (monotonic), and the boot they belong to.
+
+Standard library only, Python 3.6 and up. Private to this collection.
+"""
+
+import datetime
+import time
+
+
+def utc():
+    """Now, ISO 8601 with microseconds: ``2026-11-22T04:45:12.123456Z``."""
+    return datetime.datetime.now(datetime.timezone.utc).strftime('%Y-%m-%dT%H:%M:%S.%fZ')
+
+
+def boot_id():
+    """An id of this boot of the host, or an empty string where the system has none."""
+    try:
+        with open('/proc/sys/kernel/random/boot_id') as stream:
+            return stream.read().strip()
+    except OSError:
+        return ''
+
+
+def now():
+    """This moment in all three forms; two of the same boot can be subtracted whatever the wall clock did."""
+    return {'at': utc(), 'monotonic': time.monotonic(), 'boot': boot_id()}
+
+
+def since(moment):
+    """Seconds since *moment* (of now()), or None where it lies before the last boot."""
+    if moment['boot'] != boot_id():
+        return None
+    return round(time.monotonic() - moment['monotonic'], 3)

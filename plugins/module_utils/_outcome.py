@@ -1,0 +1,135 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How a job ended, in both forms: end.json for us, the result file for everybody who reads ansible-core's.
+
+Standard library only, Python 3.6 and up. Private to this collection.
+"""
+
+import json
+import os
+import signal
+
+from . import _clock
+from . import _store
+
+_STARTED = {'started': True, 'finished': False}
+
+
+def write_started(job):
+    """The result file of a job that runs."""
+    _store.write_json(job.result_file, dict(_STARTED, ansible_job_id=job.id))
+
+
+def write(job, state, status=None, reason=None):
+    """Write that *job* ended; the caller holds its lock.
+
+    *state* None: the module's process ended by itself with wait status *status*, and its output tells the state.
+    end.json comes first: a power cut between the two files leaves one that publish() can finish.
+    """
+    run = job.read('run.json') or {}
+    end = {
+        'state': state, 'reason': reason, 'ended': _clock.utc(), 'elapsed': _clock.since(run) if run else None,
+        'rc': None, 'signal': None, 'pid': run.get('pid'),
+    }
+    if status is not None:
+        end['rc'], end['signal'] = _exit(status)
+    if state is None:
+        result = read_result(job)
+        end['state'] = 'failed' if result is None or _is_failure(result) else 'succeeded'
+        if result is None:
+            end['reason'] = _no_result(job, end)
+    elif reason is None:
+        end['reason'] = _stopped(job, end)
+    job.write('end.json', end)
+    job.forget('payload', 'args', 'launch.json')
+    publish(job, end)
+    return end
+
+
+def publish(job, end):
+    """Write the result file of a job that ended as *end*, in ansible-core's format."""
+    result = None
+    if end['state'] in ('succeeded', 'failed'):
+        result = read_result(job)
+    if result is None:
+        result = {'failed': True, 'msg': end['reason'], 'ansible_job_id': job.id}
+        for key, name in (('data', 'stdout'), ('stderr', 'stderr')):
+            text = read_text(job, name)
+            if text:
+                result[key] = text
+        if end['state'] == 'timed_out':
+            result.update(msg='Timeout exceeded', child_pid=end['pid'])  # ansible-core's text, which people match
+    _store.write_json(job.result_file, result)
+
+
+def read_text(job, name):
+    """What the module printed; bytes that are not UTF-8 survive as lone surrogates."""
+    data = _store.read_file(job.file(name))
+    return None if data is None else data.decode('utf-8', 'surrogateescape')
+
+
+def read_result(job):
+    """The module's result as ansible-core's own job file has it, or None where it printed none."""
+    text = read_text(job, 'stdout')
+    try:
+        result, junk = _parse(text or '')
+    except ValueError:
+        return None
+    if junk:
+        warnings = result.get('warnings', [])
+        result['warnings'] = (warnings if isinstance(warnings, list) else [warnings]) + [junk]
+    stderr = read_text(job, 'stderr')
+    if stderr:
+        result['stderr'] = stderr
+    return result
+
+
+def _parse(text):
+    """(the JSON object in *text*, a warning about what follows it or None); ValueError where there is none.
+
+    Lines before the first that begins with a brace are dropped (a login banner, say), and those after the last
+    that ends with one.
+    """
+    lines = text.splitlines()
+    opening = [number for number, line in enumerate(lines) if line.strip().startswith('{')]
+    closing = [number for number, line in enumerate(lines) if line.strip().endswith('}')]
+    if not opening or not closing or closing[-1] < opening[0]:
+        raise ValueError('no JSON object')
+    first, last = opening[0], closing[-1] + 1
+    result = json.loads('\n'.join(lines[first:last]))
+    junk = None
+    if any(line.strip() for line in lines[last:]):
+        junk = 'Module invocation had junk after the JSON data: %s' % '\n'.join(lines[last:])
+    return result, junk
+
+
+def _is_failure(result):
+    if 'failed' in result:
+        return bool(result['failed'])
+    return result.get('rc', 0) not in (0, '0', None)
+
+
+def _exit(status):
+    """(rc as a shell would tell it, the signal's name or None) of a wait status."""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        return 128 + number, signal.Signals(number).name
+    return os.WEXITSTATUS(status), None
+
+
+def _no_result(job, end):
+    if end['signal']:
+        return 'the module of job %s was ended by %s before it had a result%s' % (
+            job.id, end['signal'], ': was the host out of memory?' if end['signal'] == 'SIGKILL' else '')
+    return 'the module of job %s ended with rc %s and printed no JSON result: see its stdout and stderr in %s' % (
+        job.id, end['rc'], job.path)
+
+
+def _stopped(job, end):
+    spec = job.read('spec.json')
+    if end['state'] == 'timed_out':
+        return 'Timeout exceeded: job %s was stopped after %.1f s, its limit is %g s' % (
+            job.id, end['elapsed'] or spec['limit'], spec['limit'])
+    return 'job %s was stopped on request after %.1f s' % (job.id, end['elapsed'] or 0)

@@ -1,0 +1,41 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A look at one job -> what async_status returns, as ansible-core's own does it.
+
+Used on both sides: by the module when it is called by itself, by the action with a response from the target.
+Standard library only, Python 3.6 and up. Private to this collection.
+"""
+
+
+def status(look):
+    """The result of a look (shape: _runtime.py, op "status")."""
+    if not look['known']:
+        return _missing(look)
+    result = dict(look['result'])
+    if look['job'] is None:  # ansible-core's own file knows of no more than this
+        finished = bool(result) and ('started' not in result or bool(result.get('finished', False)))
+    else:
+        finished = look['ended']
+        result['job'] = look['job']
+        if finished and look['job']['state'] != 'succeeded':
+            result['failed'] = True
+    result.update(ansible_job_id=look['id'], results_file=look['results_file'], started=True, finished=finished)
+    return result
+
+
+def cleanup(look):
+    """The result of removing the files of a job that a look was taken at."""
+    if not look['known']:
+        return _missing(look)
+    return {'ansible_job_id': look['id'], 'erased': look['results_file']}
+
+
+def _missing(look):
+    return {
+        'failed': True, 'ansible_job_id': look['id'], 'started': True, 'finished': True,
+        'msg': 'could not find job %s: user %s has no such file in %s. Look it up as the user it runs as (become, '
+               'become_user) and with the async directory it was started with (ansible_async_dir).'
+               % (look['id'], look['user'], look['looked_in']),
+    }

@@ -1,0 +1,224 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Job files on the target: where they are, who may read them, how they are written.
+
+<async_dir>/<jid>              the result file, in the format of ansible-core's own job files
+<async_dir>/.jobs/<jid>/       the job directory:
+    lock                       flocked for as long as the job's supervisor lives; the kernel's truth about life
+    spec.json                  what was asked for, never changes
+    launch.json, payload, args what to execute; gone as soon as it has been executed
+    run.json                   when and as what the module's process was executed
+    stdout, stderr             what the module's process printed
+    end.json                   how the job ended
+
+A file appears whole or not at all (temporary name, fsync, rename). Everything is private to its owner.
+Standard library only, Python 3.6 and up. Private to this collection.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import pwd
+import re
+import shutil
+import stat
+
+JOB_ID = re.compile(r'j?[0-9]{1,40}\.[0-9]{1,20}')
+JOBS = '.jobs'
+
+
+class StoreError(Exception):
+    """The job files cannot be used; the text is for a person."""
+
+
+def expand_user(path):
+    """Absolute form of *path*; ``~`` is the home of the effective user.
+
+    The password database is asked before $HOME: `environment:` or a become method that keeps $HOME would
+    otherwise make a job's start and its later looks disagree about the place (ansible/ansible#77450).
+    """
+    if path == '~' or path.startswith('~/'):
+        try:
+            home = pwd.getpwuid(os.geteuid()).pw_dir
+        except KeyError:
+            home = os.path.expanduser('~')
+        path = home + path[1:]
+    else:
+        path = os.path.expanduser(path)
+    return os.path.abspath(path)
+
+
+def check_job_id(job_id):
+    """Refuse whatever is not a job id before it becomes part of a path."""
+    if not isinstance(job_id, str) or not JOB_ID.fullmatch(job_id):
+        raise StoreError('%r is not a job id: expected something like j20261122044512123456.12345678' % (job_id,))
+    return job_id
+
+
+def write_file(path, data):
+    """Write *data* (bytes) so that a reader, or a power cut, finds the old file or the new one, never a part."""
+    temporary = '%s.%d.tmp' % (path, os.getpid())
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(fd, 'wb') as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.rename(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def read_file(path, limit=-1):
+    """The bytes of *path*, at most *limit* of them, or None where there is no such file."""
+    try:
+        with open(path, 'rb') as stream:
+            return stream.read(limit)
+    except FileNotFoundError:
+        return None
+
+
+def write_json(path, value):
+    write_file(path, json.dumps(value).encode('ascii'))
+
+
+def read_json(path):
+    data = read_file(path)
+    return None if data is None else json.loads(data.decode('utf-8'))
+
+
+class Store(object):
+    """The jobs of one async directory, as the effective user sees them."""
+
+    def __init__(self, async_dir):
+        self.root = expand_user(async_dir)
+        self.jobs = os.path.join(self.root, JOBS)
+
+    def prepare(self):
+        """Make the directories, or refuse ones that somebody else could have prepared for us."""
+        for path in (self.root, self.jobs):
+            try:
+                os.makedirs(path, 0o700)
+            except FileExistsError:
+                _refuse_foreign(path)
+            except OSError as error:
+                raise StoreError('cannot make the job directory %s as user %d: %s. Set ansible_async_dir to a directory '
+                                 'this user may write to.' % (path, os.geteuid(), error.strerror))
+
+    def job(self, job_id):
+        return Job(self, check_job_id(job_id))
+
+    def create(self, spec, launch, files):
+        """A new job, its lock held by this process, or None where a job of this id exists already.
+
+        The directory gets its name only when the lock is held and everything is in it: whoever sees a job
+        without a lock may call it dead. *spec*, *launch*: the JSON files of these names; *files*: name -> bytes.
+        """
+        job = self.job(spec['id'])
+        if os.path.lexists(job.path):
+            return None
+        hidden = os.path.join(self.jobs, '.new-%s.%d' % (job.id, os.getpid()))
+        os.mkdir(hidden, 0o700)
+        try:
+            job.hold(os.path.join(hidden, 'lock'))
+            write_json(os.path.join(hidden, 'spec.json'), spec)
+            write_json(os.path.join(hidden, 'launch.json'), launch)
+            for name, data in files.items():
+                write_file(os.path.join(hidden, name), data)
+            os.rename(hidden, job.path)
+        except BaseException as error:
+            job.let_go()
+            shutil.rmtree(hidden, ignore_errors=True)
+            if isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                return None
+            raise
+        return job
+
+
+class Job(object):
+    """One job's files. Reading needs nothing; what writes them holds the lock."""
+
+    def __init__(self, store, job_id):
+        self.store = store
+        self.id = job_id
+        self.path = os.path.join(store.jobs, job_id)
+        self.result_file = os.path.join(store.root, job_id)
+        self.lock = None
+
+    def file(self, name):
+        return os.path.join(self.path, name)
+
+    def read(self, name):
+        """The JSON value of *name* in the job directory, or None."""
+        return read_json(self.file(name))
+
+    def write(self, name, value):
+        write_json(self.file(name), value)
+
+    def exists(self):
+        return os.path.isdir(self.path)
+
+    def forget(self, *names):
+        for name in names:
+            try:
+                os.unlink(self.file(name))
+            except FileNotFoundError:
+                pass
+
+    def remove(self):
+        """Remove every trace of the job. True where there was one."""
+        found = os.path.lexists(self.result_file) or self.exists()
+        try:
+            os.unlink(self.result_file)
+        except FileNotFoundError:
+            pass
+        shutil.rmtree(self.path, ignore_errors=True)
+        return found
+
+    def hold(self, path=None):
+        """Take the job's lock, waiting for readers that look at it just now.
+
+        The lock belongs to the open file, so a child made by fork() keeps it when this process ends; programs
+        that the child executes do not get it (close on exec).
+        """
+        self.lock = os.open(path or self.file('lock'), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
+
+    def let_go(self):
+        """Close this process's share of the lock; a supervisor that inherited it still holds it."""
+        if self.lock is not None:
+            os.close(self.lock)
+            self.lock = None
+
+    def alive(self, wait=False):
+        """True while somebody holds the job's lock. With *wait*, block until nobody does."""
+        try:
+            fd = os.open(self.file('lock'), os.O_RDONLY | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
+        return False
+
+
+def _refuse_foreign(path):
+    if os.lstat(path).st_uid not in (0, os.geteuid()):
+        raise StoreError('%s was made by user %d, but jobs run as user %d: set ansible_async_dir to a directory of that '
+                         'user.' % (path, os.lstat(path).st_uid, os.geteuid()))
+    status = os.stat(path)
+    if not stat.S_ISDIR(status.st_mode):
+        raise StoreError('%s is not a directory: remove it, or set ansible_async_dir to another directory.' % path)
+    if status.st_uid != os.geteuid():
+        raise StoreError('%s belongs to user %d, but jobs run as user %d: set ansible_async_dir to a directory of that '
+                         'user.' % (path, status.st_uid, os.geteuid()))
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise StoreError('%s can be written by others (mode %04o): run chmod go-w on it, or set ansible_async_dir to '
+                         'another directory.' % (path, stat.S_IMODE(status.st_mode)))

@@ -1,0 +1,212 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One job's supervisor: a daemon that runs the module, enforces the limit and writes how it ended.
+
+It holds the job's lock (inherited from the process that made the job) until it exits, sleeps in one select()
+until the module ends, the limit is over or somebody asks it to stop, and never wakes up in between.
+Standard library only, Python 3.6 and up. Private to this collection.
+"""
+
+import os
+import select
+import shlex
+import shutil
+import signal
+import time
+import traceback
+
+from . import _clock
+from . import _outcome
+from . import _tree
+
+_EXECUTED = 'executed'
+
+
+def daemonize(job):
+    """Start *job*, whose lock this process holds, under a supervisor of its own.
+
+    Returns None when the module's process has been executed, or the reason (str) why it was not: by then the
+    job's files say so too.
+    """
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setsid()  # the connection may end with a signal to its session; a job outlives it
+            if os.fork() == 0:
+                os.close(reader)
+                _Supervisor(job, writer).run()
+        finally:
+            os._exit(0)  # never this process's exit handlers: they belong to the module that called us
+    os.close(writer)
+    os.waitpid(pid, 0)
+    with os.fdopen(reader, 'rb') as answer:
+        report = answer.read().decode('utf-8', 'replace')
+    if report == _EXECUTED:
+        return None
+    return report or 'the supervisor of job %s ended before it could start the module' % job.id
+
+
+class _Supervisor(object):
+    """Life of one job, from fork to the written end. Knows nothing of requests and responses, on purpose."""
+
+    def __init__(self, job, report):
+        self.job = job
+        self.spec = job.read('spec.json')
+        self.report = report
+        self.wakeup = None
+        self.stop_asked = False
+        self.main = None
+        self.status = None
+
+    def run(self):
+        """Never returns."""
+        try:
+            self._supervise()
+        except BaseException:  # whatever it was, the job must not look alive or lost for it
+            reason = 'the supervisor of job %s failed:\n%s' % (self.job.id, traceback.format_exc())
+            _outcome.write(self.job, 'failed', reason=reason)
+            self._answer(reason)
+        finally:
+            os._exit(0)
+
+    def _supervise(self):
+        _close_descriptors(keep=(0, 1, 2, self.report, self.job.lock))
+        launch = self.job.read('launch.json')
+        self._listen()
+        _tree.adopt_orphans()
+        error = self._execute(launch)
+        started = _clock.now()
+        _detach()
+        self.job.forget('launch.json')
+        if launch['stdin']:
+            self.job.forget('payload')  # it may hold secrets, and the module has it open by now
+        if error:
+            _outcome.write(self.job, 'failed', reason=error)
+            self._answer(error)
+            return
+        self.job.write('run.json', dict(started, pid=self.main, supervisor=os.getpid()))
+        self._answer(_EXECUTED)
+        state = self._wait(started['monotonic'])
+        if state is not None:
+            _tree.stop(self.main, self.spec['grace'], self._sleep)
+        _outcome.write(self.job, state, self.status)
+        if launch['tmpdir']:
+            shutil.rmtree(launch['tmpdir'], ignore_errors=True)
+
+    def _answer(self, text):
+        if self.report is not None:
+            os.write(self.report, text.encode('utf-8', 'replace')[:select.PIPE_BUF])
+            os.close(self.report)
+            self.report = None
+
+    def _listen(self):
+        """Signals make a pipe readable, so that none is lost between a look and a sleep."""
+        self.wakeup, writer = os.pipe()
+        os.set_blocking(self.wakeup, False)
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer)
+        signal.signal(signal.SIGCHLD, lambda signum, frame: None)
+        signal.signal(signal.SIGTERM, self._on_stop)
+        for number in (signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+
+    def _on_stop(self, signum, frame):
+        self.stop_asked = True
+
+    def _execute(self, launch):
+        """Fork and execute the module. None once the kernel has executed it, else the reason why not."""
+        argv = [arg.replace('{job}', self.job.path) for arg in launch['argv']]
+        os.chmod(self.job.file('payload'), 0o700)  # a binary module is its own interpreter
+        stdin = os.open(self.job.file('payload') if launch['stdin'] else os.devnull, os.O_RDONLY)
+        stdio = [stdin, self._output('stdout'), self._output('stderr')]
+        reader, writer = os.pipe()  # closed by the execution itself: an end without data means success
+        self.main = os.fork()
+        if self.main == 0:
+            try:
+                _become_module(argv, launch, stdio)
+            except OSError as error:
+                os.write(writer, (error.strerror or str(error)).encode('utf-8', 'replace'))
+            finally:
+                os._exit(127)
+        for fd in stdio + [writer]:
+            os.close(fd)
+        with os.fdopen(reader, 'rb') as pipe:
+            failure = pipe.read().decode('utf-8', 'replace')
+        if not failure:
+            return None
+        os.waitpid(self.main, 0)
+        return 'could not execute %s: %s' % (' '.join(shlex.quote(arg) for arg in argv), failure)
+
+    def _output(self, name):
+        return os.open(self.job.file(name), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+
+    def _wait(self, started):
+        """None when the module's process has ended by itself, else the state that stopping it will mean."""
+        limit = self.spec['limit']
+        while True:
+            self._reap()
+            if self.status is not None:
+                return None
+            if self.stop_asked:
+                return 'cancelled'
+            left = None if limit is None else started + limit - time.monotonic()
+            if left is not None and left <= 0:
+                return 'timed_out'
+            self._sleep(left)
+
+    def _sleep(self, seconds):
+        """Until a signal comes, a child's death among them, or *seconds* are over (None: no end)."""
+        if select.select([self.wakeup], [], [], seconds)[0]:
+            os.read(self.wakeup, 4096)
+        self._reap()
+
+    def _reap(self):
+        """Bury dead children: the module, and those of its orphans that came to us."""
+        pid = -1
+        while pid:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == self.main:
+                self.status = status
+
+
+def _become_module(argv, launch, stdio):
+    """In the child: turn into the module, in a session of its own, with signals as a login shell leaves them."""
+    os.setsid()
+    signal.set_wakeup_fd(-1)
+    for name in ('SIGPIPE', 'SIGXFSZ', 'SIGHUP', 'SIGINT', 'SIGTERM', 'SIGCHLD'):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+    for target, fd in enumerate(stdio):
+        os.dup2(fd, target)
+    os.umask(launch['umask'])
+    if launch['cwd']:
+        os.chdir(launch['cwd'])
+    os.execvpe(argv[0], argv, launch['environment'])
+
+
+def _close_descriptors(keep):
+    """A supervisor started by another job's supervisor would keep that job's lock alive, for one."""
+    try:
+        numbers = [int(name) for name in os.listdir('/dev/fd')]
+    except OSError:
+        numbers = range(3, 1024)
+    for fd in numbers:
+        if fd not in keep:
+            try:
+                os.close(fd)
+            except OSError:  # the listing's own descriptor, or never open
+                pass
+
+
+def _detach():
+    """Let go of what belongs to the connection: it would stay open for as long as the job runs."""
+    os.chdir('/')
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    os.close(null)

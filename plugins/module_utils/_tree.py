@@ -1,0 +1,95 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The processes of a job: all of them, also those that left its process group or session.
+
+Linux hands orphans to the nearest subreaper, which the supervisor is, so the tree below it is the job. On
+other systems only the job's process group can be stopped, and the end of a grandchild must be polled for.
+Standard library only, Python 3.6 and up. Private to this collection.
+"""
+
+import os
+import signal
+import sys
+import time
+
+_PR_SET_CHILD_SUBREAPER = 36
+_LINUX = sys.platform.startswith('linux')
+_UNKILLABLE = 60  # seconds after which a process that survives KILL (uninterruptible sleep, setuid) is reported
+
+
+def adopt_orphans():
+    """Make this process the parent of every descendant whose own parent dies."""
+    if _LINUX:
+        import ctypes  # here, because only Linux needs it
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def stop(main, grace, sleep):
+    """End the tree below this process: TERM to *main* and its group, after *grace* seconds KILL to all.
+
+    *sleep(seconds)* must return early at the death of a child, and reap it. Returns the pids that live on.
+    """
+    _signal_group(main, signal.SIGTERM)
+    _signal_group(main, signal.SIGCONT)  # a stopped process gets its TERM only when it goes on
+    deadline = time.monotonic() + grace
+    while _signal_group(main, 0) and time.monotonic() < deadline:
+        sleep(_step(deadline - time.monotonic()))
+    deadline = time.monotonic() + _UNKILLABLE
+    while True:
+        alive = descendants() if _LINUX else ([main] if _signal_group(main, 0) else [])
+        if not alive or time.monotonic() >= deadline:
+            return alive
+        _signal_group(main, signal.SIGKILL)
+        for pid in alive:
+            _signal(pid, signal.SIGKILL)
+        sleep(_step(1))
+
+
+def _step(seconds):
+    return seconds if _LINUX else min(seconds, 0.1)
+
+
+def _signal(pid, number):
+    try:
+        os.kill(pid, number)
+    except OSError:  # dead already, or another user's: the next look at the tree tells
+        pass
+
+
+def _signal_group(group, number):
+    """True where the group still has a member."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def descendants():
+    """The pids below this process that are not dead, from /proc."""
+    children = {}
+    for name in os.listdir('/proc'):
+        if name.isdigit():
+            parent, dead = _parent(name)
+            if not dead:
+                children.setdefault(parent, []).append(int(name))
+    found, look = [], [os.getpid()]
+    while look:
+        below = children.get(look.pop(), [])
+        found += below
+        look += below
+    return found
+
+
+def _parent(pid):
+    """(parent's pid, whether it is a zombie or gone)."""
+    try:
+        with open('/proc/%s/stat' % pid, 'rb') as stream:
+            fields = stream.read().rpartition(b')')[2].split()  # a command's name may hold spaces and brackets
+    except OSError:
+        return 0, True
+    return int(fields[1]), fields[0] in (b'Z', b'X')

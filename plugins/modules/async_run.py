@@ -1,0 +1,175 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: async_run
+short_description: Run any module as a background job on the target
+version_added: 0.1.0
+description:
+  - Runs a task in the background on the target, under a supervisor of its own, so that no connection has to stay open
+    while it works.
+  - The keywords are the ones people know. C(async) is the limit, the number of seconds that the job may run; left off,
+    the job has no limit. C(poll) is the number of seconds between looks at the job; left off, the configured
+    C(DEFAULT_POLL_INTERVAL) counts. With C(poll=0) the task starts the job and does not wait.
+  - A task that waits returns what the same task would have returned synchronously, and notices the end of the job at
+    once, whatever C(poll) says.
+  - At its limit the job gets a C(TERM), and ten seconds later everything that is left of it a C(KILL).
+author:
+  - background.jobs contributors (@background-jobs)
+extends_documentation_fragment:
+  - background.jobs.attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - The job runs in check mode, if its module supports that.
+  diff_mode:
+    support: full
+    details:
+      - The job runs in diff mode, if its module supports that.
+  async:
+    support: full
+    details:
+      - The keywords C(async) and C(poll) belong to the job, as described above.
+options:
+  task:
+    description:
+      - What to run. A mapping of one module name, fully qualified or short, to its arguments, or to a free-form string.
+      - Actions in front of modules, like M(ansible.builtin.package) or M(ansible.builtin.uri), work where they work with
+        C(async). One that cannot run in the background, like M(ansible.builtin.template), is refused before anything
+        starts.
+      - Exactly one of O(task) and O(cmd) is required.
+    type: dict
+  cmd:
+    description:
+      - A command line, short for a O(task) of M(ansible.builtin.command). Meant for ad hoc use.
+    type: str
+seealso:
+  - module: background.jobs.async_status
+  - ref: playbooks_async
+    description: Asynchronous actions and polling in ansible-core.
+"""
+
+EXAMPLES = r"""
+- name: Upgrade every package, for at most an hour
+  background.jobs.async_run:
+    task:
+      ansible.builtin.apt:
+        upgrade: dist
+  async: 3600
+  poll: 10
+
+- name: Start a backup and go on, without a limit
+  background.jobs.async_run:
+    task:
+      ansible.builtin.command: /usr/local/bin/backup --full
+  poll: 0
+  register: backup
+
+- name: Wait for the backup
+  background.jobs.async_status:
+    jid: "{{ backup.ansible_job_id }}"
+  register: backup_result
+  until: backup_result is finished
+  retries: 100
+  delay: 10
+
+# ansible all -B 3600 -P 0 -m background.jobs.async_run -a 'cmd="/usr/bin/long_running_operation --do-stuff"'
+"""
+
+RETURN = r"""
+ansible_job_id:
+  description: The id of the job. It begins with the UTC time of its start, and never reads as a number.
+  returned: always
+  type: str
+  sample: j20261122044512123456.12345678
+started:
+  description: Whether the job has been started.
+  returned: always
+  type: bool
+  sample: true
+finished:
+  description: Whether the job has ended.
+  returned: always
+  type: bool
+  sample: true
+results_file:
+  description: The job's result file on the target.
+  returned: when the task does not wait
+  type: str
+  sample: /root/.ansible_async/j20261122044512123456.12345678
+job:
+  description:
+    - What is known of the job. When it has ended, the module's own return values stand beside it.
+  returned: always
+  type: dict
+  contains:
+    id:
+      description: The id of the job.
+      type: str
+      returned: always
+    name:
+      description: The name that the user gave the job.
+      type: str
+      returned: always
+    state:
+      description: One of V(queued), V(running), V(succeeded), V(failed), V(timed_out), V(cancelled), V(lost).
+      type: str
+      returned: always
+    module:
+      description: The module that the job runs.
+      type: str
+      returned: always
+    limit:
+      description: Seconds that the job may run, V(null) without a limit.
+      type: int
+      returned: always
+    queue:
+      description: The queue of the job, V(null) without one.
+      type: str
+      returned: always
+    created:
+      description: When the job was made (UTC, ISO 8601).
+      type: str
+      returned: always
+    started:
+      description: When the module's process was executed (UTC, ISO 8601).
+      type: str
+      returned: always
+    ended:
+      description: When the job ended (UTC, ISO 8601).
+      type: str
+      returned: always
+    elapsed:
+      description: Seconds that the job has run, by a clock that nobody sets.
+      type: float
+      returned: always
+    output_file:
+      description: The file on the target that takes the job's output.
+      type: str
+      returned: always
+    reason:
+      description: A sentence that tells why the job ended badly.
+      type: str
+      returned: when it did
+    signal:
+      description: The signal that ended the module's process.
+      type: str
+      returned: when one did
+  sample:
+    id: j20261122044512123456.12345678
+    name: null
+    state: succeeded
+    module: ansible.builtin.command
+    limit: 3600
+    queue: null
+    created: "2026-11-22T04:45:12.201334Z"
+    started: "2026-11-22T04:45:12.220145Z"
+    ended: "2026-11-22T04:46:12.531202Z"
+    elapsed: 60.311
+    output_file: /root/.ansible_async/.jobs/j20261122044512123456.12345678/stdout
+"""
+
+# This module only documents the action plugin of the same name.

@@ -1,0 +1,140 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: async_status
+short_description: Look at a background job
+version_added: 0.1.0
+description:
+  - Returns the state of one job, and its result when it has ended. It does not wait.
+  - Takes the place of M(ansible.builtin.async_status), with the same arguments and return values, and reads the jobs of
+    ansible-core as well.
+author:
+  - background.jobs contributors (@background-jobs)
+extends_documentation_fragment:
+  - background.jobs.attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - A look changes nothing. A cleanup removes the job's files in check mode as well, as ansible-core does, because the
+        job that it belongs to was started in check mode too.
+  diff_mode:
+    support: none
+  async:
+    support: none
+options:
+  jid:
+    description:
+      - The job id, RV(ignore:ansible_job_id) of the task that started it.
+    type: str
+    required: true
+  mode:
+    description:
+      - With V(status), look at the job.
+      - With V(cleanup), remove its files. A job that still runs goes on, and nothing can be known of it any more.
+    type: str
+    choices:
+      - status
+      - cleanup
+    default: status
+seealso:
+  - module: background.jobs.async_run
+  - module: ansible.builtin.async_status
+"""
+
+EXAMPLES = r"""
+- name: Start a long command
+  background.jobs.async_run:
+    task:
+      ansible.builtin.command: /usr/bin/long_running_operation
+  async: 1000
+  poll: 0
+  register: sleeper
+
+- name: Check on it
+  background.jobs.async_status:
+    jid: "{{ sleeper.ansible_job_id }}"
+  register: job_result
+  until: job_result is finished
+  retries: 100
+  delay: 10
+
+- name: Remove what is left of it
+  background.jobs.async_status:
+    jid: "{{ sleeper.ansible_job_id }}"
+    mode: cleanup
+"""
+
+RETURN = r"""
+ansible_job_id:
+  description: The id of the job.
+  returned: always
+  type: str
+  sample: j20261122044512123456.12345678
+started:
+  description: Whether the job has been started.
+  returned: always
+  type: bool
+  sample: true
+finished:
+  description: Whether the job has ended.
+  returned: always
+  type: bool
+  sample: true
+results_file:
+  description: The job's result file on the target.
+  returned: with O(mode=status)
+  type: str
+  sample: /root/.ansible_async/j20261122044512123456.12345678
+erased:
+  description: The job file that was removed.
+  returned: with O(mode=cleanup)
+  type: str
+  sample: /root/.ansible_async/j20261122044512123456.12345678
+stdout:
+  description: What the job's module returned as its output, empty while there is none.
+  returned: always
+  type: str
+  sample: ""
+stderr:
+  description: What the job's module returned as its errors, empty while there is none.
+  returned: always
+  type: str
+  sample: ""
+job:
+  description: What is known of the job, as M(background.jobs.async_run) returns it. A job of ansible-core has no such value.
+  returned: when the job was started by this collection
+  type: dict
+  sample: {}
+"""
+
+import json
+import sys
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.background.jobs.plugins.module_utils._runtime import respond
+from ansible_collections.background.jobs.plugins.module_utils._status import cleanup, status
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            'jid': {'type': 'str', 'required': True},
+            'mode': {'type': 'str', 'choices': ['status', 'cleanup'], 'default': 'status'},
+            '_async_dir': {'type': 'path', 'default': '~/.ansible_async'},
+        },
+        supports_check_mode=True,
+    )
+    operation, result_of = {'status': ('status', status), 'cleanup': ('remove', cleanup)}[module.params['mode']]
+    response = respond({'op': operation, 'async_dir': module.params['_async_dir'], 'ids': [module.params['jid']]})
+    if 'error' in response:
+        module.fail_json(msg=response['error'], ansible_job_id=module.params['jid'], started=True, finished=True)
+    # Another module's result, complete as it is: exit_json() would handle its warnings and the like once more.
+    sys.stdout.write('\n%s\n' % json.dumps(result_of(response['jobs'][0])))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,67 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: async_wrapper
+short_description: Carries one request to the jobs of a target
+version_added: 0.1.0
+description:
+  - The target side of this collection. It starts, watches and removes background jobs.
+  - People do not call it. The actions of this collection do.
+author:
+  - background.jobs contributors (@background-jobs)
+extends_documentation_fragment:
+  - background.jobs.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  async:
+    support: none
+options:
+  request:
+    description:
+      - The request, a JSON object, compressed by zlib, as Base64.
+    type: str
+    required: true
+seealso:
+  - module: background.jobs.async_run
+"""
+
+EXAMPLES = r"""
+- name: Nobody writes this by hand, the actions of this collection do
+  background.jobs.async_wrapper:
+    request: eJyrVsovULJSUCouSSwpLVayUlBKLK7MS04tUqoFAHRMCD8=
+"""
+
+RETURN = r"""
+response:
+  description: The response, a JSON object in a string.
+  returned: success
+  type: str
+  sample: '{"jobs": []}'
+"""
+
+import base64
+import json
+import zlib
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.background.jobs.plugins.module_utils._runtime import respond
+
+
+def main():
+    module = AnsibleModule(
+        # no_log: the request holds the job's own arguments and environment
+        argument_spec={'request': {'type': 'str', 'required': True, 'no_log': True}},
+        supports_check_mode=True,
+    )
+    request = json.loads(zlib.decompress(base64.b64decode(module.params['request'])).decode('utf-8'))
+    module.exit_json(changed=False, response=json.dumps(respond(request)))
+
+
+if __name__ == '__main__':
+    main()
