@@ -6,38 +6,28 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.plugin_utils import _lifecycle, _result
+from ansible_collections.background.jobs.plugins.plugin_utils import _asked, _lifecycle, _orders, _result
 from ansible_collections.background.jobs.plugins.plugin_utils._keywords import take
-from ansible_collections.background.jobs.plugins.plugin_utils._payload import build
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
 
 
 class ActionModule(ActionBase):
-    """Starts one job; with `poll` above 0 waits for it and returns what the module returned."""
+    """Starts jobs; with `poll` above 0 waits for them and returns what their modules returned."""
 
     _supports_async = True
-    _VALID_ARGS = frozenset(('task', 'cmd'))
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         keywords = take(self._task)
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        payload = build(self, self._wanted(), task_vars)
+        args = self.validate_argument_spec(
+            _orders.OPTIONS, mutually_exclusive=[_orders.WAYS], required_one_of=[_orders.WAYS]
+        )[1]
+        orders = _orders.orders(self, args, keywords.limit, task_vars)
+        retention = _asked.seconds(task_vars.get('background_jobs_retention', '7d'), 'background_jobs_retention')
         remote = Remote(self, task_vars)
-        look = _lifecycle.start(remote, payload, keywords)
-        if not look['ended'] and not keywords.poll:
-            return _result.started(look, payload)
-        look = _lifecycle.wait(remote, look, keywords)
-        result = _result.ended(look, payload)
-        remote.ask('remove', ids=[look['id']])
-        return result
-
-    def _wanted(self) -> t.Any:
-        args = self._task.args
-        if len(args) != 1:
-            raise AnsibleActionFail(f"Exactly one of 'task' and 'cmd' is required, found: {', '.join(args) or 'none'}.")
-        if 'task' in args:
-            return args['task']
-        return {'ansible.builtin.command': {'cmd': args['cmd']}}
+        looks = _lifecycle.start(remote, orders, retention)
+        looks = _lifecycle.bring(remote, looks, keywords.poll)
+        results = [_result.of(look, order.payload) for look, order in zip(looks, orders, strict=True)]
+        return results[0] if args['tasks'] is None else _result.many(results)

@@ -17,10 +17,12 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
-        args = self.validate_argument_spec(argument_spec={
-            'jid': {'type': 'str', 'required': True},
-            'mode': {'type': 'str', 'choices': ['status', 'cleanup'], 'default': 'status'},
-        })[1]
+        args = self.validate_argument_spec(
+            argument_spec={
+                'jid': {'type': 'str', 'required': True},
+                'mode': {'type': 'str', 'choices': ['status', 'cleanup'], 'default': 'status'},
+            }
+        )[1]
         empty = {'started': True, 'finished': False, 'stdout': '', 'stderr': '', 'stdout_lines': [], 'stderr_lines': []}
         task_vars = task_vars or {}
         remote = Remote(self, task_vars)

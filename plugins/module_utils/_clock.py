@@ -10,10 +10,18 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import datetime
 import time
 
+_ISO = '%Y-%m-%dT%H:%M:%S.%fZ'
+
 
 def utc():
     """Now, ISO 8601 with microseconds: ``2026-11-22T04:45:12.123456Z``."""
-    return datetime.datetime.now(datetime.timezone.utc).strftime('%Y-%m-%dT%H:%M:%S.%fZ')
+    return datetime.datetime.now(datetime.timezone.utc).strftime(_ISO)
+
+
+def seconds(moment):
+    """Seconds since the epoch of a moment that utc() wrote."""
+    parsed = datetime.datetime.strptime(moment, _ISO)
+    return parsed.replace(tzinfo=datetime.timezone.utc).timestamp()
 
 
 def boot_id():
@@ -23,6 +31,20 @@ def boot_id():
             return stream.read().strip()
     except OSError:
         return ''
+
+
+def process_start(pid):
+    """When the process *pid* started, in ticks since boot, or None: not there, or not Linux."""
+    try:
+        with open('/proc/%d/stat' % pid, 'rb') as stream:
+            return int(stream.read().rpartition(b')')[2].split()[19])  # a command's name may hold spaces
+    except OSError:
+        return None
+
+
+def lives(pid, start):
+    """Whether the process *pid* that started at *start* is still there, and not a later one of its number."""
+    return start is not None and process_start(pid) == start
 
 
 def now():

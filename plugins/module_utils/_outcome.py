@@ -11,8 +11,7 @@ import json
 import os
 import signal
 
-from . import _clock
-from . import _store
+from . import _clock, _store
 
 _STARTED = {'started': True, 'finished': False}
 
@@ -22,16 +21,22 @@ def write_started(job):
     _store.write_json(job.result_file, dict(_STARTED, ansible_job_id=job.id))
 
 
-def write(job, state, status=None, reason=None):
+def write(job, state, status=None, reason=None, survivors=()):
     """Write that *job* ended; the caller holds its lock.
 
     *state* None: the module's process ended by itself with wait status *status*, and its output tells the state.
-    end.json comes first: a power cut between the two files leaves one that publish() can finish.
+    *survivors*: pids that not even KILL ended. end.json comes first: what a power cut between the two files
+    leaves of the result file, publish() can write again.
     """
     run = job.read('run.json') or {}
     end = {
-        'state': state, 'reason': reason, 'ended': _clock.utc(), 'elapsed': _clock.since(run) if run else None,
-        'rc': None, 'signal': None, 'pid': run.get('pid'),
+        'state': state,
+        'reason': reason,
+        'ended': _clock.utc(),
+        'elapsed': _clock.since(run) if run else None,
+        'rc': None,
+        'signal': None,
+        'pid': run.get('pid'),
     }
     if status is not None:
         end['rc'], end['signal'] = _exit(status)
@@ -41,9 +46,9 @@ def write(job, state, status=None, reason=None):
         if result is None:
             end['reason'] = _no_result(job, end)
     elif reason is None:
-        end['reason'] = _stopped(job, end)
-    job.write('end.json', end)
-    job.forget('payload', 'args', 'launch.json')
+        end['reason'] = _stopped(job, end, survivors)
+    job.write('end.json', end, durable=True)
+    job.forget('launch.json', 'base', 'payload', 'args')
     publish(job, end)
     return end
 
@@ -61,7 +66,7 @@ def publish(job, end):
                 result[key] = text
         if end['state'] == 'timed_out':
             result.update(msg='Timeout exceeded', child_pid=end['pid'])  # ansible-core's text, which people match
-    _store.write_json(job.result_file, result)
+    _store.write_json(job.result_file, result, durable=True)
 
 
 def read_text(job, name):
@@ -122,14 +127,32 @@ def _exit(status):
 def _no_result(job, end):
     if end['signal']:
         return 'the module of job %s was ended by %s before it had a result%s' % (
-            job.id, end['signal'], ': was the host out of memory?' if end['signal'] == 'SIGKILL' else '')
+            job.id,
+            end['signal'],
+            ': was the host out of memory?' if end['signal'] == 'SIGKILL' else '',
+        )
     return 'the module of job %s ended with rc %s and printed no JSON result: see its stdout and stderr in %s' % (
-        job.id, end['rc'], job.path)
+        job.id,
+        end['rc'],
+        job.path,
+    )
 
 
-def _stopped(job, end):
+def _stopped(job, end, survivors):
     spec = job.read('spec.json')
     if end['state'] == 'timed_out':
-        return 'Timeout exceeded: job %s was stopped after %.1f s, its limit is %g s' % (
-            job.id, end['elapsed'] or spec['limit'], spec['limit'])
-    return 'job %s was stopped on request after %.1f s' % (job.id, end['elapsed'] or 0)
+        reason = 'Timeout exceeded: job %s was stopped after %.1f s, its limit is %g s' % (
+            job.id,
+            end['elapsed'],
+            spec['limit'],
+        )
+    else:
+        by = (job.read('stop.json') or {}).get('by')
+        reason = 'job %s was stopped after %.1f s, %s' % (
+            job.id,
+            end['elapsed'],
+            by or 'by a signal to its supervisor: was the host shut down?',
+        )
+    if survivors:
+        reason += '; not even KILL ended the processes %s' % ', '.join(map(str, survivors))
+    return reason

@@ -34,8 +34,11 @@ def cleanup(look):
 
 def _missing(look):
     return {
-        'failed': True, 'ansible_job_id': look['id'], 'started': True, 'finished': True,
+        'failed': True,
+        'ansible_job_id': look['id'],
+        'started': True,
+        'finished': True,
         'msg': 'could not find job %s: user %s has no such file in %s. Look it up as the user it runs as (become, '
-               'become_user) and with the async directory it was started with (ansible_async_dir).'
-               % (look['id'], look['user'], look['looked_in']),
+        'become_user) and with the async directory it was started with (ansible_async_dir).'
+        % (look['id'], look['user'], look['looked_in']),
     }

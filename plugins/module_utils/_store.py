@@ -8,12 +8,17 @@
 <async_dir>/.jobs/<jid>/       the job directory:
     lock                       flocked for as long as the job's supervisor lives; the kernel's truth about life
     spec.json                  what was asked for, never changes
-    launch.json, payload, args what to execute; gone as soon as it has been executed
+    launch.json, base          what to execute; gone as soon as it has been executed
+    payload, args              the module and its arguments where it wants them as files; gone when it has ended
     run.json                   when and as what the module's process was executed
     stdout, stderr             what the module's process printed
+    stop.json                  how somebody asked the supervisor to stop it
     end.json                   how the job ended
+    collected                  somebody has seen the end
+<async_dir>/.names/<name>      the id of the last job of that name, its own lock (_names.py)
+<async_dir>/.queues/<queue>/   who waits and who runs (_queue.py)
 
-A file appears whole or not at all (temporary name, fsync, rename). Everything is private to its owner.
+A file appears whole or not at all (temporary name, rename). Everything is private to its owner.
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
@@ -27,7 +32,31 @@ import shutil
 import stat
 
 JOB_ID = re.compile(r'j?[0-9]{1,40}\.[0-9]{1,20}')
-JOBS = '.jobs'
+
+
+_NONE = type(None)
+_NUMBER = (int, float)
+_SHAPES = {
+    'spec.json': {
+        'id': str,
+        'name': (str, _NONE),
+        'module': str,
+        'limit': (int, float, _NONE),
+        'grace': _NUMBER,
+        'queue': (str, _NONE),
+        'at': str,
+        'boot': str,
+    },
+    'run.json': {'at': str, 'monotonic': _NUMBER, 'boot': str, 'pid': int, 'supervisor': int},
+    'end.json': {
+        'state': str,
+        'ended': str,
+        'elapsed': (int, float, _NONE),
+        'rc': (int, _NONE),
+        'signal': (str, _NONE),
+        'reason': (str, _NONE),
+    },
+}
 
 
 class StoreError(Exception):
@@ -58,15 +87,19 @@ def check_job_id(job_id):
     return job_id
 
 
-def write_file(path, data):
-    """Write *data* (bytes) so that a reader, or a power cut, finds the old file or the new one, never a part."""
+def write_file(path, data, durable=False):
+    """Write *data* (bytes) so that a reader finds the old file or the new one, never a part.
+
+    *durable*: a power cut does, too.
+    """
     temporary = '%s.%d.tmp' % (path, os.getpid())
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(fd, 'wb') as stream:
             stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
         os.rename(temporary, path)
     except BaseException:
         os.unlink(temporary)
@@ -82,41 +115,72 @@ def read_file(path, limit=-1):
         return None
 
 
-def write_json(path, value):
-    write_file(path, json.dumps(value).encode('ascii'))
+def write_json(path, value, durable=False):
+    write_file(path, json.dumps(value).encode('ascii'), durable)
 
 
 def read_json(path):
+    """The JSON object in *path*, or None where there is none: no file, or what a power cut left of one."""
     data = read_file(path)
-    return None if data is None else json.loads(data.decode('utf-8'))
+    try:
+        value = json.loads((data or b'').decode('utf-8'))
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
 
 
-class Store(object):
+def remove_file(path):
+    """True where there was one."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def open_lock(path):
+    """A descriptor of the lock file *path*, to be flocked; it is closed in programs that this process executes."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+
+
+class Store:
     """The jobs of one async directory, as the effective user sees them."""
 
     def __init__(self, async_dir):
         self.root = expand_user(async_dir)
-        self.jobs = os.path.join(self.root, JOBS)
+        self.jobs = os.path.join(self.root, '.jobs')
+        self.names = os.path.join(self.root, '.names')
+        self.queues = os.path.join(self.root, '.queues')
 
     def prepare(self):
         """Make the directories, or refuse ones that somebody else could have prepared for us."""
-        for path in (self.root, self.jobs):
+        for path in (self.root, self.jobs, self.names, self.queues):
             try:
                 os.makedirs(path, 0o700)
             except FileExistsError:
                 _refuse_foreign(path)
             except OSError as error:
-                raise StoreError('cannot make the job directory %s as user %d: %s. Set ansible_async_dir to a directory '
-                                 'this user may write to.' % (path, os.geteuid(), error.strerror))
+                raise StoreError(
+                    'cannot make the job directory %s as user %d: %s. Set ansible_async_dir to a directory '
+                    'this user may write to.' % (path, os.geteuid(), error.strerror)
+                ) from None
 
     def job(self, job_id):
         return Job(self, check_job_id(job_id))
 
-    def create(self, spec, launch, files):
+    def job_ids(self):
+        """The ids of all jobs with a job directory, oldest first."""
+        try:
+            return sorted(name for name in os.listdir(self.jobs) if JOB_ID.fullmatch(name))
+        except FileNotFoundError:
+            return []
+
+    def create(self, spec, launch, base, args=None):
         """A new job, its lock held by this process, or None where a job of this id exists already.
 
         The directory gets its name only when the lock is held and everything is in it: whoever sees a job
-        without a lock may call it dead. *spec*, *launch*: the JSON files of these names; *files*: name -> bytes.
+        without a lock may call it dead. *spec*, *launch*: the JSON files of these names; *base*: the path of a
+        file, linked so that a thousand jobs of one module take its space once; *args*: bytes or None.
         """
         job = self.job(spec['id'])
         if os.path.lexists(job.path):
@@ -127,8 +191,9 @@ class Store(object):
             job.hold(os.path.join(hidden, 'lock'))
             write_json(os.path.join(hidden, 'spec.json'), spec)
             write_json(os.path.join(hidden, 'launch.json'), launch)
-            for name, data in files.items():
-                write_file(os.path.join(hidden, name), data)
+            _link(base, os.path.join(hidden, 'base'))
+            if args is not None:
+                write_file(os.path.join(hidden, 'args'), args)
             os.rename(hidden, job.path)
         except BaseException as error:
             job.let_go()
@@ -138,8 +203,16 @@ class Store(object):
             raise
         return job
 
+    def sweep(self, name):
+        """Remove what a start that was cut off left in the directory of jobs under a hidden name."""
+        path = os.path.join(self.jobs, name)
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            remove_file(path)
 
-class Job(object):
+
+class Job:
     """One job's files. Reading needs nothing; what writes them holds the lock."""
 
     def __init__(self, store, job_id):
@@ -153,39 +226,31 @@ class Job(object):
         return os.path.join(self.path, name)
 
     def read(self, name):
-        """The JSON value of *name* in the job directory, or None."""
-        return read_json(self.file(name))
+        """The JSON object of *name* in the job directory, or None: not there, or not what we write there."""
+        value = read_json(self.file(name))
+        shape = _SHAPES.get(name, {})
+        if value is None or not all(key in value and isinstance(value[key], kind) for key, kind in shape.items()):
+            return None
+        return value
 
-    def write(self, name, value):
-        write_json(self.file(name), value)
-
-    def exists(self):
-        return os.path.isdir(self.path)
+    def write(self, name, value, durable=False):
+        write_json(self.file(name), value, durable)
 
     def forget(self, *names):
         for name in names:
-            try:
-                os.unlink(self.file(name))
-            except FileNotFoundError:
-                pass
+            remove_file(self.file(name))
 
     def remove(self):
-        """Remove every trace of the job. True where there was one."""
-        found = os.path.lexists(self.result_file) or self.exists()
-        try:
-            os.unlink(self.result_file)
-        except FileNotFoundError:
-            pass
+        """Remove every trace of the job."""
+        remove_file(self.result_file)
         shutil.rmtree(self.path, ignore_errors=True)
-        return found
 
     def hold(self, path=None):
-        """Take the job's lock, waiting for readers that look at it just now.
+        """Take the job's lock, waiting for those that look at it just now.
 
-        The lock belongs to the open file, so a child made by fork() keeps it when this process ends; programs
-        that the child executes do not get it (close on exec).
+        The lock belongs to the open file, so a child made by fork() keeps it when this process ends.
         """
-        self.lock = os.open(path or self.file('lock'), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        self.lock = open_lock(path or self.file('lock'))
         fcntl.flock(self.lock, fcntl.LOCK_EX)
 
     def let_go(self):
@@ -194,14 +259,14 @@ class Job(object):
             os.close(self.lock)
             self.lock = None
 
-    def alive(self, wait=False):
-        """True while somebody holds the job's lock. With *wait*, block until nobody does."""
+    def alive(self):
+        """True while somebody holds the job's lock."""
         try:
             fd = os.open(self.file('lock'), os.O_RDONLY | os.O_NOFOLLOW)
         except FileNotFoundError:
             return False
         try:
-            fcntl.flock(fd, fcntl.LOCK_SH | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
         finally:
@@ -209,16 +274,29 @@ class Job(object):
         return False
 
 
+def _link(source, target):
+    try:
+        os.link(source, target)
+    except OSError:  # a filesystem without links, or too many of them
+        shutil.copyfile(source, target)
+
+
 def _refuse_foreign(path):
     if os.lstat(path).st_uid not in (0, os.geteuid()):
-        raise StoreError('%s was made by user %d, but jobs run as user %d: set ansible_async_dir to a directory of that '
-                         'user.' % (path, os.lstat(path).st_uid, os.geteuid()))
+        raise StoreError(
+            '%s was made by user %d, but jobs run as user %d: set ansible_async_dir to a directory of that '
+            'user.' % (path, os.lstat(path).st_uid, os.geteuid())
+        )
     status = os.stat(path)
     if not stat.S_ISDIR(status.st_mode):
         raise StoreError('%s is not a directory: remove it, or set ansible_async_dir to another directory.' % path)
     if status.st_uid != os.geteuid():
-        raise StoreError('%s belongs to user %d, but jobs run as user %d: set ansible_async_dir to a directory of that '
-                         'user.' % (path, status.st_uid, os.geteuid()))
+        raise StoreError(
+            '%s belongs to user %d, but jobs run as user %d: set ansible_async_dir to a directory of that '
+            'user.' % (path, status.st_uid, os.geteuid())
+        )
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise StoreError('%s can be written by others (mode %04o): run chmod go-w on it, or set ansible_async_dir to '
-                         'another directory.' % (path, stat.S_IMODE(status.st_mode)))
+        raise StoreError(
+            '%s can be written by others (mode %04o): run chmod go-w on it, or set ansible_async_dir to '
+            'another directory.' % (path, stat.S_IMODE(status.st_mode))
+        )

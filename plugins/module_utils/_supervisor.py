@@ -2,13 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One job's supervisor: a daemon that runs the module, enforces the limit and writes how it ended.
+"""A supervisor: a daemon that runs a module, enforces its limit and writes how it ended.
 
-It holds the job's lock (inherited from the process that made the job) until it exits, sleeps in one select()
-until the module ends, the limit is over or somebody asks it to stop, and never wakes up in between.
+It holds the job's lock (inherited from the process that made the job) until the end is written, sleeps in one
+select() until the module ends, the limit is over or somebody asks it to stop, and never wakes up in between.
+A job of a queue hands its supervisor on to the next one, so that a slot is one process, however many jobs wait.
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
+import base64
 import os
 import select
 import shlex
@@ -17,15 +19,17 @@ import signal
 import time
 import traceback
 
-from . import _clock
-from . import _outcome
-from . import _tree
+from . import _clock, _outcome, _store, _tree
+from ._queue import Queue
 
+STOP = signal.SIGUSR1
+"""Tells a supervisor to look for the stop.json of its job. One that has gone on to another job finds none there;
+TERM, which the system sends at shutdown, needs no file."""
 _EXECUTED = 'executed'
 
 
 def daemonize(job):
-    """Start *job*, whose lock this process holds, under a supervisor of its own.
+    """Start *job*, whose lock this process holds, under a supervisor of its own; let go of the lock.
 
     Returns None when the module's process has been executed, or the reason (str) why it was not: by then the
     job's files say so too.
@@ -37,9 +41,10 @@ def daemonize(job):
             os.setsid()  # the connection may end with a signal to its session; a job outlives it
             if os.fork() == 0:
                 os.close(reader)
-                _Supervisor(job, writer).run()
+                _supervise(job, writer)
         finally:
             os._exit(0)  # never this process's exit handlers: they belong to the module that called us
+    job.let_go()
     os.close(writer)
     os.waitpid(pid, 0)
     with os.fdopen(reader, 'rb') as answer:
@@ -49,79 +54,124 @@ def daemonize(job):
     return report or 'the supervisor of job %s ended before it could start the module' % job.id
 
 
-class _Supervisor(object):
-    """Life of one job, from fork to the written end. Knows nothing of requests and responses, on purpose."""
+def kick(store, name):
+    """Start what may start now in the queue *name*, each job under a supervisor of its own."""
+    while True:
+        with Queue(store, name) as queue:
+            job = queue.next()
+        if job is None:
+            return
+        daemonize(job)
 
-    def __init__(self, job, report):
+
+def _supervise(job, report):
+    """The life of the daemon: *job*, then the jobs that its queue gives its slot to."""
+    _close_descriptors(keep=(0, 1, 2, report, job.lock))
+    signals = _Signals()
+    _tree.adopt_orphans()
+    while job is not None and not signals.shutdown:
+        _Run(job, report, signals).run()
+        report = None
+        job = _next(job)
+
+
+def _next(job):
+    """The next job of the queue of *job*, which has ended, its lock held; the lock of *job* is free after this."""
+    name = (job.read('spec.json') or {}).get('queue')
+    following = None
+    if name is not None:
+        with Queue(job.store, name) as queue:
+            queue.leave(job.id)
+            following = queue.next()
+    job.let_go()
+    if following is not None:
+        kick(job.store, name)  # slots that were added, or lost with a killed supervisor
+    return following
+
+
+class _Signals:
+    """Signals make a pipe readable, so that none is lost between a look and a sleep."""
+
+    def __init__(self):
+        self._reader, writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.set_blocking(writer, False)
+        self.shutdown = False
+        signal.set_wakeup_fd(writer)
+        for number in (signal.SIGCHLD, STOP):
+            signal.signal(number, lambda signum, frame: None)
+        signal.signal(signal.SIGTERM, self._on_shutdown)
+        for number in (signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+
+    def _on_shutdown(self, signum, frame):
+        self.shutdown = True
+
+    def sleep(self, seconds):
+        """Until a signal comes, a child's death among them, or *seconds* are over (None: no end)."""
+        if select.select([self._reader], [], [], seconds)[0]:
+            os.read(self._reader, 4096)
+
+
+class _Run:
+    """One job's run, from fork to the written end. Knows nothing of requests and responses, on purpose."""
+
+    def __init__(self, job, report, signals):
         self.job = job
         self.spec = job.read('spec.json')
         self.report = report
-        self.wakeup = None
-        self.stop_asked = False
+        self.signals = signals
         self.main = None
         self.status = None
 
     def run(self):
-        """Never returns."""
         try:
-            self._supervise()
+            self._run()
         except BaseException:  # whatever it was, the job must not look alive or lost for it
             reason = 'the supervisor of job %s failed:\n%s' % (self.job.id, traceback.format_exc())
             _outcome.write(self.job, 'failed', reason=reason)
             self._answer(reason)
-        finally:
-            os._exit(0)
 
-    def _supervise(self):
-        _close_descriptors(keep=(0, 1, 2, self.report, self.job.lock))
+    def _run(self):
         launch = self.job.read('launch.json')
-        self._listen()
-        _tree.adopt_orphans()
         error = self._execute(launch)
         started = _clock.now()
         _detach()
-        self.job.forget('launch.json')
-        if launch['stdin']:
-            self.job.forget('payload')  # it may hold secrets, and the module has it open by now
         if error:
             _outcome.write(self.job, 'failed', reason=error)
             self._answer(error)
-            return
-        self.job.write('run.json', dict(started, pid=self.main, supervisor=os.getpid()))
-        self._answer(_EXECUTED)
-        state = self._wait(started['monotonic'])
-        if state is not None:
-            _tree.stop(self.main, self.spec['grace'], self._sleep)
-        _outcome.write(self.job, state, self.status)
+        else:
+            self.job.write(
+                'run.json',
+                dict(
+                    started,
+                    pid=self.main,
+                    process_start=_clock.process_start(self.main),
+                    supervisor=os.getpid(),
+                    supervisor_start=_clock.process_start(os.getpid()),
+                ),
+            )
+            self.job.forget('launch.json', 'base')  # they may hold secrets, and are of no more use
+            self._answer(_EXECUTED)
+            state = self._wait(started['monotonic'])
+            survivors = []
+            if state is not None:
+                stop = self.job.read('stop.json') or {}
+                survivors = _tree.stop(self.main, stop.get('grace', self.spec['grace']), self._sleep)
+            _outcome.write(self.job, state, self.status, survivors=survivors)
         if launch['tmpdir']:
             shutil.rmtree(launch['tmpdir'], ignore_errors=True)
 
     def _answer(self, text):
         if self.report is not None:
-            os.write(self.report, text.encode('utf-8', 'replace')[:select.PIPE_BUF])
+            os.write(self.report, text.encode('utf-8', 'replace')[: select.PIPE_BUF])
             os.close(self.report)
             self.report = None
-
-    def _listen(self):
-        """Signals make a pipe readable, so that none is lost between a look and a sleep."""
-        self.wakeup, writer = os.pipe()
-        os.set_blocking(self.wakeup, False)
-        os.set_blocking(writer, False)
-        signal.set_wakeup_fd(writer)
-        signal.signal(signal.SIGCHLD, lambda signum, frame: None)
-        signal.signal(signal.SIGTERM, self._on_stop)
-        for number in (signal.SIGHUP, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)
-
-    def _on_stop(self, signum, frame):
-        self.stop_asked = True
 
     def _execute(self, launch):
         """Fork and execute the module. None once the kernel has executed it, else the reason why not."""
         argv = [arg.replace('{job}', self.job.path) for arg in launch['argv']]
-        os.chmod(self.job.file('payload'), 0o700)  # a binary module is its own interpreter
-        stdin = os.open(self.job.file('payload') if launch['stdin'] else os.devnull, os.O_RDONLY)
-        stdio = [stdin, self._output('stdout'), self._output('stderr')]
+        stdio = [self._stdin(launch), self._output('stdout'), self._output('stderr')]
         reader, writer = os.pipe()  # closed by the execution itself: an end without data means success
         self.main = os.fork()
         if self.main == 0:
@@ -131,7 +181,7 @@ class _Supervisor(object):
                 os.write(writer, (error.strerror or str(error)).encode('utf-8', 'replace'))
             finally:
                 os._exit(127)
-        for fd in stdio + [writer]:
+        for fd in [*stdio, writer]:
             os.close(fd)
         with os.fdopen(reader, 'rb') as pipe:
             failure = pipe.read().decode('utf-8', 'replace')
@@ -140,8 +190,22 @@ class _Supervisor(object):
         os.waitpid(self.main, 0)
         return 'could not execute %s: %s' % (' '.join(shlex.quote(arg) for arg in argv), failure)
 
+    def _stdin(self, launch):
+        """The module itself, where its interpreter reads it from there; else nothing."""
+        piece = launch['payload']
+        base = _store.read_file(self.job.file('base'))
+        middle = base64.b64decode(piece['middle'])
+        payload = self.job.file('payload')
+        _store.write_file(payload, base[: piece['head']] + middle + base[len(base) - piece['tail'] :])
+        if launch['stdin']:
+            stdin = os.open(payload, os.O_RDONLY)
+            os.unlink(payload)
+            return stdin
+        os.chmod(payload, 0o700)  # a binary module is its own interpreter
+        return os.open(os.devnull, os.O_RDONLY)
+
     def _output(self, name):
-        return os.open(self.job.file(name), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        return os.open(self.job.file(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o600)
 
     def _wait(self, started):
         """None when the module's process has ended by itself, else the state that stopping it will mean."""
@@ -150,7 +214,7 @@ class _Supervisor(object):
             self._reap()
             if self.status is not None:
                 return None
-            if self.stop_asked:
+            if self.signals.shutdown or os.path.exists(self.job.file('stop.json')):
                 return 'cancelled'
             left = None if limit is None else started + limit - time.monotonic()
             if left is not None and left <= 0:
@@ -158,9 +222,7 @@ class _Supervisor(object):
             self._sleep(left)
 
     def _sleep(self, seconds):
-        """Until a signal comes, a child's death among them, or *seconds* are over (None: no end)."""
-        if select.select([self.wakeup], [], [], seconds)[0]:
-            os.read(self.wakeup, 4096)
+        self.signals.sleep(seconds)
         self._reap()
 
     def _reap(self):
@@ -179,7 +241,7 @@ def _become_module(argv, launch, stdio):
     """In the child: turn into the module, in a session of its own, with signals as a login shell leaves them."""
     os.setsid()
     signal.set_wakeup_fd(-1)
-    for name in ('SIGPIPE', 'SIGXFSZ', 'SIGHUP', 'SIGINT', 'SIGTERM', 'SIGCHLD'):
+    for name in ('SIGPIPE', 'SIGXFSZ', 'SIGHUP', 'SIGINT', 'SIGTERM', 'SIGCHLD', 'SIGUSR1'):
         signal.signal(getattr(signal, name), signal.SIG_DFL)
     for target, fd in enumerate(stdio):
         os.dup2(fd, target)

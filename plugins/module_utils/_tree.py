@@ -23,6 +23,7 @@ def adopt_orphans():
     """Make this process the parent of every descendant whose own parent dies."""
     if _LINUX:
         import ctypes  # here, because only Linux needs it
+
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 

@@ -15,7 +15,7 @@ description:
     C(DEFAULT_POLL_INTERVAL) counts. With C(poll=0) the task starts the job and does not wait.
   - A task that waits returns what the same task would have returned synchronously, and notices the end of the job at
     once, whatever C(poll) says.
-  - At its limit the job gets a C(TERM), and ten seconds later everything that is left of it a C(KILL).
+  - At its limit the job gets a C(TERM), and O(grace) seconds later everything that is left of it a C(KILL).
 author:
   - background.jobs contributors (@background-jobs)
 extends_documentation_fragment:
@@ -40,12 +40,52 @@ options:
       - Actions in front of modules, like M(ansible.builtin.package) or M(ansible.builtin.uri), work where they work with
         C(async). One that cannot run in the background, like M(ansible.builtin.template), is refused before anything
         starts.
-      - Exactly one of O(task) and O(cmd) is required.
-    type: dict
+      - Exactly one of O(task), O(tasks) and O(cmd) is required.
+    type: raw
+  tasks:
+    description:
+      - Many of these, started with one request. Each may carry, beside its module, a C(name), a limit (C(async)), a
+        C(queue) and C(slots) of its own.
+      - The task returns RV(ignore:jobs), one result for each in the same order, and fails after all have ended if one of
+        them failed.
+    type: list
+    elements: raw
   cmd:
     description:
       - A command line, short for a O(task) of M(ansible.builtin.command). Meant for ad hoc use.
     type: str
+  name:
+    description:
+      - A name for the job. There is at most one live job of a name on a host, for each user and async directory.
+    type: str
+  on_existing:
+    description:
+      - What to do if there is a job of this O(name) already, that lives, or has ended and nobody has seen its result yet.
+      - With V(attach), that job is the job of this task. Nothing is started, and nothing has changed. So a playbook that was
+        interrupted goes on with the job when it is run again.
+      - With V(fail), the task fails if the job lives.
+      - With V(replace), the job is stopped if it lives, and a new one started.
+    type: str
+    choices:
+      - attach
+      - fail
+      - replace
+    default: attach
+  queue:
+    description:
+      - The name of a queue. The jobs of one queue share its O(slots), whoever started them. The others wait in the order in
+        which they came, as files, without a process.
+    type: str
+  slots:
+    description:
+      - How many jobs of the O(queue) may run at once. What was said last counts. Lowering it stops nothing.
+    type: int
+    default: 1
+  grace:
+    description:
+      - Seconds between C(TERM) and C(KILL) when the job is stopped.
+    type: float
+    default: 10
 seealso:
   - module: background.jobs.async_status
   - ref: playbooks_async
@@ -75,6 +115,27 @@ EXAMPLES = r"""
   until: backup_result is finished
   retries: 100
   delay: 10
+
+- name: A backup that never runs twice at the same time, whoever starts it
+  background.jobs.async_run:
+    task:
+      ansible.builtin.command: /usr/local/bin/backup
+    name: nightly backup
+  async: 7200
+  poll: 30
+
+- name: Five builds, two at a time
+  background.jobs.async_run:
+    tasks:
+      - ansible.builtin.command: make -C /srv/one
+      - ansible.builtin.command: make -C /srv/two
+      - ansible.builtin.command: make -C /srv/three
+      - ansible.builtin.command: make -C /srv/four
+      - ansible.builtin.command: make -C /srv/five
+        async: 600
+    queue: builds
+    slots: 2
+  async: 3600
 
 # ansible all -B 3600 -P 0 -m background.jobs.async_run -a 'cmd="/usr/bin/long_running_operation --do-stuff"'
 """
@@ -130,6 +191,10 @@ job:
       description: The queue of the job, V(null) without one.
       type: str
       returned: always
+    position:
+      description: The place of the job in its queue, from 1 on.
+      type: int
+      returned: while it is queued
     created:
       description: When the job was made (UTC, ISO 8601).
       type: str
@@ -170,6 +235,12 @@ job:
     ended: "2026-11-22T04:46:12.531202Z"
     elapsed: 60.311
     output_file: /root/.ansible_async/.jobs/j20261122044512123456.12345678/stdout
+jobs:
+  description: The result of each job, in the order of O(tasks).
+  returned: with O(tasks)
+  type: list
+  elements: dict
+  sample: []
 """
 
 # This module only documents the action plugin of the same name.

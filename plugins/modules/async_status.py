@@ -124,7 +124,7 @@ def main():
         argument_spec={
             'jid': {'type': 'str', 'required': True},
             'mode': {'type': 'str', 'choices': ['status', 'cleanup'], 'default': 'status'},
-            '_async_dir': {'type': 'path', 'default': '~/.ansible_async'},
+            '_async_dir': {'type': 'path', 'required': True},  # ansible-core passes it, the action does not come here
         },
         supports_check_mode=True,
     )

@@ -30,7 +30,9 @@ def take(task: t.Any) -> Keywords:
     taken: Keywords | None = getattr(task, _TAKEN, None)
     if taken is None:
         if task.async_val < 0 or task.poll < 0:
-            raise AnsibleActionFail(f"'async' and 'poll' must not be negative, found async: {task.async_val}, poll: {task.poll}.")
+            raise AnsibleActionFail(
+                f"'async' and 'poll' must not be negative, found async: {task.async_val}, poll: {task.poll}."
+            )
         taken = Keywords(task.async_val or None, task.poll)
         setattr(task, _TAKEN, taken)
         task.async_val = 0

@@ -6,60 +6,195 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
 import datetime
+import hashlib
 import secrets
 import time
 import typing as t
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
-from ansible_collections.background.jobs.plugins.plugin_utils._keywords import Keywords
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import Payload
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
 
-GRACE = 10
-"""Seconds between TERM and KILL."""
+TICK = 15
+"""Seconds between looks of a task that has no `poll`."""
 _MARGIN = 60
-"""Seconds beyond a job's limit for which an unreachable host is asked again."""
+"""Seconds beyond the jobs' limits for which an unreachable host is asked again."""
 _BACKOFF = (1, 2, 4, 8, 15)
 """Seconds between attempts to reach a host that went away; the last one repeats."""
 
 display = Display()
 
 
-def new_job_id() -> str:
-    """``j<UTC time>.<random>``: sorts by age, and is never read as a number."""
+@dataclasses.dataclass
+class Order:
+    """One job that is to be started. *limit*: seconds or None. *slots*: places of its queue, where it has one."""
+
+    payload: Payload
+    limit: int | None
+    name: str | None = None
+    on_existing: str = 'attach'
+    queue: str | None = None
+    slots: int = 1
+    grace: int = 10
+
+
+def start(remote: Remote, orders: list[Order], retention: float) -> list[dict[str, t.Any]]:
+    """Start jobs in one request; a look at each, taken when its module had been executed or it had been queued.
+
+    The ids are made here: a start whose answer was lost can be asked again, and starts nothing twice.
+    """
+    bases: dict[str, bytes] = {}
+    jobs = [_job(order, job_id, bases) for order, job_id in zip(orders, _new_ids(len(orders)), strict=True)]
+    encoded = {digest: base64.b64encode(base).decode() for digest, base in bases.items()}
+    return remote.ask('start', jobs=jobs, bases=encoded, retention=retention)
+
+
+def _new_ids(count: int) -> list[str]:
+    """``j<UTC time>.<random>``: sort by age, in the order given, and are never read as numbers."""
     now = datetime.datetime.now(datetime.timezone.utc)
-    return f'j{now:%Y%m%d%H%M%S%f}.{secrets.randbelow(90000000) + 10000000}'
+    moments = (now + datetime.timedelta(microseconds=number) for number in range(count))
+    return [f'j{moment:%Y%m%d%H%M%S%f}.{secrets.randbelow(90000000) + 10000000}' for moment in moments]
 
 
-def start(remote: Remote, payload: Payload, keywords: Keywords) -> dict[str, t.Any]:
-    """Start one job; the look at it, taken when its module had been executed.
+def _job(order: Order, job_id: str, bases: dict[str, bytes]) -> dict[str, t.Any]:
+    """One job of a start request (shape: module_utils/_start.py); a base that it needs is added to *bases*."""
+    payload = order.payload
+    base, head, tail = _difference(payload.file, list(bases.values()))
+    digest = hashlib.sha256(base).hexdigest()
+    bases[digest] = base
+    middle = payload.file[head : len(payload.file) - tail]
+    return {
+        'id': job_id,
+        'name': order.name,
+        'on_existing': order.on_existing,
+        'module': payload.module,
+        'limit': order.limit,
+        'grace': order.grace,
+        'queue': order.queue,
+        'slots': order.slots,
+        'argv': payload.argv,
+        'environment': payload.environment,
+        'stdin': payload.stdin,
+        'args': None if payload.args is None else base64.b64encode(payload.args).decode(),
+        'tmpdir': payload.tmpdir,
+        'payload': {'base': digest, 'head': head, 'middle': base64.b64encode(middle).decode(), 'tail': tail},
+    }
 
-    The id is made here: a start whose answer was lost can be asked again and starts nothing twice.
+
+def _difference(file: bytes, bases: list[bytes]) -> tuple[bytes, int, int]:
+    """(base, head, tail): *file* begins with head bytes of the base and ends with tail bytes of it.
+
+    The base is one of *bases* where most of the file is in it, else the file itself.
     """
-    wanted = {'id': new_job_id(), 'name': None, 'limit': keywords.limit, 'grace': GRACE, **payload.request()}
-    return remote.ask('start', jobs=[wanted])[0]
+    for base in bases:
+        head = _common(base, file)
+        tail = _common(base[head:][::-1], file[head:][::-1])
+        if (head + tail) * 2 > len(file):
+            return base, head, tail
+    return file, len(file), 0
 
 
-def wait(remote: Remote, look: dict[str, t.Any], keywords: Keywords) -> dict[str, t.Any]:
-    """Wait until the job of *look* has ended; the look at its end, with the module's output.
+def _common(first: bytes, second: bytes) -> int:
+    """How many bytes both begin with, found by halving: comparing byte by byte would take seconds for a hundred."""
+    low, high = 0, min(len(first), len(second))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if first[low:middle] == second[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
-    The target answers at once when the job ends. A lost connection is not the job's failure: the host is asked
-    again until the job's limit and a margin are over (for ever, without a limit).
+
+def bring(remote: Remote, looks: list[dict[str, t.Any]], poll: int) -> list[dict[str, t.Any]]:
+    """Wait for the jobs of *looks* if *poll* is above 0; the looks again, with the output of what has ended.
+
+    The files of a job that was waited for are removed, as ansible-core does. A named job keeps them until the
+    next of its name starts: another task may have attached to it, and be waiting for it as well.
     """
-    deadline = None if keywords.limit is None else time.monotonic() + keywords.limit + GRACE + _MARGIN
-    failures = 0
-    while True:
+    ids = [look['id'] for look in looks if not look['error'] and (poll or look['ended'])]
+    if not ids:
+        return looks
+    brought = wait(remote, ids, poll) if poll else remote.ask('collect', ids=ids)
+    if poll:
+        named = [look['id'] for look in brought if look['job'] and look['job']['name'] is not None]
+        _tidy(remote, 'collect', named)
+        _tidy(remote, 'remove', [job_id for job_id in ids if job_id not in named])
+    found = {look['id']: look for look in brought}
+    return [{**look, **found.get(look['id'], {})} for look in looks]
+
+
+def _tidy(remote: Remote, op: str, ids: list[str]) -> None:
+    """The results are here already: a connection that breaks now is not worth a failed task."""
+    if ids:
         try:
-            look = remote.ask('wait', ids=[look['id']], seconds=keywords.poll)[0]
-            failures = 0
-            if look['ended'] or not look['known']:
-                return look
+            remote.ask(op, ids=ids)
         except AnsibleConnectionFailure as error:
-            if deadline is not None and time.monotonic() > deadline:
-                raise
-            display.warning(f"Lost the connection while waiting for job {look['id']}, it may still run: {error.message}")
-            time.sleep(_BACKOFF[min(failures, len(_BACKOFF) - 1)])
-            failures += 1
+            display.warning(f'Lost the host before the files of the jobs {ids} could be tidied up: {error.message}')
+
+
+def wait(
+    remote: Remote,
+    ids: list[t.Any],
+    poll: float,
+    timeout: float | None = None,
+) -> list[dict[str, t.Any]]:
+    """Wait until all jobs have ended, or *timeout* seconds; the last looks at them, with output if all have ended.
+
+    The target answers as soon as all have ended, and at least every *poll* seconds. A lost connection is not the
+    jobs' failure: the host is asked again until their limits and a margin are over, for ever without a limit.
+    """
+    contact = _Contact()
+    started = time.monotonic()
+    while True:
+        left = None if timeout is None else started + timeout - time.monotonic()
+        seconds = poll if left is None else max(0.0, min(poll, left))
+        try:
+            looks = remote.ask('wait', ids=ids, seconds=seconds)
+        except AnsibleConnectionFailure as error:
+            contact.lost(error, ids)
             remote.reset()
+            continue
+        contact.made(looks)
+        if all(look['ended'] or not look['job'] for look in looks) or (left is not None and left <= poll):
+            return looks
+
+
+class _Contact:
+    """When the host was last heard of, and how long to try when it is not."""
+
+    def __init__(self) -> None:
+        self._seen = time.time()
+        self._patience: float | None = None
+        self._failures = 0
+
+    def made(self, looks: list[dict[str, t.Any]]) -> None:
+        self._seen = time.time()
+        self._failures = 0
+        left = [_left(look['job']) for look in looks if look['job'] and not look['ended']]
+        self._patience = None if None in left else max([0.0, *(seconds for seconds in left if seconds is not None)])
+
+    def lost(self, error: AnsibleConnectionFailure, ids: list[t.Any]) -> None:
+        """Sleep before the next attempt, or raise *error* with what a person needs to know."""
+        seen = time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(self._seen))
+        if self._patience is not None and time.time() > self._seen + self._patience + _MARGIN:
+            raise AnsibleConnectionFailure(
+                f'The host was last seen at {seen}; the jobs {ids} may still run there. {error.message}'
+            ) from error
+        if not self._failures:
+            display.warning(
+                f'Lost the host while waiting for the jobs {ids}, last seen at {seen}. Trying again: {error.message}'
+            )
+        time.sleep(_BACKOFF[min(self._failures, len(_BACKOFF) - 1)])
+        self._failures += 1
+
+
+def _left(job: dict[str, t.Any]) -> float | None:
+    """Seconds that *job* may still run, None without a limit or before its turn."""
+    if job['limit'] is None or job['state'] == 'queued':
+        return None
+    return float(job['limit']) - (job['elapsed'] or 0)

@@ -12,10 +12,10 @@ that it is the synchronous task's result on every version. Private to this colle
 
 from __future__ import annotations
 
-import base64
 import collections.abc as c
 import dataclasses
 import functools
+import inspect
 import json
 import pathlib
 import shlex
@@ -35,10 +35,13 @@ except ImportError:  # ansible-core before 2.19
 
     _BuiltModule = None
 
-    def _apply_action_arg_defaults(action, task, args, templar):
-        return get_action_args_with_defaults(action, args, task.module_defaults, templar,
-                                             action_groups=task._parent._play._action_groups)
+    def _apply_action_arg_defaults(action: str, task: t.Any, args: dict[str, t.Any], templar: t.Any) -> t.Any:
+        return get_action_args_with_defaults(
+            action, args, task.module_defaults, templar, action_groups=task._parent._play._action_groups
+        )
 
+
+_EXECUTE_MODULE = inspect.signature(ActionBase._execute_module)
 # What an action plugin sees of its module, which has not even been sent: the shape ansible-core's async returns.
 _PLACEHOLDER = {'started': True, 'finished': False, 'changed': True}
 # ansible-core has no word for "in the background, without a limit", only a number that must not be 0.
@@ -46,7 +49,12 @@ _IN_BACKGROUND = 1
 # Where a task keeps the full name of its action, from 2.19 on.
 _RESOLVED = '_resolved_action'
 # Where an action plugin keeps what interpreter discovery found; the last two until 2.18.
-_DISCOVERED = ('_discovered_interpreter_key', '_discovered_interpreter', '_discovery_warnings', '_discovery_deprecation_warnings')
+_DISCOVERED = (
+    '_discovered_interpreter_key',
+    '_discovered_interpreter',
+    '_discovery_warnings',
+    '_discovery_deprecation_warnings',
+)
 
 
 @dataclasses.dataclass
@@ -57,7 +65,10 @@ class Payload:
     argv: list[str]
     environment: dict[str, str]
     stdin: bool
-    files: dict[str, bytes]
+    file: bytes
+    """The module's own file, its arguments in it where it is of the new style."""
+    args: bytes | None
+    """The file of arguments that a module of the older styles reads."""
     tmpdir: str | None
     facts: dict[str, t.Any]
     """Facts found while it was built: the interpreter that was discovered."""
@@ -70,33 +81,33 @@ class Payload:
         """The result that the synchronous task would have returned for this output (rc, stdout, stderr)."""
         return merge_hash(self.extra, self.read(output))
 
-    def request(self) -> dict[str, t.Any]:
-        """The payload's part of a start request."""
-        return {
-            'module': self.module, 'argv': self.argv, 'environment': self.environment, 'stdin': self.stdin,
-            'files': {name: base64.b64encode(data).decode() for name, data in self.files.items()},
-            'tmpdir': self.tmpdir,
-        }
 
-
-def build(action: ActionBase, task: t.Any, task_vars: dict[str, t.Any]) -> Payload:
+def build(action: ActionBase, task: t.Any, place: tuple[str | int, ...], task_vars: dict[str, t.Any]) -> Payload:
     """The payload of *task* (a mapping of one module name to its arguments) on the host of *action*.
+
+    *place*: where it stands in the arguments of the action, for its errors.
 
     Raises AnsibleActionFail where it is no such task or cannot run in the background, AnsibleActionSkip where
     it cannot run in check mode.
     """
-    name, args = parse(action, task)
+    name, args = parse(action, task, place)
     catcher = _Catcher()
     plugin = catcher.plugin(
-        _plugin_class(name, action._task.collections), task=_inner_task(action, name, args), connection=action._connection,
-        play_context=action._play_context, loader=action._loader, templar=action._templar,
+        _plugin_class(name, action._task.collections),
+        task=_inner_task(action, name, args),
+        connection=action._connection,
+        play_context=action._play_context,
+        loader=action._loader,
+        templar=action._templar,
         shared_loader_obj=action._shared_loader_obj,
     )
     returned = plugin.run(task_vars=task_vars)
     caught = catcher.caught
     if caught is None:
         if returned.get('failed') or returned.get('skipped'):
-            raise AnsibleActionFail(f"'{name}' did not come to its module: {returned.get('msg', 'no message')}", result=returned)
+            raise AnsibleActionFail(
+                f"'{name}' did not come to its module: {returned.get('msg', 'no message')}", result=returned
+            )
         raise AnsibleActionFail(f"'{name}' cannot run in the background: its action plugin runs no module there.")
     caught.extra = {key: value for key, value in returned.items() if key not in _PLACEHOLDER}
     return caught
@@ -131,7 +142,8 @@ class _Admission(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         if not self._supports_async:
             raise AnsibleActionFail(
-                f"'{self._task.action}' cannot run in the background: its action plugin does its work on the controller.")
+                f"'{self._task.action}' cannot run in the background: its action plugin does its work on the controller."
+            )
         self._task.async_val = 0  # ansible-core before 2.18 refuses check mode together with async
         try:
             return super().run(tmp, task_vars)
@@ -154,17 +166,15 @@ class _Catcher:
         catcher = self
 
         class InBackground(plugin_class, _Admission):
-            def _execute_module(
-                self, module_name=None, module_args=None, tmp=None, task_vars=None, persist_files=False,
-                delete_remote_tmp=None, wrap_async=False, **options,
-            ):
-                if not wrap_async:  # the plugin looks around first: `package` asks for facts
-                    return super()._execute_module(
-                        module_name, module_args, tmp, task_vars, persist_files, delete_remote_tmp, wrap_async, **options)
-                name = module_name or self._task.action
-                args = dict(self._task.args if module_args is None else module_args)
-                self._update_module_args(name, args, task_vars, **options)
-                catcher.caught = _catch(self, name, args, task_vars)
+            def _execute_module(self, *args: t.Any, **kwargs: t.Any) -> dict[str, t.Any]:
+                call = _EXECUTE_MODULE.bind(self, *args, **kwargs).arguments
+                if not call.get('wrap_async'):  # the plugin looks around first: `package` asks for facts
+                    return super()._execute_module(*args, **kwargs)
+                name = call.get('module_name') or self._task.action
+                module_args = dict(self._task.args if call.get('module_args') is None else call['module_args'])
+                options = {key: call[key] for key in ('ignore_unknown_opts',) if key in call}  # from 2.19 on
+                self._update_module_args(name, module_args, call.get('task_vars') or {}, **options)
+                catcher.caught = _catch(self, name, module_args, call.get('task_vars') or {})
                 return dict(_PLACEHOLDER)
 
         return InBackground
@@ -197,16 +207,19 @@ def _catch(plugin: ActionBase, name: str, args: dict[str, t.Any], task_vars: dic
     configured = plugin._configure_module(module_name=name, module_args=args, task_vars=task_vars)
     style, shebang, data = _bits(configured)
     interpreter = shlex.split(shebang.lstrip('#!')) if shebang else []
-    if style == 'new':
-        argv, files = interpreter, {'payload': data}
-    else:
-        argv, files = [*interpreter, '{job}/payload', '{job}/args'], {'payload': data, 'args': _args_file(configured, args)}
+    argv, args_file = interpreter, None
+    if style != 'new':
+        argv, args_file = [*interpreter, '{job}/payload', '{job}/args'], _args_file(configured, args)
     environment: dict[str, t.Any] = {}
     plugin._compute_environment_string(environment)
     environment = {**getattr(plugin._connection._shell, 'env', {}), **environment}
     discovered = plugin._discovered_interpreter_key
     return Payload(
-        module=_resolved(plugin._task), argv=argv, files=files, stdin=style == 'new',
+        module=_resolved(plugin._task),
+        argv=argv,
+        file=data,
+        args=args_file,
+        stdin=style == 'new',
         environment={str(key): str(value) for key, value in environment.items()},
         tmpdir=_take_tmpdir(plugin),
         facts={discovered: plugin._discovered_interpreter} if discovered else {},
@@ -271,11 +284,18 @@ class _Reader(ActionBase):
 
 
 def _read(
-    action: ActionBase, configured: t.Any, task_vars: dict[str, t.Any], output: dict[str, t.Any],
+    action: ActionBase,
+    configured: t.Any,
+    task_vars: dict[str, t.Any],
+    output: dict[str, t.Any],
 ) -> dict[str, t.Any]:
     reader = _Reader(
-        task=action._task, connection=action._connection, play_context=action._play_context, loader=action._loader,
-        templar=action._templar, shared_loader_obj=action._shared_loader_obj,
+        task=action._task,
+        connection=action._connection,
+        play_context=action._play_context,
+        loader=action._loader,
+        templar=action._templar,
+        shared_loader_obj=action._shared_loader_obj,
     )
     reader.configured, reader.output = configured, output
     for attribute in _DISCOVERED:
@@ -286,7 +306,14 @@ def _read(
 
 def read_result(action: ActionBase, result: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
     """A module's result from a job file, as ansible-core would have read it from the module itself."""
+    return read_output(action, task_vars, {'rc': 0, 'stdout': json.dumps(result), 'stderr': ''})
+
+
+def read_output(action: ActionBase, task_vars: dict[str, t.Any], output: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The result of a module that another task sent, from what it printed (rc, stdout, stderr)."""
     configured = (
-        ('new', '#!', b'', '') if _BuiltModule is None else
-        (_BuiltModule(b_module_data=b'', module_style='new', shebang='#!', serialization_profile='legacy'), ''))
-    return _read(action, configured, task_vars, {'rc': 0, 'stdout': json.dumps(result), 'stderr': ''})
+        ('new', '#!', b'', '')
+        if _BuiltModule is None
+        else (_BuiltModule(b_module_data=b'', module_style='new', shebang='#!', serialization_profile='legacy'), '')
+    )
+    return _read(action, configured, task_vars, output)

@@ -39,9 +39,8 @@ class Remote:
             task_vars=self._task_vars,
         )
         if 'response' not in result:
-            raise AnsibleActionFail(
-                f"The runtime of background.jobs could not be run on the target: {result.get('msg', 'no message')} "
-                f"{result.get('module_stderr', '')}".strip(), result=result)
+            told = [str(result[key]).strip() for key in ('msg', 'module_stderr', 'exception') if result.get(key)]
+            raise AnsibleActionFail('The runtime of background.jobs could not be run on the target: ' + '\n'.join(told))
         response = json.loads(result['response'])
         if 'error' in response:
             raise AnsibleActionFail(response['error'])

@@ -14,27 +14,35 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.parsing.mod_args import ModuleArgsParser
 from ansible.plugins.action import ActionBase
 
-_NO_MODULES = frozenset([
-    *C._ACTION_ALL_INCLUDE_IMPORT_TASKS, *C._ACTION_ALL_PROPER_INCLUDE_IMPORT_ROLES, *C._ACTION_IMPORT_PLAYBOOK,
-    *C._ACTION_META,
-])
+_NO_MODULES = frozenset(
+    [
+        *C._ACTION_ALL_INCLUDE_IMPORT_TASKS,
+        *C._ACTION_ALL_PROPER_INCLUDE_IMPORT_ROLES,
+        *C._ACTION_IMPORT_PLAYBOOK,
+        *C._ACTION_META,
+    ]
+)
 
 
-def parse(action: ActionBase, task: t.Any) -> tuple[str, dict[str, t.Any]]:
-    """(module name, arguments) of *task*, as the same lines would give them as a task of their own."""
+def parse(action: ActionBase, task: t.Any, place: tuple[str | int, ...]) -> tuple[str, dict[str, t.Any]]:
+    """(module name, arguments) of *task*, as the same lines would give them as a task of their own.
+
+    *place*: where it stands in the arguments of the action, as keys and positions.
+    """
+    option = ''.join(f'[{step}]' if isinstance(step, int) else step for step in place)
     if not isinstance(task, c.Mapping) or len(task) != 1:
         found = ', '.join(map(str, task)) or 'none' if isinstance(task, c.Mapping) else repr(task)
-        raise AnsibleActionFail(f"'task' must be a mapping of one module name to its arguments, found: {found}.")
+        raise AnsibleActionFail(f"'{option}' must be a mapping of one module name to its arguments, found: {found}.")
     name, arguments = next(iter(task.items()))
     if not isinstance(name, str):
-        raise AnsibleActionFail(f"'task' must begin with the name of a module, found: {name!r}.")
+        raise AnsibleActionFail(f"'{option}' must begin with the name of a module, found: {name!r}.")
     if name in _NO_MODULES:
         raise AnsibleActionFail(f"'{name}' cannot run in the background: it is no module, but part of the playbook.")
-    written = _as_written(action, name) if isinstance(arguments, str) else None
+    written = _as_written(action, (*place, name)) if isinstance(arguments, str) else None
     try:
         parsed = _parse_one(name, arguments if written is None else written, action._task.collections)
     except AnsibleError as error:
-        raise AnsibleActionFail(f"'task' cannot be run: {error.message}") from None
+        raise AnsibleActionFail(f"'{option}' cannot be run: {error.message}") from None
     return name, parsed if written is None else action._templar.template(parsed)
 
 
@@ -42,15 +50,16 @@ def _parse_one(name: str, arguments: t.Any, collections: list[str] | None) -> di
     return ModuleArgsParser({name: arguments}, collection_list=collections).parse()[1]
 
 
-def _as_written(action: ActionBase, name: str) -> str | None:
+def _as_written(action: ActionBase, place: tuple[str | int, ...]) -> str | None:
     """The free-form text of the playbook, its templates not yet filled in, or None where it is not there.
 
     ansible-core takes ``key=value`` out of free-form text before it fills in templates. Done afterwards, a
     variable that holds ``creates=/x`` would become an option of the command.
     """
     try:
-        outer = ModuleArgsParser(action._task._ds, collection_list=action._task.collections).parse()[1]
-        written = outer['task'][name]
-    except (AnsibleError, AttributeError, KeyError, TypeError):
+        written: t.Any = ModuleArgsParser(action._task._ds, collection_list=action._task.collections).parse()[1]
+        for step in place:
+            written = written[step]
+    except (AnsibleError, AttributeError, LookupError, TypeError):
         return None
     return written if isinstance(written, str) else None

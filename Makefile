@@ -1,0 +1,139 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# make demo   see background jobs at work on this machine, no root needed
+# make test   run every check there is
+#
+# Everything is made inside the checkout, in .venv, .build and collections, and `make clean` takes it away again.
+
+PYTHON ?= python3
+CORES ?= 2.16 2.19 2.21
+CORE ?= 2.21
+CHECKS := pythons lint sanity-2.21 sanity-2.16 unit hosts integration
+
+# The oldest and the newest Python of each virtual environment.
+pythons/core-2.16 := 3.10 3.12
+pythons/core-2.19 := 3.11 3.13
+pythons/core-2.21 := 3.12 3.14
+pythons/tools := $(pythons/core-2.21)
+pythons/demo := 3.10 3.14
+
+# The Pythons that modules and module_utils are compiled and imported on.
+TARGETS := 3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13
+
+COLLECTION := collections/ansible_collections/background/jobs
+LINTS := ruff vermin mypy ansible-lint docs changelog reuse
+
+.PHONY: demo test checks pythons lint $(LINTS) sanity unit hosts integration venvs format build clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+demo: .venv/demo/.made $(COLLECTION)
+	ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/collections" ANSIBLE_PYTHON_INTERPRETER="$(CURDIR)/.venv/demo/bin/python" \
+	  .venv/demo/bin/ansible-playbook --inventory localhost, --connection local demo/playbook.yml
+
+test:
+	@rm -f .build/left-out
+	@$(MAKE) --no-print-directory --keep-going $(CHECKS)
+	@if [ -s .build/left-out ]; then echo; echo "Everything else passed. This machine left out:"; sort -u .build/left-out; fi
+
+checks:
+	@echo $(CHECKS)
+
+# --- Environments ---------------------------------------------------------------------------------------------------
+
+# What a machine cannot do is said, and in CI it is a failure.
+left_out = { mkdir -p .build; echo "LEFT OUT: $(1)" | tee -a .build/left-out; [ "$$CI" != true ]; }
+# Runs a command with an environment in front of PATH, or nothing where that was left out.
+in_venv = test ! -e $(CURDIR)/.venv/$(1)/.made || PATH="$(CURDIR)/.venv/$(1)/bin:$$PATH"
+
+.venv/%/.made: requirements/%.txt requirements/tests.txt
+	@rm -f $@
+	@if python=$$($(PYTHON) tests/tools/pythons.py best $(pythons/$*) 2>&1); then \
+	  echo "making .venv/$* with $$python" && \
+	  "$$python" -m venv --clear .venv/$* && \
+	  .venv/$*/bin/python -m pip install --quiet --quiet --requirement $< && \
+	  touch $@; \
+	else $(call left_out,$*: $$python); fi
+
+.venv/tools/.made: requirements/core-2.21.txt
+
+venvs: .venv/tools/.made $(CORES:%=.venv/core-%/.made)
+
+# Ansible, pytest-ansible and mypy find the checkout by its real name here.
+$(COLLECTION):
+	mkdir -p $(@D)
+	ln -s ../../.. $@
+
+# --- Checks ---------------------------------------------------------------------------------------------------------
+
+pythons:
+	@found=$$($(PYTHON) tests/tools/pythons.py list); echo "$$found"; status=0; \
+	for version in $(TARGETS); do \
+	  echo "$$found" | grep -q "^$$version=" || $(call left_out,Python $$version for the target side: not found) || status=1; \
+	done; exit $$status
+
+lint: $(LINTS)
+
+ruff: .venv/tools/.made
+	$(call in_venv,tools) ruff check
+	$(call in_venv,tools) ruff format --check
+
+vermin: .venv/tools/.made
+	$(call in_venv,tools) vermin --target=3.6- --violations --no-tips --eval-annotations plugins/modules plugins/module_utils
+
+mypy: .venv/tools/.made $(COLLECTION)
+	$(call in_venv,tools) mypy
+
+ansible-lint: .venv/tools/.made $(COLLECTION)
+	$(call in_venv,tools) env ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/collections" ansible-lint
+
+docs: .venv/tools/.made
+	$(call in_venv,tools) antsibull-docs lint-collection-docs . --plugin-docs --validate-collection-refs=all
+
+changelog: .venv/tools/.made
+	$(call in_venv,tools) antsibull-changelog lint
+
+reuse: .venv/tools/.made
+	$(call in_venv,tools) reuse lint --lines
+
+sanity: sanity-$(CORE)
+
+# ansible-test wants a tree of its own below ansible_collections: what git has or would take, as it is now. It is a
+# repository of its own too, or ansible-test would ask the one around it, which ignores it.
+sanity-%: .venv/core-%/.made
+	rm -rf .build/sanity-$*
+	mkdir -p $(call sanity_tree,$*)
+	{ git ls-files -co --exclude-standard; git ls-files --deleted; } | sort | uniq -u | tar -cT - | tar -xC $(call sanity_tree,$*)
+	git init --quiet $(call sanity_tree,$*)
+	cd $(call sanity_tree,$*) && PATH="$$($(PYTHON) $(CURDIR)/tests/tools/pythons.py path)" && \
+	  $(call in_venv,core-$*) ansible-test sanity --local --requirements --color no
+
+sanity_tree = .build/sanity-$(1)/ansible_collections/background/jobs
+
+unit: $(CORES:%=unit-%)
+
+unit-%: .venv/core-%/.made $(COLLECTION)
+	$(call in_venv,core-$*) python -m pytest tests/unit
+
+# The test hosts themselves, which no Ansible is needed for.
+hosts: .venv/core-$(CORE)/.made
+	$(call in_venv,core-$(CORE)) python -m pytest tests/hosts
+
+integration: $(CORES:%=integration-%)
+
+integration-%: .venv/core-%/.made $(COLLECTION)
+	$(call in_venv,core-$*) python -m pytest tests/integration
+
+# --- Others ---------------------------------------------------------------------------------------------------------
+
+format: .venv/tools/.made
+	$(call in_venv,tools) ruff check --fix
+	$(call in_venv,tools) ruff format
+
+build: .venv/tools/.made
+	$(call in_venv,tools) ansible-galaxy collection build --force --output-path .build
+
+clean:
+	rm -rf .venv .build collections .ansible .hypothesis .mypy_cache .pytest_cache .ruff_cache

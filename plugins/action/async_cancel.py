@@ -1,0 +1,34 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.background.jobs.plugins.plugin_utils import _asked, _lifecycle, _result
+from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
+
+
+class ActionModule(ActionBase):
+    """Stops jobs, and returns when they have ended."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        args = self.validate_argument_spec(
+            {
+                'jobs': {'type': 'raw', 'required': True},
+                'grace': {'type': 'float', 'default': 10},
+            }
+        )[1]
+        ids = _asked.jobs(args['jobs'])
+        if not ids:
+            return {'changed': False, 'jobs': []}
+        remote = Remote(self, task_vars or {})
+        looks = remote.ask('cancel', ids=ids, grace=args['grace'], check=self._task.check_mode)
+        _result.check_known(looks)
+        asked = any(look['asked'] for look in looks)
+        if asked and not self._task.check_mode:
+            looks = _lifecycle.wait(remote, [look['id'] for look in looks], _lifecycle.TICK)
+        return {'changed': asked, 'jobs': [look['job'] for look in looks]}

@@ -1,0 +1,27 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.background.jobs.plugins.plugin_utils import _asked
+from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
+
+
+class ActionModule(ActionBase):
+    """Lists the jobs of a host."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        args = self.validate_argument_spec(
+            {
+                'states': {'type': 'list', 'elements': 'str', 'choices': list(_asked.STATES)},
+                'names': {'type': 'list', 'elements': 'str'},
+                'queues': {'type': 'list', 'elements': 'str'},
+            }
+        )[1]
+        looks = Remote(self, task_vars or {}).ask('list', **{key: args[key] for key in ('states', 'names', 'queues')})
+        return {'changed': False, 'jobs': [look['job'] for look in looks]}

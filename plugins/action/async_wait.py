@@ -1,0 +1,41 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import functools
+import typing as t
+
+from ansible import constants as C
+from ansible.plugins.action import ActionBase
+from ansible_collections.background.jobs.plugins.plugin_utils import _asked, _lifecycle, _result
+from ansible_collections.background.jobs.plugins.plugin_utils._keywords import take
+from ansible_collections.background.jobs.plugins.plugin_utils._payload import read_output
+from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
+
+
+class ActionModule(ActionBase):
+    """Waits for many jobs of one host."""
+
+    _supports_async = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        keywords = take(self._task)
+        super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        args = self.validate_argument_spec({'jobs': {'type': 'raw', 'required': True}, 'timeout': {'type': 'str'}})[1]
+        ids = _asked.jobs(args['jobs'])
+        timeout = None if args['timeout'] is None else _asked.seconds(args['timeout'], 'timeout')
+        if not ids:
+            return _result.many([])
+        remote = Remote(self, task_vars)
+        _result.check_known(remote.ask('wait', ids=ids, seconds=0))
+        looks = _lifecycle.wait(remote, ids, keywords.poll or C.DEFAULT_POLL_INTERVAL, timeout)
+        looks = remote.ask('collect', ids=ids)
+        read = functools.partial(read_output, self, task_vars)
+        results = [
+            _result.ended(look, read) if look['ended'] or not look['job'] else _result.live(look, changed=False)
+            for look in looks
+        ]
+        return _result.in_time(_result.many(results), timeout)

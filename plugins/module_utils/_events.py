@@ -1,0 +1,75 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Waiting for jobs without asking again and again: the kernel tells when a file of theirs changes.
+
+A supervisor's lock file is closed by the kernel when the supervisor ends, however it ends, and inotify tells of
+that like of every other close. Where there is no inotify (not Linux, or no watches left), a short sleep stands in.
+Standard library only, Python 3.6 and up. Private to this collection.
+"""
+
+import os
+import select
+import struct
+import sys
+import time
+
+_CLOSE_WRITE, _MOVED_TO, _DELETE_SELF = 0x8, 0x80, 0x400
+_NONBLOCK_CLOEXEC = os.O_NONBLOCK | getattr(os, 'O_CLOEXEC', 0)
+_STAND_IN = 0.5
+
+
+class Watch:
+    """Tells which of *paths* (directories) something happened in."""
+
+    def __init__(self, paths):
+        self._paths = list(paths)
+        self._fd, self._watched = _inotify(self._paths)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if self._fd is not None:
+            os.close(self._fd)
+
+    def sleep(self, seconds):
+        """The paths something happened in, as soon as it has, or none after *seconds*; without inotify, any may be."""
+        if self._fd is None:
+            time.sleep(max(0, min(seconds, _STAND_IN)))
+            return self._paths
+        if not select.select([self._fd], [], [], max(0, seconds))[0]:
+            return []
+        return {self._watched[number] for number in _numbers(os.read(self._fd, 65536)) if number in self._watched}
+
+
+def _inotify(paths):
+    """(descriptor, {watch number: path}), or (None, {})."""
+    if not sys.platform.startswith('linux'):
+        return None, {}
+    try:
+        import ctypes  # here, because only Linux needs it, and not every Python has it
+    except ImportError:
+        return None, {}
+    libc = ctypes.CDLL(None)
+    fd = libc.inotify_init1(_NONBLOCK_CLOEXEC)
+    if fd < 0:
+        return None, {}
+    watched = {}
+    for path in paths:
+        number = libc.inotify_add_watch(fd, os.fsencode(path), _CLOSE_WRITE | _MOVED_TO | _DELETE_SELF)
+        if number < 0:  # no watches left, or the directory is gone
+            os.close(fd)
+            return None, {}
+        watched[number] = path
+    return fd, watched
+
+
+def _numbers(events):
+    """The watch number of each inotify event in *events* (struct inotify_event: int, 3 times uint32, name)."""
+    offset = 0
+    while offset < len(events):
+        number, _mask, _cookie, length = struct.unpack_from('iIII', events, offset)
+        yield number
+        offset += 16 + length

@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Starting jobs, many in one request, each at most once.
+
+A request has ``bases`` ({digest: bytes in Base64}), ``retention`` (seconds) and ``jobs``, each of them::
+
+    {"id": str, "name": str or None, "on_existing": "attach", "fail" or "replace", "module": str,
+     "limit": seconds or None, "grace": seconds, "queue": str or None, "slots": int,
+     "argv": [str], "environment": {str: str}, "stdin": bool, "args": bytes in Base64 or None,
+     "tmpdir": path or None, "payload": {"base": digest, "head": int, "middle": bytes in Base64, "tail": int}}
+
+The module's file is the first ``head`` bytes of its base, the middle, and the last ``tail`` bytes of the base:
+modules of one kind differ in their arguments only. "{job}" in ``argv`` stands for the job directory.
+Standard library only, Python 3.6 and up. Private to this collection.
+"""
+
+import base64
+import os
+
+from . import _cancel, _clock, _outcome, _prune, _store, _supervisor
+from ._look import look, missing
+from ._names import Name
+from ._queue import Queue
+
+
+def start(store, request):
+    """One look for each job of the request; one that was not started has an error in it."""
+    store.prepare()
+    _prune.retire(store, request['retention'])
+    bases = _write_bases(store, request['bases'])
+    try:
+        looks = [_start_one(store, wanted, bases, request['umask']) for wanted in request['jobs']]
+    finally:
+        for path in bases.values():
+            _store.remove_file(path)
+    queues = {wanted['queue'] for wanted in request['jobs']} - {None}
+    for queue in queues:
+        _supervisor.kick(store, queue)
+    return [look(store.job(found['id'])) if found['queued'] else found for found in looks] if queues else looks
+
+
+def _write_bases(store, bases):
+    paths = {}
+    for number, (digest, data) in enumerate(bases.items()):
+        paths[digest] = os.path.join(store.jobs, '.base-%d-%d' % (os.getpid(), number))
+        _store.write_file(paths[digest], base64.b64decode(data))
+    return paths
+
+
+def _start_one(store, wanted, bases, umask):
+    try:
+        if wanted['name'] is None:
+            return _create(store, wanted, bases, umask)
+        with Name(store, wanted['name']) as name:
+            existing = _existing(store, name, wanted)
+            if existing is not None:
+                return existing
+            previous = name.job_id()
+            found = _create(store, wanted, bases, umask)
+            name.give_to(wanted['id'])
+            if previous not in (None, wanted['id']) and os.path.exists(store.job(previous).file('collected')):
+                store.job(previous).remove()
+            return found
+    except (_store.StoreError, OSError) as error:  # the other jobs of the request are no worse for it
+        return dict(missing(store, wanted['id']), error='%s' % error, queued=False)
+
+
+def _existing(store, name, wanted):
+    """A look at the job that *name* stands for already, or None where a new one may be started."""
+    if name.job_id() is None or name.job_id() == wanted['id']:
+        return None
+    job = store.job(name.job_id())
+    found = look(job)
+    if not found['job'] or (
+        found['ended'] and (wanted['on_existing'] != 'attach' or os.path.exists(job.file('collected')))
+    ):
+        return None
+    if wanted['on_existing'] == 'replace':
+        _cancel.stop(job, wanted['grace'])
+        return None
+    if wanted['on_existing'] == 'fail':
+        raise _store.StoreError(
+            'job %s of the name %r is %s already: wait for it, cancel it, or set on_existing to attach '
+            'or replace' % (job.id, wanted['name'], found['job']['state'])
+        )
+    return dict(found, attached=True, queued=False)
+
+
+def _create(store, wanted, bases, umask):
+    spec = {key: wanted[key] for key in ('id', 'name', 'module', 'limit', 'grace', 'queue')}
+    launch = {key: wanted[key] for key in ('argv', 'stdin', 'tmpdir', 'payload')}
+    launch.update(environment=dict(os.environ, **wanted['environment']), umask=umask, cwd=_working_directory())
+    args = None if wanted['args'] is None else base64.b64decode(wanted['args'])
+    job = store.create(dict(spec, **_clock.now()), launch, bases[wanted['payload']['base']], args)
+    if job is not None:
+        _outcome.write_started(job)
+        if wanted['queue'] is None:
+            _supervisor.daemonize(job)
+        else:
+            with Queue(store, wanted['queue']) as queue:
+                queue.add(job.id, wanted['slots'])
+            job.let_go()
+    return dict(look(store.job(wanted['id'])), queued=wanted['queue'] is not None)
+
+
+def _working_directory():
+    try:
+        return os.getcwd()
+    except OSError:
+        return None

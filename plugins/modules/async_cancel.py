@@ -1,0 +1,61 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: async_cancel
+short_description: Stop background jobs
+version_added: 0.1.0
+description:
+  - Stops jobs, and returns when they have ended. The module's process and its group get a C(TERM), and after O(grace)
+    seconds everything that is left of the job's processes a C(KILL).
+  - A job that waits in a queue is taken out of it. One that has ended is left alone.
+  - If one of the jobs is unknown, none is stopped.
+author:
+  - background.jobs contributors (@background-jobs)
+extends_documentation_fragment:
+  - background.jobs.attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Tells whether there is anything to stop.
+  diff_mode:
+    support: none
+  async:
+    support: none
+options:
+  jobs:
+    description:
+      - The jobs, as ids, names given with O(background.jobs.async_run#module:name), registered results of tasks that
+        started jobs, those of loops included, or a list of all these.
+    type: raw
+    required: true
+  grace:
+    description:
+      - Seconds between C(TERM) and C(KILL).
+    type: float
+    default: 10
+seealso:
+  - module: background.jobs.async_run
+  - module: background.jobs.async_info
+"""
+
+EXAMPLES = r"""
+- name: Stop the backup, let it finish its file
+  background.jobs.async_cancel:
+    jobs: nightly backup
+    grace: 60
+"""
+
+RETURN = r"""
+jobs:
+  description: The jobs in the order asked, each as RV(background.jobs.async_run#module:job).
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+"""
+
+# This module only documents the action plugin of the same name.

@@ -1,0 +1,71 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: async_info
+short_description: List the background jobs of a host
+version_added: 0.1.0
+description:
+  - Lists the jobs of one user and async directory, oldest first.
+author:
+  - background.jobs contributors (@background-jobs)
+extends_documentation_fragment:
+  - background.jobs.attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Looking changes nothing.
+  diff_mode:
+    support: none
+  async:
+    support: none
+options:
+  states:
+    description:
+      - Only jobs in one of these states.
+    type: list
+    elements: str
+    choices:
+      - queued
+      - running
+      - succeeded
+      - failed
+      - timed_out
+      - cancelled
+      - lost
+  names:
+    description:
+      - Only jobs of one of these names.
+    type: list
+    elements: str
+  queues:
+    description:
+      - Only jobs of one of these queues.
+    type: list
+    elements: str
+seealso:
+  - module: background.jobs.async_run
+"""
+
+EXAMPLES = r"""
+- name: See what runs
+  background.jobs.async_info:
+    states:
+      - queued
+      - running
+  register: live
+"""
+
+RETURN = r"""
+jobs:
+  description: The jobs, each as RV(background.jobs.async_run#module:job).
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+"""
+
+# This module only documents the action plugin of the same name.

@@ -1,0 +1,82 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: async_wait
+short_description: Wait for many background jobs at once
+version_added: 0.1.0
+description:
+  - Waits until all the jobs have ended, with one request to the host for all of them. It returns as soon as the last one
+    has ended, and at least every C(poll) seconds it hears from the host.
+  - Fails after all have ended if one of them failed, and names those that did.
+  - An unknown job is reported before any waiting.
+author:
+  - background.jobs contributors (@background-jobs)
+extends_documentation_fragment:
+  - background.jobs.attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Waiting changes nothing.
+  diff_mode:
+    support: none
+  async:
+    support: full
+options:
+  jobs:
+    description:
+      - The jobs, as ids, names given with O(background.jobs.async_run#module:name), registered results of tasks that
+        started jobs, those of loops included, or a list of all these.
+    type: raw
+    required: true
+  timeout:
+    description:
+      - Give up after this time, in seconds, or with one of the units V(s), V(m), V(h), V(d), V(w), like V(30m). The jobs
+        go on, and the task fails.
+      - Without it, the task waits until the jobs have ended, which a job without a limit may never do.
+    type: str
+seealso:
+  - module: background.jobs.async_run
+  - module: background.jobs.async_cancel
+"""
+
+EXAMPLES = r"""
+- name: Start three downloads and go on
+  background.jobs.async_run:
+    task:
+      ansible.builtin.get_url:
+        url: "https://downloads.example.com/{{ item }}"
+        dest: /srv/downloads/
+        mode: "0644"
+  loop:
+    - one.iso
+    - two.iso
+    - three.iso
+  async: 3600
+  poll: 0
+  register: downloads
+
+- name: Wait for all of them
+  background.jobs.async_wait:
+    jobs: "{{ downloads }}"
+  poll: 30
+"""
+
+RETURN = r"""
+jobs:
+  description: One result for each job, in the order asked, as M(background.jobs.async_run) returns it.
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+msg:
+  description: How many jobs failed or did not end in time, which, and why.
+  returned: failure
+  type: str
+  sample: "1 of 3 jobs failed: nightly backup (timed_out: Timeout exceeded)"
+"""
+
+# This module only documents the action plugin of the same name.
