@@ -12,6 +12,7 @@ import typing as t
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.parsing.mod_args import ModuleArgsParser
+from ansible.playbook.task import Task
 from ansible.plugins.action import ActionBase
 
 _NO_MODULES = frozenset(
@@ -47,7 +48,7 @@ def parse(action: ActionBase, task: t.Any, place: tuple[str | int, ...]) -> tupl
 
 
 def _parse_one(name: str, arguments: t.Any, collections: list[str] | None) -> dict[str, t.Any]:
-    return ModuleArgsParser({name: arguments}, collection_list=collections).parse()[1]
+    return t.cast('dict[str, t.Any]', Task.load({name: arguments, 'collections': collections or []}).args)
 
 
 def _as_written(action: ActionBase, place: tuple[str | int, ...]) -> str | None:
