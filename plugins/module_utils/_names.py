@@ -11,20 +11,21 @@ Standard library only, Python 3.6 and up. Private to this collection.
 
 import fcntl
 import os
-from urllib.parse import quote, unquote
 
 from ._store import JOB_ID, StoreError, open_lock
 
 _LONGEST = 200
+_PLAIN = frozenset(b'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 +,=@:_-.')
 
 
 def file_name(name, what):
     """*name* (any text) as the name of a file that cannot be anything else; *what* it names is for the error."""
-    encoded = quote(name, safe=" +,=@:") if isinstance(name, str) else ''
+    text = name.encode('utf-8', 'surrogatepass') if isinstance(name, str) else b''
+    encoded = ''.join(chr(byte) if byte in _PLAIN else '%%%02X' % byte for byte in text)
     if not encoded or len(encoded) > _LONGEST or encoded.startswith('.'):
         raise StoreError(
-            '%r cannot be the name of a %s: it must be a text of 1 to %d bytes that does not begin with a '
-            'dot' % (name, what, _LONGEST)
+            '%r cannot be the name of a %s: it must be a text of 1 to %d bytes that does not begin with a dot, '
+            'where all but plain letters, digits and signs count three times' % (name, what, _LONGEST)
         )
     return encoded
 
@@ -33,9 +34,10 @@ def find(store, wanted):
     """The job of an id, or of {"name": text}: the last of that name. None where the name has none."""
     if not isinstance(wanted, dict):
         return store.job(wanted)
-    if not os.path.exists(os.path.join(store.names, file_name(wanted['name'], 'job'))):
+    path = path_of(store, wanted['name'])
+    if not os.path.exists(path):
         return None
-    with Name(store, wanted['name']) as name:
+    with Name(path) as name:
         job_id = name.job_id()
     return None if job_id is None else store.job(job_id)
 
@@ -43,16 +45,21 @@ def find(store, wanted):
 def forget_names(store):
     """Forget the names whose job is gone."""
     for entry in os.listdir(store.names):
-        with Name(store, unquote(entry)) as name:
+        with Name(os.path.join(store.names, entry)) as name:
             if name.job_id() is None or not os.path.isdir(store.job(name.job_id()).path):
                 name.forget()
 
 
-class Name:
-    """One name, held while in a ``with`` block."""
+def path_of(store, name):
+    """The file of a user's name."""
+    return os.path.join(store.names, file_name(name, 'job'))
 
-    def __init__(self, store, name):
-        self._path = os.path.join(store.names, file_name(name, 'job'))
+
+class Name:
+    """One name, by the path of its file, held while in a ``with`` block."""
+
+    def __init__(self, path):
+        self._path = path
         self._lock = None
 
     def __enter__(self):

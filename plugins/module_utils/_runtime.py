@@ -32,7 +32,6 @@ Standard library only, Python 3.6 and up. Private to this collection.
 
 import os
 import time
-import traceback
 
 from . import _cancel, _prune, _start, _store, _supervisor
 from ._events import Watch
@@ -51,6 +50,8 @@ def respond(request):
     except (_store.StoreError, OSError) as error:
         return {'error': '%s' % error}
     except Exception:
+        import traceback  # here, because each supervisor would pay for it in memory
+
         return {'error': 'the runtime of background.jobs failed:\n%s' % traceback.format_exc()}
     finally:
         os.umask(umask)

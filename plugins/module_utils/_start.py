@@ -16,12 +16,12 @@ modules of one kind differ in their arguments only. "{job}" in ``argv`` stands f
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
-import base64
+import binascii
 import os
 
 from . import _cancel, _clock, _outcome, _prune, _store, _supervisor
 from ._look import look, missing
-from ._names import Name
+from ._names import Name, path_of
 from ._queue import Queue
 
 
@@ -45,7 +45,7 @@ def _write_bases(store, bases):
     paths = {}
     for number, (digest, data) in enumerate(bases.items()):
         paths[digest] = os.path.join(store.jobs, '.base-%d-%d' % (os.getpid(), number))
-        _store.write_file(paths[digest], base64.b64decode(data))
+        _store.write_file(paths[digest], binascii.a2b_base64(data))
     return paths
 
 
@@ -53,7 +53,7 @@ def _start_one(store, wanted, bases, umask):
     try:
         if wanted['name'] is None:
             return _create(store, wanted, bases, umask)
-        with Name(store, wanted['name']) as name:
+        with Name(path_of(store, wanted['name'])) as name:
             existing = _existing(store, name, wanted)
             if existing is not None:
                 return existing
@@ -92,7 +92,7 @@ def _create(store, wanted, bases, umask):
     spec = {key: wanted[key] for key in ('id', 'name', 'module', 'limit', 'grace', 'queue')}
     launch = {key: wanted[key] for key in ('argv', 'stdin', 'tmpdir', 'payload')}
     launch.update(environment=dict(os.environ, **wanted['environment']), umask=umask, cwd=_working_directory())
-    args = None if wanted['args'] is None else base64.b64decode(wanted['args'])
+    args = None if wanted['args'] is None else binascii.a2b_base64(wanted['args'])
     job = store.create(dict(spec, **_clock.now()), launch, bases[wanted['payload']['base']], args)
     if job is not None:
         _outcome.write_started(job)

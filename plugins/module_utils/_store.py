@@ -28,7 +28,6 @@ import json
 import os
 import pwd
 import re
-import shutil
 import stat
 
 JOB_ID = re.compile(r'j?[0-9]{1,40}\.[0-9]{1,20}')
@@ -138,6 +137,13 @@ def remove_file(path):
     return True
 
 
+def remove_tree(path):
+    """Remove the directory *path*, as far as that is possible."""
+    import shutil  # here, because each supervisor would pay for it in memory
+
+    shutil.rmtree(path, ignore_errors=True)
+
+
 def open_lock(path):
     """A descriptor of the lock file *path*, to be flocked; it is closed in programs that this process executes."""
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
@@ -197,7 +203,7 @@ class Store:
             os.rename(hidden, job.path)
         except BaseException as error:
             job.let_go()
-            shutil.rmtree(hidden, ignore_errors=True)
+            remove_tree(hidden)
             if isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST):
                 return None
             raise
@@ -207,7 +213,7 @@ class Store:
         """Remove what a start that was cut off left in the directory of jobs under a hidden name."""
         path = os.path.join(self.jobs, name)
         if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path, ignore_errors=True)
+            remove_tree(path)
         else:
             remove_file(path)
 
@@ -243,7 +249,7 @@ class Job:
     def remove(self):
         """Remove every trace of the job."""
         remove_file(self.result_file)
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove_tree(self.path)
 
     def hold(self, path=None):
         """Take the job's lock, waiting for those that look at it just now.
@@ -278,7 +284,7 @@ def _link(source, target):
     try:
         os.link(source, target)
     except OSError:  # a filesystem without links, or too many of them
-        shutil.copyfile(source, target)
+        write_file(target, read_file(source))
 
 
 def _refuse_foreign(path):

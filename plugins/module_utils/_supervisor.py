@@ -10,14 +10,12 @@ A job of a queue hands its supervisor on to the next one, so that a slot is one 
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
-import base64
+import binascii
 import os
 import select
 import shlex
-import shutil
 import signal
 import time
-import traceback
 
 from . import _clock, _outcome, _store, _tree
 from ._queue import Queue
@@ -128,6 +126,8 @@ class _Run:
         try:
             self._run()
         except BaseException:  # whatever it was, the job must not look alive or lost for it
+            import traceback  # here, because each supervisor would pay for it in memory
+
             reason = 'the supervisor of job %s failed:\n%s' % (self.job.id, traceback.format_exc())
             _outcome.write(self.job, 'failed', reason=reason)
             self._answer(reason)
@@ -160,7 +160,7 @@ class _Run:
                 survivors = _tree.stop(self.main, stop.get('grace', self.spec['grace']), self._sleep)
             _outcome.write(self.job, state, self.status, survivors=survivors)
         if launch['tmpdir']:
-            shutil.rmtree(launch['tmpdir'], ignore_errors=True)
+            _store.remove_tree(launch['tmpdir'])
 
     def _answer(self, text):
         if self.report is not None:
@@ -194,7 +194,7 @@ class _Run:
         """The module itself, where its interpreter reads it from there; else nothing."""
         piece = launch['payload']
         base = _store.read_file(self.job.file('base'))
-        middle = base64.b64decode(piece['middle'])
+        middle = binascii.a2b_base64(piece['middle'])
         payload = self.job.file('payload')
         _store.write_file(payload, base[: piece['head']] + middle + base[len(base) - piece['tail'] :])
         if launch['stdin']:

@@ -22,6 +22,8 @@ import shlex
 import typing as t
 
 from ansible.errors import AnsibleActionFail
+from ansible.executor.interpreter_discovery import InterpreterDiscoveryRequiredError
+from ansible.executor.module_common import _get_shebang
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import action_loader, module_loader
 from ansible.utils.vars import merge_hash
@@ -237,6 +239,18 @@ def _bits(configured: t.Any) -> tuple[str, str | None, bytes]:
     if not shebang and style != 'binary':
         raise AnsibleActionFail(f"The module {path} has no interpreter line.")
     return style, shebang, data or pathlib.Path(path).read_bytes()
+
+
+def python_of(action: ActionBase, task_vars: dict[str, t.Any]) -> list[str] | None:
+    """The command of the target's Python, or None where ansible-core has not found it out yet."""
+    if action._task.delegate_to:
+        task_vars = task_vars['ansible_delegated_vars'][action._task.delegate_to]
+    local = bool(getattr(action._connection, '_remote_is_local', False))
+    try:
+        shebang = _get_shebang('/usr/bin/python', task_vars, action._templar, remote_is_local=local)[0]
+    except InterpreterDiscoveryRequiredError:
+        return None
+    return shlex.split(shebang.lstrip('#!'))
 
 
 def _as_pipelined(configured: t.Any) -> t.Any:

@@ -4,18 +4,29 @@
 
 """How bytes travel: one request to the runtime on the target, one response. The only file that knows.
 
-Private to this collection.
+The runtime lies on the target as files named by their hash, put there at the first contact, and a request is one
+command. What may hold secrets goes over its standard input, the rest in its arguments. Where that does not work (a
+terminal is forced, a connection or become method without standard input, a Python that is not known yet), the same
+runtime runs as an ordinary module. Private to this collection.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import shlex
 import typing as t
 import zlib
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.background.jobs.plugins.plugin_utils._loader import COMMAND, MARK, digest, runtime_files
+from ansible_collections.background.jobs.plugins.plugin_utils._payload import python_of
+
+_OPEN = frozenset(('wait', 'status', 'collect', 'cancel', 'list', 'prune', 'remove'))
+"""The operations whose requests hold nothing that other users of the target must not see."""
+_LONGEST_ARGUMENT = 100_000
+"""Bytes; the kernel takes 128 KiB in one argument."""
 
 
 class Remote:
@@ -25,23 +36,18 @@ class Remote:
         self._action = action
         self._task_vars = task_vars
         self._async_dir = action.get_shell_option('async_dir', default='~/.ansible_async')
+        self._as_command = not getattr(action._connection._shell, '_IS_WINDOWS', False)
 
     def ask(self, op: str, **details: t.Any) -> list[dict[str, t.Any]]:
         """Send one request; the looks of its response (shapes: module_utils/_runtime.py).
 
-        Raises AnsibleActionFail with what the runtime said was wrong, or with the failed result of a runtime
-        that could not be run, and whatever the connection raises.
+        Raises AnsibleActionFail with what the runtime said was wrong, or why it could not be run, and whatever
+        the connection raises.
         """
-        request = json.dumps(dict(details, op=op, async_dir=self._async_dir)).encode()
-        result = self._action._execute_module(
-            module_name='background.jobs.async_wrapper',
-            module_args={'request': base64.b64encode(zlib.compress(request)).decode()},
-            task_vars=self._task_vars,
-        )
-        if 'response' not in result:
-            told = [str(result[key]).strip() for key in ('msg', 'module_stderr', 'exception') if result.get(key)]
-            raise AnsibleActionFail('The runtime of background.jobs could not be run on the target: ' + '\n'.join(told))
-        response = json.loads(result['response'])
+        request = dict(details, op=op, async_dir=self._async_dir)
+        response = self._by_command(request) if self._as_command else None
+        if response is None:
+            response = self._by_module(request)
         if 'error' in response:
             raise AnsibleActionFail(response['error'])
         return response['jobs']
@@ -51,3 +57,47 @@ class Remote:
         reset = getattr(self._action._connection, 'reset', None)
         if reset is not None:
             reset()
+
+    def _by_command(self, request: dict[str, t.Any]) -> dict[str, t.Any] | None:
+        """The response, or None where the request cannot travel like this."""
+        python = python_of(self._action, self._task_vars)
+        if python is None:
+            return None
+        call: dict[str, t.Any] = {'request': request}
+        answer = self._run(python, call)
+        if answer is not None and 'missing' in answer:
+            answer = self._run(python, {**call, 'files': runtime_files()})
+        response = None if answer is None else answer.get('response')
+        self._as_command = response is not None  # what does not work once is not tried again
+        return response
+
+    def _run(self, python: list[str], call: dict[str, t.Any]) -> dict[str, t.Any] | None:
+        """What the loader on the target answers to *call*, or None where it did not."""
+        data = zlib.compress(json.dumps(call).encode())
+        argument = base64.b64encode(data).decode()
+        if call['request']['op'] not in _OPEN or 'files' in call or len(argument) > _LONGEST_ARGUMENT:
+            if not self._takes_input():
+                return None
+            argument = '-'
+        command = ' '.join(shlex.quote(word) for word in [*python, '-I', '-S', '-c', *COMMAND, digest(), argument])
+        result = self._action._low_level_execute_command(command, in_data=data if argument == '-' else None)
+        for line in result['stdout'].splitlines():
+            if line.startswith(MARK):
+                return t.cast('dict[str, t.Any]', json.loads(line[len(MARK) :]))
+        return None
+
+    def _takes_input(self) -> bool:
+        """Whether a command can be given data, which both the connection and the become method must allow."""
+        connection = self._action._connection
+        return bool(connection.has_pipelining and getattr(connection.become, 'pipelining', True))
+
+    def _by_module(self, request: dict[str, t.Any]) -> dict[str, t.Any]:
+        result = self._action._execute_module(
+            module_name='background.jobs.async_wrapper',
+            module_args={'request': base64.b64encode(zlib.compress(json.dumps(request).encode())).decode()},
+            task_vars=self._task_vars,
+        )
+        if 'response' not in result:
+            told = [str(result[key]).strip() for key in ('msg', 'module_stderr', 'exception') if result.get(key)]
+            raise AnsibleActionFail('The runtime of background.jobs could not be run on the target: ' + '\n'.join(told))
+        return t.cast('dict[str, t.Any]', json.loads(result['response']))
