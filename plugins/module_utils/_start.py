@@ -30,15 +30,16 @@ def start(store, request):
     store.prepare()
     _prune.retire(store, request['retention'])
     bases = _write_bases(store, request['bases'])
+    batch = _supervisor.Batch()
     try:
-        looks = [_start_one(store, wanted, bases, request['umask']) for wanted in request['jobs']]
+        looks = [_start_one(store, wanted, bases, request['umask'], batch) for wanted in request['jobs']]
     finally:
         for path in bases.values():
             _store.remove_file(path)
-    queues = {wanted['queue'] for wanted in request['jobs']} - {None}
-    for queue in queues:
+        batch.go()
+    for queue in {wanted['queue'] for wanted in request['jobs']} - {None}:
         _supervisor.kick(store, queue)
-    return [look(store.job(found['id'])) if found['queued'] else found for found in looks] if queues else looks
+    return [found or look(store.job(wanted['id'])) for found, wanted in zip(looks, request['jobs'])]
 
 
 def _write_bases(store, bases):
@@ -49,22 +50,24 @@ def _write_bases(store, bases):
     return paths
 
 
-def _start_one(store, wanted, bases, umask):
+def _start_one(store, wanted, bases, umask, batch):
+    """None for a job that is on its way, or a look at one that was not made."""
     try:
         if wanted['name'] is None:
-            return _create(store, wanted, bases, umask)
+            _create(store, wanted, bases, umask, batch)
+            return None
         with Name(path_of(store, wanted['name'])) as name:
             existing = _existing(store, name, wanted)
             if existing is not None:
                 return existing
             previous = name.job_id()
-            found = _create(store, wanted, bases, umask)
+            _create(store, wanted, bases, umask, batch)
             name.give_to(wanted['id'])
             if previous not in (None, wanted['id']) and os.path.exists(store.job(previous).file('collected')):
                 store.job(previous).remove()
-            return found
+            return None
     except (_store.StoreError, OSError) as error:  # the other jobs of the request are no worse for it
-        return dict(missing(store, wanted['id']), error='%s' % error, queued=False)
+        return dict(missing(store, wanted['id']), error='%s' % error)
 
 
 def _existing(store, name, wanted):
@@ -85,10 +88,10 @@ def _existing(store, name, wanted):
             'job %s of the name %r is %s already: wait for it, cancel it, or set on_existing to attach '
             'or replace' % (job.id, wanted['name'], found['job']['state'])
         )
-    return dict(found, attached=True, queued=False)
+    return dict(found, attached=True)
 
 
-def _create(store, wanted, bases, umask):
+def _create(store, wanted, bases, umask, batch):
     spec = {key: wanted[key] for key in ('id', 'name', 'module', 'limit', 'grace', 'queue')}
     launch = {key: wanted[key] for key in ('argv', 'stdin', 'tmpdir', 'payload')}
     launch.update(environment=dict(os.environ, **wanted['environment']), umask=umask, cwd=_working_directory())
@@ -97,12 +100,11 @@ def _create(store, wanted, bases, umask):
     if job is not None:
         _outcome.write_started(job)
         if wanted['queue'] is None:
-            _supervisor.daemonize(job)
+            batch.add(job)
         else:
             with Queue(store, wanted['queue']) as queue:
                 queue.add(job.id, wanted['slots'])
             job.let_go()
-    return dict(look(store.job(wanted['id'])), queued=wanted['queue'] is not None)
 
 
 def _working_directory():

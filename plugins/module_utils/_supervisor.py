@@ -23,53 +23,67 @@ from ._queue import Queue
 STOP = signal.SIGUSR1
 """Tells a supervisor to look for the stop.json of its job. One that has gone on to another job finds none there;
 TERM, which the system sends at shutdown, needs no file."""
-_EXECUTED = 'executed'
 
 
-def daemonize(job):
-    """Start *job*, whose lock this process holds, under a supervisor of its own; let go of the lock.
+class Batch:
+    """Jobs that are started together, each under a supervisor of its own.
 
-    Returns None when the module's process has been executed, or the reason (str) why it was not: by then the
-    job's files say so too.
+    No module is executed before all are ready for it: every module that runs takes processor time from the
+    starts after it, and a hundred of them took ten seconds instead of one.
     """
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.setsid()  # the connection may end with a signal to its session; a job outlives it
-            if os.fork() == 0:
-                os.close(reader)
-                _supervise(job, writer)
-        finally:
-            os._exit(0)  # never this process's exit handlers: they belong to the module that called us
-    job.let_go()
-    os.close(writer)
-    os.waitpid(pid, 0)
-    with os.fdopen(reader, 'rb') as answer:
-        report = answer.read().decode('utf-8', 'replace')
-    if report == _EXECUTED:
-        return None
-    return report or 'the supervisor of job %s ended before it could start the module' % job.id
+
+    def __init__(self):
+        self._gate, self._open = os.pipe()
+        self._reports = []
+
+    def add(self, job):
+        """Make a supervisor for *job*, whose lock this process holds; let go of the lock."""
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.setsid()  # the connection may end with a signal to its session; a job outlives it
+                if os.fork() == 0:
+                    _supervise(job, writer, self._gate)
+            finally:
+                os._exit(0)  # never this process's exit handlers: they belong to the module that called us
+        job.let_go()
+        os.close(writer)
+        os.waitpid(pid, 0)
+        self._reports.append(reader)
+
+    def go(self):
+        """Let the modules be executed; return when all have been, or their files say why not."""
+        for fd in (self._open, self._gate):
+            os.close(fd)
+        for report in self._reports:
+            os.read(report, 1)
+            os.close(report)
 
 
 def kick(store, name):
-    """Start what may start now in the queue *name*, each job under a supervisor of its own."""
-    while True:
-        with Queue(store, name) as queue:
-            job = queue.next()
-        if job is None:
-            return
-        daemonize(job)
+    """Start what may start now in the queue *name*."""
+    batch = Batch()
+    job = _turn(store, name)
+    while job is not None:
+        batch.add(job)
+        job = _turn(store, name)
+    batch.go()
 
 
-def _supervise(job, report):
+def _turn(store, name):
+    with Queue(store, name) as queue:
+        return queue.next()
+
+
+def _supervise(job, report, gate):
     """The life of the daemon: *job*, then the jobs that its queue gives its slot to."""
-    _close_descriptors(keep=(0, 1, 2, report, job.lock))
+    _close_descriptors(keep=(0, 1, 2, report, gate, job.lock))
     signals = _Signals()
     _tree.adopt_orphans()
     while job is not None and not signals.shutdown:
-        _Run(job, report, signals).run()
-        report = None
+        _Run(job, report, gate, signals).run()
+        report = gate = None
         job = _next(job)
 
 
@@ -114,8 +128,9 @@ class _Signals:
 class _Run:
     """One job's run, from fork to the written end. Knows nothing of requests and responses, on purpose."""
 
-    def __init__(self, job, report, signals):
+    def __init__(self, job, report, gate, signals):
         self.job = job
+        self.gate = gate
         self.spec = job.read('spec.json')
         self.report = report
         self.signals = signals
@@ -130,7 +145,7 @@ class _Run:
 
             reason = 'the supervisor of job %s failed:\n%s' % (self.job.id, traceback.format_exc())
             _outcome.write(self.job, 'failed', reason=reason)
-            self._answer(reason)
+            self._answer()
 
     def _run(self):
         launch = self.job.read('launch.json')
@@ -139,7 +154,7 @@ class _Run:
         _detach()
         if error:
             _outcome.write(self.job, 'failed', reason=error)
-            self._answer(error)
+            self._answer()
         else:
             self.job.write(
                 'run.json',
@@ -152,7 +167,7 @@ class _Run:
                 ),
             )
             self.job.forget('launch.json', 'base')  # they may hold secrets, and are of no more use
-            self._answer(_EXECUTED)
+            self._answer()
             state = self._wait(started['monotonic'])
             survivors = []
             if state is not None:
@@ -162,9 +177,9 @@ class _Run:
         if launch['tmpdir']:
             _store.remove_tree(launch['tmpdir'])
 
-    def _answer(self, text):
+    def _answer(self):
+        """Tell whoever started the job that its files say how that went; the end of the pipe is the message."""
         if self.report is not None:
-            os.write(self.report, text.encode('utf-8', 'replace')[: select.PIPE_BUF])
             os.close(self.report)
             self.report = None
 
@@ -176,13 +191,14 @@ class _Run:
         self.main = os.fork()
         if self.main == 0:
             try:
-                _become_module(argv, launch, stdio)
+                _become_module(argv, launch, stdio, self.gate)
             except OSError as error:
                 os.write(writer, (error.strerror or str(error)).encode('utf-8', 'replace'))
             finally:
                 os._exit(127)
-        for fd in [*stdio, writer]:
-            os.close(fd)
+        for fd in [*stdio, writer, self.gate]:
+            if fd is not None:
+                os.close(fd)
         with os.fdopen(reader, 'rb') as pipe:
             failure = pipe.read().decode('utf-8', 'replace')
         if not failure:
@@ -237,7 +253,7 @@ class _Run:
                 self.status = status
 
 
-def _become_module(argv, launch, stdio):
+def _become_module(argv, launch, stdio, gate):
     """In the child: turn into the module, in a session of its own, with signals as a login shell leaves them."""
     os.setsid()
     signal.set_wakeup_fd(-1)
@@ -248,6 +264,8 @@ def _become_module(argv, launch, stdio):
     os.umask(launch['umask'])
     if launch['cwd']:
         os.chdir(launch['cwd'])
+    if gate is not None:
+        os.read(gate, 1)
     os.execvpe(argv[0], argv, launch['environment'])
 
 
