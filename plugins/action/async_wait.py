@@ -9,7 +9,7 @@ import typing as t
 
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.plugin_utils import _asked, _lifecycle, _result
+from ansible_collections.background.jobs.plugins.plugin_utils import _asked, _lifecycle, _result, _workers
 from ansible_collections.background.jobs.plugins.plugin_utils._keywords import take
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import read_output
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
@@ -31,7 +31,8 @@ class ActionModule(ActionBase):
             return _result.many([])
         remote = Remote(self, task_vars)
         _result.check_known(remote.ask('wait', ids=ids, seconds=0))
-        looks = _lifecycle.wait(remote, ids, keywords.poll or C.DEFAULT_POLL_INTERVAL, timeout)
+        place = _workers.give_back(self, task_vars, ids)
+        _lifecycle.wait(remote, ids, keywords.poll or C.DEFAULT_POLL_INTERVAL, timeout, place)
         looks = remote.ask('collect', ids=ids)
         read = functools.partial(read_output, self, task_vars)
         results = [

@@ -43,13 +43,17 @@ def retire(store, retention):
 
     Nothing is written into a job directory after the end, so its time of change tells before anything is read.
     """
-    old = [
-        entry.name
-        for entry in os.scandir(store.jobs)
-        if time.time() - entry.stat(follow_symlinks=False).st_mtime > retention
-    ]
+    old = [entry.name for entry in os.scandir(store.jobs) if _unchanged(entry) > retention]
     for name in old[:_AT_MOST]:
         if name.startswith('.'):  # left by a start that was cut off
             store.sweep(name)
         elif look(store.job(name))['ended']:
             store.job(name).remove()
+
+
+def _unchanged(entry):
+    """Seconds since *entry* of a directory changed; none if it is gone by now, as what is being started is soon."""
+    try:
+        return time.time() - entry.stat(follow_symlinks=False).st_mtime
+    except FileNotFoundError:
+        return 0

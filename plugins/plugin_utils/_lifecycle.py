@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import datetime
 import hashlib
@@ -18,6 +19,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import Payload
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._workers import Place
 
 TICK = 15
 """Seconds between looks of a task that has no `poll`."""
@@ -110,7 +112,9 @@ def _common(first: bytes, second: bytes) -> int:
     return low
 
 
-def bring(remote: Remote, looks: list[dict[str, t.Any]], poll: int) -> list[dict[str, t.Any]]:
+def bring(
+    remote: Remote, looks: list[dict[str, t.Any]], poll: int, place: Place | None = None
+) -> list[dict[str, t.Any]]:
     """Wait for the jobs of *looks* if *poll* is above 0; the looks again, with the output of what has ended.
 
     The files of a job that was waited for are removed, as ansible-core does. A named job keeps them until the
@@ -119,7 +123,7 @@ def bring(remote: Remote, looks: list[dict[str, t.Any]], poll: int) -> list[dict
     ids = [look['id'] for look in looks if not look['error'] and (poll or look['ended'])]
     if not ids:
         return looks
-    brought = wait(remote, ids, poll) if poll else remote.ask('collect', ids=ids)
+    brought = wait(remote, ids, poll, place=place) if poll else remote.ask('collect', ids=ids)
     if poll:
         named = [look['id'] for look in brought if look['job'] and look['job']['name'] is not None]
         _tidy(remote, 'collect', named)
@@ -138,29 +142,28 @@ def _tidy(remote: Remote, op: str, ids: list[str]) -> None:
 
 
 def wait(
-    remote: Remote,
-    ids: list[t.Any],
-    poll: float,
-    timeout: float | None = None,
+    remote: Remote, ids: list[t.Any], poll: float, timeout: float | None = None, place: Place | None = None
 ) -> list[dict[str, t.Any]]:
     """Wait until all jobs have ended, or *timeout* seconds; the last looks at them, with output if all have ended.
 
     The target answers as soon as all have ended, and at least every *poll* seconds. A lost connection is not the
     jobs' failure: the host is asked again until their limits and a margin are over, for ever without a limit.
+    *place*: of a process that waits without a fork.
     """
     contact = _Contact()
-    started = time.monotonic()
+    deadline = None if timeout is None else time.monotonic() + timeout
     while True:
-        left = None if timeout is None else started + timeout - time.monotonic()
-        seconds = poll if left is None else max(0.0, min(poll, left))
+        left = poll if deadline is None else deadline - time.monotonic()
         try:
-            looks = remote.ask('wait', ids=ids, seconds=seconds)
+            with contextlib.nullcontext(1) if place is None else place.turn() as sharers:
+                looks = remote.ask('wait', ids=ids, seconds=max(0.0, min(poll / sharers, left)))
         except AnsibleConnectionFailure as error:
             contact.lost(error, ids)
             remote.reset()
             continue
         contact.made(looks)
-        if all(look['ended'] or not look['job'] for look in looks) or (left is not None and left <= poll):
+        over = deadline is not None and time.monotonic() >= deadline
+        if over or all(look['ended'] or not look['job'] for look in looks):
             return looks
 
 
