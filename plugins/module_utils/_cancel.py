@@ -10,7 +10,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import os
 import time
 
-from . import _clock, _outcome, _supervisor
+from . import _clock, _outcome, _store, _supervisor
 from ._events import Watch
 from ._look import look, missing, settle, user
 from ._names import find
@@ -38,13 +38,14 @@ def cancel(store, request):
 def stop(job, grace):
     """End *job* and return when it has ended."""
     _ask(job, grace)
-    if not _watch(job, grace + _BEYOND_GRACE, lambda: settle(job, job.read('spec.json'))[1]):
+    if not _watch(job, grace + _BEYOND_GRACE, lambda: settle(job, job.spec())[1]):
         raise TimeoutError('job %s did not end, %d s after it was told to' % (job.id, grace + _BEYOND_GRACE))
 
 
 def _ask(job, grace):
     by = 'on request of user %s' % user()
-    spec = job.read('spec.json')
+    _store.write_file(job.file('collected'), b'')  # nobody waits for the result of what was stopped on purpose
+    spec = job.spec()
     if spec['queue'] is not None:
         with Queue(job.store, spec['queue']) as queue:
             if queue.withdraw(job.id):

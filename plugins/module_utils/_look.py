@@ -17,7 +17,7 @@ from ._queue import Queue
 def look(job, output=False):
     """A look at *job*, as _runtime.py describes it; with *output*, what the module of an ended job printed."""
     found = dict(missing(job.store, job.id), results_file=job.result_file)
-    spec = job.read('spec.json')
+    spec = job.spec()
     if spec is None:
         found['known'] = os.path.isfile(job.result_file)  # a job of ansible-core's own, then
         return found

@@ -131,15 +131,11 @@ def _no_result(job, end):
             end['signal'],
             ': was the host out of memory?' if end['signal'] == 'SIGKILL' else '',
         )
-    return 'the module of job %s ended with rc %s and printed no JSON result: see its stdout and stderr in %s' % (
-        job.id,
-        end['rc'],
-        job.path,
-    )
+    return 'the module of job %s ended with rc %s and printed no JSON result' % (job.id, end['rc'])
 
 
 def _stopped(job, end, survivors):
-    spec = job.read('spec.json')
+    spec = job.spec()
     if end['state'] == 'timed_out':
         reason = 'Timeout exceeded: job %s was stopped after %.1f s, its limit is %g s' % (
             job.id,

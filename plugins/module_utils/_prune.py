@@ -10,7 +10,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import os
 import time
 
-from . import _clock
+from . import _clock, _store
 from ._look import look
 from ._names import forget_names
 
@@ -43,7 +43,9 @@ def retire(store, retention):
 
     Nothing is written into a job directory after the end, so its time of change tells before anything is read.
     """
-    old = [entry.name for entry in os.scandir(store.jobs) if _unchanged(entry) > retention]
+    for name in _unchanged(store.runtimes, retention):
+        _store.remove_tree(os.path.join(store.runtimes, name))  # the loader touches the one it uses
+    old = _unchanged(store.jobs, retention)
     for name in old[:_AT_MOST]:
         if name.startswith('.'):  # left by a start that was cut off
             store.sweep(name)
@@ -51,9 +53,13 @@ def retire(store, retention):
             store.job(name).remove()
 
 
-def _unchanged(entry):
-    """Seconds since *entry* of a directory changed; none if it is gone by now, as what is being started is soon."""
-    try:
-        return time.time() - entry.stat(follow_symlinks=False).st_mtime
-    except FileNotFoundError:
-        return 0
+def _unchanged(folder, seconds):
+    """The names of what is in *folder* and has not changed for more than *seconds*."""
+    names = []
+    for entry in os.scandir(folder) if os.path.isdir(folder) else ():
+        try:
+            if time.time() - entry.stat(follow_symlinks=False).st_mtime > seconds:
+                names.append(entry.name)
+        except FileNotFoundError:  # what is being started has a hidden name for a moment
+            pass
+    return names

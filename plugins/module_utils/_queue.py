@@ -78,7 +78,7 @@ class Queue:
             place = os.path.join(self._waiting, entry)
             job_id = entry.partition('-')[2]
             job = self._store.job(job_id) if JOB_ID.fullmatch(job_id) else None
-            if job is None or job.read('spec.json') is None or job.read('launch.json') is None:
+            if job is None or job.read('launch.json') is None:
                 remove_file(place)  # removed by hand, or not whole after a power cut
                 continue
             job.hold()

@@ -68,9 +68,9 @@ def _looks(store, request, output=False):
 def _wait(store, request):
     deadline = time.monotonic() + request['seconds']
     asked = [find(store, wanted) for wanted in request['ids']]
-    pending = {job.path: job for job in asked if job is not None and job.read('spec.json')}
+    pending = {job.path: job for job in asked if job is not None and job.spec()}
     with Watch(pending) as watch:
-        for queue in {job.read('spec.json')['queue'] for job in pending.values()} - {None}:
+        for queue in {job.spec()['queue'] for job in pending.values()} - {None}:
             _supervisor.kick(store, queue)
         touched = list(pending)
         while True:
@@ -84,7 +84,7 @@ def _wait(store, request):
 
 
 def _over(job):
-    spec = job.read('spec.json')
+    spec = job.spec()
     return spec is None or settle(job, spec)[1] is not None
 
 

@@ -60,11 +60,8 @@ def _start_one(store, wanted, bases, umask, batch):
             existing = _existing(store, name, wanted)
             if existing is not None:
                 return existing
-            previous = name.job_id()
             _create(store, wanted, bases, umask, batch)
             name.give_to(wanted['id'])
-            if previous not in (None, wanted['id']) and os.path.exists(store.job(previous).file('collected')):
-                store.job(previous).remove()
             return None
     except (_store.StoreError, OSError) as error:  # the other jobs of the request are no worse for it
         return dict(missing(store, wanted['id']), error='%s' % error)

@@ -17,6 +17,7 @@
     collected                  somebody has seen the end
 <async_dir>/.names/<name>      the id of the last job of that name, its own lock (_names.py)
 <async_dir>/.queues/<queue>/   who waits and who runs (_queue.py)
+<async_dir>/.runtime/r<hash>/  this code, for requests that travel as a command (plugin_utils/_loader.py)
 
 A file appears whole or not at all (temporary name, rename). Everything is private to its owner.
 Standard library only, Python 3.6 and up. Private to this collection.
@@ -157,6 +158,7 @@ class Store:
         self.jobs = os.path.join(self.root, '.jobs')
         self.names = os.path.join(self.root, '.names')
         self.queues = os.path.join(self.root, '.queues')
+        self.runtimes = os.path.join(self.root, '.runtime')
 
     def prepare(self):
         """Make the directories, or refuse ones that somebody else could have prepared for us."""
@@ -238,6 +240,26 @@ class Job:
         if value is None or not all(key in value and isinstance(value[key], kind) for key, kind in shape.items()):
             return None
         return value
+
+    def spec(self):
+        """What was asked for, or None where there is no such job.
+
+        A job whose spec.json a power cut or a later version made unreadable is still a job, and shall be found,
+        called lost and removed like any other.
+        """
+        spec = self.read('spec.json')
+        if spec is None and os.path.isdir(self.path):
+            spec = {
+                'id': self.id,
+                'name': None,
+                'module': 'unknown',
+                'limit': None,
+                'grace': 10,
+                'queue': None,
+                'at': '1970-01-01T00:00:00.000000Z',
+                'boot': '',
+            }
+        return spec
 
     def write(self, name, value, durable=False):
         write_json(self.file(name), value, durable)

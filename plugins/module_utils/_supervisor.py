@@ -89,7 +89,7 @@ def _supervise(job, report, gate):
 
 def _next(job):
     """The next job of the queue of *job*, which has ended, its lock held; the lock of *job* is free after this."""
-    name = (job.read('spec.json') or {}).get('queue')
+    name = job.spec()['queue']
     following = None
     if name is not None:
         with Queue(job.store, name) as queue:
@@ -131,7 +131,7 @@ class _Run:
     def __init__(self, job, report, gate, signals):
         self.job = job
         self.gate = gate
-        self.spec = job.read('spec.json')
+        self.spec = job.spec()
         self.report = report
         self.signals = signals
         self.main = None

@@ -117,8 +117,8 @@ def bring(
 ) -> list[dict[str, t.Any]]:
     """Wait for the jobs of *looks* if *poll* is above 0; the looks again, with the output of what has ended.
 
-    The files of a job that was waited for are removed, as ansible-core does. A named job keeps them until the
-    next of its name starts: another task may have attached to it, and be waiting for it as well.
+    The files of a job that was waited for are removed, as ansible-core does. A named job keeps them for its
+    retention: another task may have attached to it, and be waiting for it as well.
     """
     ids = [look['id'] for look in looks if not look['error'] and (poll or look['ended'])]
     if not ids:
