@@ -22,6 +22,7 @@ def look(job, output=False):
         found['known'] = os.path.isfile(job.result_file)  # a job of ansible-core's own, then
         return found
     found['known'] = True
+    found['no_log'] = spec['no_log']
     position, end = settle(job, spec)
     found['ended'] = end is not None
     found['job'] = _describe(job, spec, position, end)
@@ -47,6 +48,7 @@ def missing(store, wanted):
         'output': None,
         'result': None,
         'error': None,
+        'no_log': False,
     }
 
 

@@ -8,7 +8,7 @@ Every request has ``op`` and ``async_dir``, and a response is ``{"error": text}`
 each job, in the order asked. A look is::
 
     {"id": str, "known": bool, "results_file": path, "looked_in": path, "user": str,
-     "job": {...} as users see it or None, "ended": bool, "error": text or None,
+     "job": {...} as users see it or None, "ended": bool, "error": text or None, "no_log": bool,
      "output": {"rc": int, "stdout": str, "stderr": str} of an ended module, or None,
      "result": the result file's content (op "status") or None}
 

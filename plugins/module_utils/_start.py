@@ -7,7 +7,7 @@
 A request has ``bases`` ({digest: bytes in Base64}), ``retention`` (seconds) and ``jobs``, each of them::
 
     {"id": str, "name": str or None, "on_existing": "attach", "fail" or "replace", "module": str,
-     "limit": seconds or None, "grace": seconds, "queue": str or None, "slots": int,
+     "limit": seconds or None, "grace": seconds, "queue": str or None, "slots": int, "no_log": bool,
      "argv": [str], "environment": {str: str}, "stdin": bool, "args": bytes in Base64 or None,
      "tmpdir": path or None, "payload": {"base": digest, "head": int, "middle": bytes in Base64, "tail": int}}
 
@@ -89,7 +89,7 @@ def _existing(store, name, wanted):
 
 
 def _create(store, wanted, bases, umask, batch):
-    spec = {key: wanted[key] for key in ('id', 'name', 'module', 'limit', 'grace', 'queue')}
+    spec = {key: wanted[key] for key in ('id', 'name', 'module', 'limit', 'grace', 'queue', 'no_log')}
     launch = {key: wanted[key] for key in ('argv', 'stdin', 'tmpdir', 'payload')}
     launch.update(environment=dict(os.environ, **wanted['environment']), umask=umask, cwd=_working_directory())
     args = None if wanted['args'] is None else binascii.a2b_base64(wanted['args'])

@@ -44,6 +44,7 @@ _SHAPES = {
         'limit': (int, float, _NONE),
         'grace': _NUMBER,
         'queue': (str, _NONE),
+        'no_log': bool,
         'at': str,
         'boot': str,
     },
@@ -256,6 +257,7 @@ class Job:
                 'limit': None,
                 'grace': 10,
                 'queue': None,
+                'no_log': True,
                 'at': '1970-01-01T00:00:00.000000Z',
                 'boot': '',
             }

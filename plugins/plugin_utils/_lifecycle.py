@@ -41,7 +41,8 @@ class Order:
     on_existing: str = 'attach'
     queue: str | None = None
     slots: int = 1
-    grace: int = 10
+    grace: float = 10
+    no_log: bool = False
 
 
 def start(remote: Remote, orders: list[Order], retention: float) -> list[dict[str, t.Any]]:
@@ -78,6 +79,7 @@ def _job(order: Order, job_id: str, bases: dict[str, bytes]) -> dict[str, t.Any]
         'grace': order.grace,
         'queue': order.queue,
         'slots': order.slots,
+        'no_log': order.no_log,
         'argv': payload.argv,
         'environment': payload.environment,
         'stdin': payload.stdin,
