@@ -10,11 +10,12 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import os
 import time
 
-from . import _clock, _outcome, _store, _supervisor
+from . import _clock, _outcome, _store
 from ._events import Watch
 from ._look import look, missing, settle, user
 from ._names import find
 from ._queue import Queue
+from ._vigil import STOP
 
 _UNTIL_EXECUTED = 30  # seconds that a job may need from its making to the execution of its module
 _BEYOND_GRACE = 90  # seconds after which one that does not end is reported, KILL being long past
@@ -58,7 +59,7 @@ def _ask(job, grace):
     job.write('stop.json', {'grace': grace, 'by': by})
     run = _watch(job, _UNTIL_EXECUTED, lambda: job.read('end.json') or job.read('run.json'))
     if run and 'supervisor' in run and job.alive() and _clock.lives(run['supervisor'], run['supervisor_start']):
-        os.kill(run['supervisor'], _supervisor.STOP)
+        os.kill(run['supervisor'], STOP)
 
 
 def _watch(job, seconds, look_for):

@@ -46,7 +46,8 @@ def respond(request):
         operation = _OPERATIONS.get(request.get('op'))
         if operation is None:
             return {'error': 'unknown operation %r' % (request.get('op'),)}
-        return {'jobs': operation(_store.Store(request['async_dir']), dict(request, umask=umask))}
+        request['umask'] = umask
+        return {'jobs': operation(_store.Store(request['async_dir']), request)}
     except (_store.StoreError, OSError) as error:
         return {'error': '%s' % error}
     except Exception:

@@ -29,7 +29,7 @@ def start(store, request):
     """One look for each job of the request; one that was not started has an error in it."""
     store.prepare()
     _prune.retire(store, request['retention'])
-    bases = _write_bases(store, request['bases'])
+    bases = _write_bases(store, request.pop('bases'))  # let go of them: the supervisors inherit this memory
     batch = _supervisor.Batch()
     try:
         looks = [_start_one(store, wanted, bases, request['umask'], batch) for wanted in request['jobs']]

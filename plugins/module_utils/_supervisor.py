@@ -12,17 +12,11 @@ Standard library only, Python 3.6 and up. Private to this collection.
 
 import binascii
 import os
-import select
 import shlex
 import signal
-import time
 
-from . import _clock, _outcome, _store, _tree
+from . import _clock, _outcome, _store, _tree, _vigil
 from ._queue import Queue
-
-STOP = signal.SIGUSR1
-"""Tells a supervisor to look for the stop.json of its job. One that has gone on to another job finds none there;
-TERM, which the system sends at shutdown, needs no file."""
 
 
 class Batch:
@@ -79,12 +73,51 @@ def _turn(store, name):
 def _supervise(job, report, gate):
     """The life of the daemon: *job*, then the jobs that its queue gives its slot to."""
     _close_descriptors(keep=(0, 1, 2, report, gate, job.lock))
-    signals = _Signals()
     _tree.adopt_orphans()
+    _go_on(job, _vigil.Signals(), report, gate)
+
+
+def _go_on(job, signals, report=None, gate=None):
     while job is not None and not signals.shutdown:
-        _Run(job, report, gate, signals).run()
+        run = _Run(job, report, gate)
+        if _guarded(job, run.start):
+            _vigil.replace(job, run.main, run.deadline)
+            vigil = _vigil.Vigil(run.main, signals)
+            state = vigil.keep(run.deadline, job.file('stop.json'))
+            _guarded(job, _finish, job, vigil, state)
+        run.answer()
         report = gate = None
         job = _next(job)
+
+
+def resume(root, job_id, lock, vigil, state):
+    """Go on with the job whose module the new image of this supervisor (_vigil.py) has waited for."""
+    job = _store.Store(root).job(job_id)
+    job.lock = lock
+    _guarded(job, _finish, job, vigil, state)
+    _go_on(_next(job), vigil.signals)
+
+
+def _guarded(job, step, *args):
+    try:
+        return step(*args)
+    except BaseException:  # whatever it was, the job must not look alive or lost for it
+        import traceback  # here, because each supervisor would pay for it in memory
+
+        _outcome.write(job, 'failed', reason='the supervisor of job %s failed:\n%s' % (job.id, traceback.format_exc()))
+        return None
+
+
+def _finish(job, vigil, state):
+    """Stop what is to be stopped, and write how the job ended (*state*: as Vigil.keep() tells it)."""
+    survivors = []
+    if state is not None:
+        stop = job.read('stop.json') or {}
+        survivors = _tree.stop(vigil.main, stop.get('grace', job.spec()['grace']), vigil.sleep)
+    _outcome.write(job, state, vigil.status, survivors=survivors)
+    tmpdir = (job.read('run.json') or {}).get('tmpdir')
+    if tmpdir:
+        _store.remove_tree(tmpdir)
 
 
 def _next(job):
@@ -101,83 +134,45 @@ def _next(job):
     return following
 
 
-class _Signals:
-    """Signals make a pipe readable, so that none is lost between a look and a sleep."""
-
-    def __init__(self):
-        self._reader, writer = os.pipe()
-        os.set_blocking(self._reader, False)
-        os.set_blocking(writer, False)
-        self.shutdown = False
-        signal.set_wakeup_fd(writer)
-        for number in (signal.SIGCHLD, STOP):
-            signal.signal(number, lambda signum, frame: None)
-        signal.signal(signal.SIGTERM, self._on_shutdown)
-        for number in (signal.SIGHUP, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)
-
-    def _on_shutdown(self, signum, frame):
-        self.shutdown = True
-
-    def sleep(self, seconds):
-        """Until a signal comes, a child's death among them, or *seconds* are over (None: no end)."""
-        if select.select([self._reader], [], [], seconds)[0]:
-            os.read(self._reader, 4096)
-
-
 class _Run:
-    """One job's run, from fork to the written end. Knows nothing of requests and responses, on purpose."""
+    """The start of one job's module. Knows nothing of requests and responses, on purpose."""
 
-    def __init__(self, job, report, gate, signals):
+    def __init__(self, job, report, gate):
         self.job = job
-        self.gate = gate
-        self.spec = job.spec()
         self.report = report
-        self.signals = signals
+        self.gate = gate
         self.main = None
-        self.status = None
+        self.deadline = None
 
-    def run(self):
-        try:
-            self._run()
-        except BaseException:  # whatever it was, the job must not look alive or lost for it
-            import traceback  # here, because each supervisor would pay for it in memory
-
-            reason = 'the supervisor of job %s failed:\n%s' % (self.job.id, traceback.format_exc())
-            _outcome.write(self.job, 'failed', reason=reason)
-            self._answer()
-
-    def _run(self):
+    def start(self):
+        """True when the module has been executed; else the job's files say why not."""
         launch = self.job.read('launch.json')
         error = self._execute(launch)
-        started = _clock.now()
+        moment = _clock.now()
         _detach()
         if error:
             _outcome.write(self.job, 'failed', reason=error)
-            self._answer()
-        else:
-            self.job.write(
-                'run.json',
-                dict(
-                    started,
-                    pid=self.main,
-                    process_start=_clock.process_start(self.main),
-                    supervisor=os.getpid(),
-                    supervisor_start=_clock.process_start(os.getpid()),
-                ),
-            )
-            self.job.forget('launch.json', 'base')  # they may hold secrets, and are of no more use
-            self._answer()
-            state = self._wait(started['monotonic'])
-            survivors = []
-            if state is not None:
-                stop = self.job.read('stop.json') or {}
-                survivors = _tree.stop(self.main, stop.get('grace', self.spec['grace']), self._sleep)
-            _outcome.write(self.job, state, self.status, survivors=survivors)
-        if launch['tmpdir']:
-            _store.remove_tree(launch['tmpdir'])
+            if launch['tmpdir']:
+                _store.remove_tree(launch['tmpdir'])
+            return False
+        limit = self.job.spec()['limit']
+        self.deadline = None if limit is None else moment['monotonic'] + limit
+        self.job.write(
+            'run.json',
+            dict(
+                moment,
+                pid=self.main,
+                process_start=_clock.process_start(self.main),
+                supervisor=os.getpid(),
+                supervisor_start=_clock.process_start(os.getpid()),
+                tmpdir=launch['tmpdir'],
+            ),
+        )
+        self.job.forget('launch.json', 'base')  # they may hold secrets, and are of no more use
+        self.answer()
+        return True
 
-    def _answer(self):
+    def answer(self):
         """Tell whoever started the job that its files say how that went; the end of the pipe is the message."""
         if self.report is not None:
             os.close(self.report)
@@ -222,35 +217,6 @@ class _Run:
 
     def _output(self, name):
         return os.open(self.job.file(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-
-    def _wait(self, started):
-        """None when the module's process has ended by itself, else the state that stopping it will mean."""
-        limit = self.spec['limit']
-        while True:
-            self._reap()
-            if self.status is not None:
-                return None
-            if self.signals.shutdown or os.path.exists(self.job.file('stop.json')):
-                return 'cancelled'
-            left = None if limit is None else started + limit - time.monotonic()
-            if left is not None and left <= 0:
-                return 'timed_out'
-            self._sleep(left)
-
-    def _sleep(self, seconds):
-        self.signals.sleep(seconds)
-        self._reap()
-
-    def _reap(self):
-        """Bury dead children: the module, and those of its orphans that came to us."""
-        pid = -1
-        while pid:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == self.main:
-                self.status = status
 
 
 def _become_module(argv, launch, stdio, gate):
