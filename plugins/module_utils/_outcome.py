@@ -26,8 +26,8 @@ def write(job, state, status=None, reason=None, survivors=()):
     """Write that *job* ended; the caller holds its lock.
 
     *state* None: the module's process ended by itself with wait status *status*, and its output tells the state.
-    *survivors*: pids that not even KILL ended. end.json comes first: what a power cut between the two files
-    leaves of the result file, publish() can write again.
+    *survivors*: pids that not even KILL ended. end.json comes last: whoever has seen it may remove the job, and
+    nothing must be written after that.
     """
     run = job.read('run.json') or {}
     end = {
@@ -48,9 +48,9 @@ def write(job, state, status=None, reason=None, survivors=()):
             end['reason'] = _no_result(job, end) if result is None else _reported(result)
     elif reason is None:
         end['reason'] = _stopped(job, end, survivors)
-    job.write('end.json', end, durable=True)
-    job.forget('launch.json', 'base', 'payload', 'args')
     publish(job, end)
+    job.forget('launch.json', 'base', 'payload', 'args')
+    job.write('end.json', end, durable=True)
     return end
 
 
