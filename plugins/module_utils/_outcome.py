@@ -45,7 +45,7 @@ def write(job, state, status=None, reason=None, survivors=()):
         result = read_result(job)
         end['state'] = 'failed' if result is None or _is_failure(result) else 'succeeded'
         if end['state'] == 'failed':
-            end['reason'] = _no_result(job, end) if result is None else _reported(result)
+            end['reason'] = _no_result(job, end) if result is None else _reported(job, result)
     elif reason is None:
         end['reason'] = _stopped(job, end, survivors)
     publish(job, end)
@@ -132,8 +132,10 @@ def _signal_name(number):
         return 'SIGRTMIN+%d' % (number - signal.SIGRTMIN)
 
 
-def _reported(result):
-    """Why a module that printed a result failed."""
+def _reported(job, result):
+    """Why a module that printed a result failed; the words are its own, which no_log hides."""
+    if job.spec()['no_log']:
+        return 'the module reported a failure, which no_log hides'
     told = str(result.get('msg') or 'rc %s, and no message' % result.get('rc'))
     return 'the module reported a failure: %s' % (told if len(told) <= _LONGEST else told[:_LONGEST] + ' [cut]')
 
