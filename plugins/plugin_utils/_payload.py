@@ -22,7 +22,7 @@ import shlex
 import sys
 import typing as t
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleActionSkip, AnsibleError
 from ansible.executor.interpreter_discovery import InterpreterDiscoveryRequiredError
 from ansible.executor.module_common import _get_shebang
 from ansible.plugins.action import ActionBase
@@ -111,10 +111,9 @@ def build(action: ActionBase, task: t.Any, place: tuple[str | int, ...], task_va
     returned = plugin.run(task_vars=task_vars)
     caught = catcher.caught
     if caught is None:
-        if returned.get('failed') or returned.get('skipped'):
-            raise AnsibleActionFail(
-                f"'{name}' did not come to its module: {returned.get('msg', 'no message')}", result=returned
-            )
+        ended = AnsibleActionFail if returned.get('failed') else AnsibleActionSkip if returned.get('skipped') else None
+        if ended:  # before it came to its module, as without us
+            raise ended(returned.get('msg', 'no message'), result=returned)
         raise AnsibleActionFail(f"'{name}' cannot run in the background: its action plugin runs no module there.")
     caught.extra = {key: value for key, value in returned.items() if key not in _PLACEHOLDER}
     return caught
