@@ -324,7 +324,10 @@ def _read(
     for attribute in _DISCOVERED:
         if hasattr(action, attribute):
             setattr(reader, attribute, getattr(action, attribute))
-    return reader.run(task_vars=task_vars)
+    try:
+        return reader.run(task_vars=task_vars)
+    except AnsibleError as error:  # ansible-core refuses it (not UTF-8, say); what is known of the job still counts
+        return {'failed': True, 'changed': False, 'msg': error.message}
 
 
 def read_result(action: ActionBase, result: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
