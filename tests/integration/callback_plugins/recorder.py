@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -90,6 +91,11 @@ def _plain(value: t.Any) -> t.Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
+    if dataclasses.is_dataclass(value):  # an error or a warning of ansible-core 2.19, without its place in the playbook
+        shown = (field.name for field in dataclasses.fields(value) if field.name != 'formatted_source_context')
+        return {'type': type(value).__name__, **{name: _plain(getattr(value, name)) for name in shown}}
+    if isinstance(value, type):
+        return value.__name__
     if isinstance(value, str) and len(value) > _LONGEST:
         digest = hashlib.sha256(value.encode('utf-8', 'surrogatepass')).hexdigest()
         return f'<{len(value)} characters, sha256 {digest}>'
