@@ -22,7 +22,7 @@ import shlex
 import sys
 import typing as t
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleActionSkip, AnsibleError
 from ansible.executor.interpreter_discovery import InterpreterDiscoveryRequiredError
 from ansible.executor.module_common import _get_shebang
 from ansible.plugins.action import ActionBase
@@ -95,9 +95,12 @@ def build(action: ActionBase, task: t.Any, place: tuple[str | int, ...], task_va
     it cannot run in check mode.
     """
     name, args = parse(action, task, place)
+    plugin_class = _plugin_class(name, action._task.collections)
+    if plugin_class is type(action):
+        raise AnsibleActionFail(f"'{name}' cannot run in the background: it starts jobs itself.")
     catcher = _Catcher()
     plugin = catcher.plugin(
-        _plugin_class(name, action._task.collections),
+        plugin_class,
         task=_inner_task(action, name, args),
         connection=action._connection,
         play_context=action._play_context,
@@ -108,10 +111,9 @@ def build(action: ActionBase, task: t.Any, place: tuple[str | int, ...], task_va
     returned = plugin.run(task_vars=task_vars)
     caught = catcher.caught
     if caught is None:
-        if returned.get('failed') or returned.get('skipped'):
-            raise AnsibleActionFail(
-                f"'{name}' did not come to its module: {returned.get('msg', 'no message')}", result=returned
-            )
+        ended = AnsibleActionFail if returned.get('failed') else AnsibleActionSkip if returned.get('skipped') else None
+        if ended:  # before it came to its module, as without us
+            raise ended(returned.get('msg', 'no message'), result=returned)
         raise AnsibleActionFail(f"'{name}' cannot run in the background: its action plugin runs no module there.")
     caught.extra = {key: value for key, value in returned.items() if key not in _PLACEHOLDER}
     return caught
@@ -261,10 +263,10 @@ def python_of(action: ActionBase, task_vars: dict[str, t.Any]) -> list[str] | No
 
 
 def _as_pipelined(configured: t.Any) -> t.Any:
-    """*configured* in the style whose execution needs no file on the target."""
+    """*configured* in the style whose execution needs no file on the target, but an interpreter, which a binary has not."""
     if isinstance(configured[0], str):
-        return ('new', *configured[1:])
-    return dataclasses.replace(configured[0], module_style='new'), configured[1]
+        return ('new', configured[1] or '#!', *configured[2:])
+    return dataclasses.replace(configured[0], module_style='new', shebang=configured[0].shebang or '#!'), configured[1]
 
 
 def _args_file(configured: t.Any, args: dict[str, t.Any]) -> bytes:
@@ -322,7 +324,10 @@ def _read(
     for attribute in _DISCOVERED:
         if hasattr(action, attribute):
             setattr(reader, attribute, getattr(action, attribute))
-    return reader.run(task_vars=task_vars)
+    try:
+        return reader.run(task_vars=task_vars)
+    except AnsibleError as error:  # ansible-core refuses it (not UTF-8, say); what is known of the job still counts
+        return {'failed': True, 'changed': False, 'msg': error.message}
 
 
 def read_result(action: ActionBase, result: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
