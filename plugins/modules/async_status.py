@@ -134,7 +134,9 @@ def main():
         supports_check_mode=True,
     )
     operation, result_of = {'status': ('status', status), 'cleanup': ('remove', cleanup)}[module.params['mode']]
-    response = respond({'op': operation, 'async_dir': module.params['_async_dir'] or '~/.ansible_async', 'ids': [module.params['jid']]})
+    response = respond(
+        {'op': operation, 'async_dir': module.params['_async_dir'] or '~/.ansible_async', 'ids': [module.params['jid']]}
+    )
     if 'error' in response:
         module.fail_json(msg=response['error'], ansible_job_id=module.params['jid'], started=True, finished=True)
     # Another module's result, complete as it is: exit_json() would handle its warnings and the like once more.
