@@ -6,7 +6,7 @@
 
 It holds the job's lock (inherited from the process that made the job) until the end is written, sleeps in one
 select() until the module ends, the limit is over or somebody asks it to stop, and never wakes up in between.
-A job of a queue hands its supervisor on to the next one, so that a slot is one process, however many jobs wait.
+A job of a queue hands its slot on to the next one, so that a slot is one process, however many jobs wait.
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
@@ -77,28 +77,35 @@ def _turn(store, name):
 
 
 def _supervise(job, report, gate):
-    """The life of the daemon: *job*, then the jobs that its queue gives its slot to."""
-    _close_descriptors(keep=(0, 1, 2, report, gate, job.lock))
-    signals = _Signals()
-    _tree.adopt_orphans()
-    while job is not None and not signals.shutdown:
-        _Run(job, report, gate, signals).run()
+    """The life of the daemon: *job*, then a child of its own for the next job of the same slot."""
+    while job is not None:
+        _close_descriptors(keep=(0, 1, 2, report, gate, job.lock))
+        signals = _Signals()
+        _tree.adopt_orphans()
+        run = _Run(job, report, gate, signals)
+        run.run()
         report = gate = None
-        job = _next(job)
+        job = _hand_on(job, (run.spec or {}).get('queue'), signals)
 
 
-def _next(job):
-    """The next job of the queue of *job*, which has ended, its lock held; the lock of *job* is free after this."""
-    name = (job.read('spec.json') or {}).get('queue')
+def _hand_on(job, name, signals):
+    """Let go of the lock of *job*, which has ended, and give its slot in the queue *name* (or None) to the next one.
+
+    That one is returned, its lock held, to a new process: what *job* has left behind must not be of its tree.
+    """
     following = None
     if name is not None:
         with Queue(job.store, name) as queue:
             queue.leave(job.id)
-            following = queue.next()
+            if not signals.shutdown:  # what waits when the host is shut down runs after the boot
+                following = queue.next()
     job.let_go()
     if following is not None:
+        if os.fork() == 0:
+            return following
+        following.let_go()
         kick(job.store, name)  # slots that were added, or lost with a killed supervisor
-    return following
+    return None
 
 
 class _Signals:
@@ -140,12 +147,24 @@ class _Run:
     def run(self):
         try:
             self._run()
-        except BaseException:  # whatever it was, the job must not look alive or lost for it
+        except BaseException as error:  # whatever it was, the job must not look alive or lost for it
+            self._fail(error)
+
+    def _fail(self, error):
+        """End the job, because its supervisor cannot go on; nothing may run unwatched."""
+        if self.main is not None and self.status is None:
+            _tree.stop(self.main, 0, self._sleep)
+        if isinstance(error, OSError):
+            told = str(error)
+        else:
             import traceback  # here, because each supervisor would pay for it in memory
 
-            reason = 'the supervisor of job %s failed:\n%s' % (self.job.id, traceback.format_exc())
-            _outcome.write(self.job, 'failed', reason=reason)
-            self._answer()
+            told = traceback.format_exc()
+        try:
+            _outcome.write(self.job, 'failed', reason='the supervisor of job %s failed: %s' % (self.job.id, told))
+        except OSError:  # somebody has removed the job's files: nobody will ask
+            pass
+        self._answer()
 
     def _run(self):
         launch = self.job.read('launch.json')
