@@ -58,11 +58,17 @@ def respond(request):
 
 
 def _looks(store, request, output=False):
-    looks = []
-    for wanted in request['ids']:
-        job = find(store, wanted)
-        looks.append(missing(store, wanted) if job is None else look(job, output))
-    return looks
+    jobs = [(wanted, find(store, wanted)) for wanted in request['ids']]
+    return _kicked(
+        store, lambda: [missing(store, wanted) if job is None else look(job, output) for wanted, job in jobs]
+    )
+
+
+def _kicked(store, take):
+    """What *take()* finds, after the queues of the jobs that wait have been kicked: a killed supervisor did not."""
+    looks = take()
+    queues = {found['job']['queue'] for found in looks if found['job'] and found['job']['state'] == 'queued'}
+    return take() if any([_supervisor.kick(store, queue) for queue in queues]) else looks
 
 
 def _wait(store, request):
@@ -109,14 +115,15 @@ def _remember(store, found):
 
 
 def _list(store, request):
-    looks = []
-    for job_id in store.job_ids():
-        found = look(store.job(job_id))
-        if found['job'] and all(
+    looks = _kicked(store, lambda: [look(store.job(job_id)) for job_id in store.job_ids()])
+    return [
+        found
+        for found in looks
+        if found['job']
+        and all(
             request[key + 's'] is None or found['job'][key] in request[key + 's'] for key in ('state', 'name', 'queue')
-        ):
-            looks.append(found)
-    return looks
+        )
+    ]
 
 
 def _remove(store, request):

@@ -62,13 +62,14 @@ class Batch:
 
 
 def kick(store, name):
-    """Start what may start now in the queue *name*."""
+    """Start what may start now in the queue *name*. True where something did."""
     batch = Batch()
-    job = _turn(store, name)
+    job = first = _turn(store, name)
     while job is not None:
         batch.add(job)
         job = _turn(store, name)
     batch.go()
+    return first is not None
 
 
 def _turn(store, name):
