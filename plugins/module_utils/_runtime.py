@@ -37,6 +37,7 @@ from . import _cancel, _prune, _start, _store, _supervisor
 from ._events import Watch
 from ._look import look, missing, settle
 from ._names import find
+from ._queue import Lines
 
 
 def respond(request):
@@ -60,15 +61,18 @@ def respond(request):
 def _looks(store, request, output=False):
     jobs = [(wanted, find(store, wanted)) for wanted in request['ids']]
     return _kicked(
-        store, lambda: [missing(store, wanted) if job is None else look(job, output) for wanted, job in jobs]
+        store,
+        lambda lines: [
+            missing(store, wanted) if job is None else look(job, output, lines) for wanted, job in jobs
+        ],
     )
 
 
 def _kicked(store, take):
-    """What *take()* finds, after the queues of the jobs that wait have been kicked: a killed supervisor did not."""
-    looks = take()
+    """What *take(lines)* finds, after the queues of the jobs that wait were kicked: a killed supervisor did not."""
+    looks = take(Lines(store))
     queues = {found['job']['queue'] for found in looks if found['job'] and found['job']['state'] == 'queued'}
-    return take() if any([_supervisor.kick(store, queue) for queue in queues]) else looks
+    return take(Lines(store)) if any([_supervisor.kick(store, queue) for queue in queues]) else looks
 
 
 def _wait(store, request):
@@ -80,8 +84,9 @@ def _wait(store, request):
             _supervisor.kick(store, queue)
         touched = list(pending)
         while True:
+            lines = Lines(store)
             for path in touched:
-                if path in pending and _over(pending[path]):
+                if path in pending and _over(pending[path], lines):
                     del pending[path]
             left = deadline - time.monotonic()
             if not pending or left <= 0:
@@ -89,9 +94,9 @@ def _wait(store, request):
             touched = watch.sleep(left)
 
 
-def _over(job):
+def _over(job, lines):
     spec = job.read('spec.json')
-    return spec is None or settle(job, spec)[1] is not None
+    return spec is None or settle(job, spec, lines)[1] is not None
 
 
 def _status(store, request):
@@ -115,7 +120,7 @@ def _remember(store, found):
 
 
 def _list(store, request):
-    looks = _kicked(store, lambda: [look(store.job(job_id)) for job_id in store.job_ids()])
+    looks = _kicked(store, lambda lines: [look(store.job(job_id), lines=lines) for job_id in store.job_ids()])
     return [
         found
         for found in looks
