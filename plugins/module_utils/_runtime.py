@@ -37,6 +37,7 @@ from . import _cancel, _prune, _start, _store, _supervisor
 from ._events import Watch
 from ._look import look, missing, settle
 from ._names import find
+from ._queue import Lines
 
 
 def respond(request):
@@ -59,11 +60,18 @@ def respond(request):
 
 
 def _looks(store, request, output=False):
-    looks = []
-    for wanted in request['ids']:
-        job = find(store, wanted)
-        looks.append(missing(store, wanted) if job is None else look(job, output))
-    return looks
+    jobs = [(wanted, find(store, wanted)) for wanted in request['ids']]
+    return _kicked(
+        store,
+        lambda lines: [missing(store, wanted) if job is None else look(job, output, lines) for wanted, job in jobs],
+    )
+
+
+def _kicked(store, take):
+    """What *take(lines)* finds, after the queues of the jobs that wait were kicked: a killed supervisor did not."""
+    looks = take(Lines(store))
+    queues = {found['job']['queue'] for found in looks if found['job'] and found['job']['state'] == 'queued'}
+    return take(Lines(store)) if any([_supervisor.kick(store, queue) for queue in queues]) else looks
 
 
 def _wait(store, request):
@@ -75,8 +83,9 @@ def _wait(store, request):
             _supervisor.kick(store, queue)
         touched = list(pending)
         while True:
+            lines = Lines(store)
             for path in touched:
-                if path in pending and _over(pending[path]):
+                if path in pending and _over(pending[path], lines):
                     del pending[path]
             left = deadline - time.monotonic()
             if not pending or left <= 0:
@@ -84,9 +93,9 @@ def _wait(store, request):
             touched = watch.sleep(left)
 
 
-def _over(job):
+def _over(job, lines):
     spec = job.spec()
-    return spec is None or settle(job, spec)[1] is not None
+    return spec is None or settle(job, spec, lines)[1] is not None
 
 
 def _status(store, request):
@@ -110,14 +119,15 @@ def _remember(store, found):
 
 
 def _list(store, request):
-    looks = []
-    for job_id in store.job_ids():
-        found = look(store.job(job_id))
-        if found['job'] and all(
+    looks = _kicked(store, lambda lines: [look(store.job(job_id), lines=lines) for job_id in store.job_ids()])
+    return [
+        found
+        for found in looks
+        if found['job']
+        and all(
             request[key + 's'] is None or found['job'][key] in request[key + 's'] for key in ('state', 'name', 'queue')
-        ):
-            looks.append(found)
-    return looks
+        )
+    ]
 
 
 def _remove(store, request):

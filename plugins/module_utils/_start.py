@@ -22,7 +22,7 @@ import os
 from . import _cancel, _clock, _outcome, _prune, _store, _supervisor
 from ._look import look, missing
 from ._names import Name, path_of
-from ._queue import Queue
+from ._queue import Lines, Queue
 
 
 def start(store, request):
@@ -39,7 +39,8 @@ def start(store, request):
         batch.go()
     for queue in {wanted['queue'] for wanted in request['jobs']} - {None}:
         _supervisor.kick(store, queue)
-    return [found or look(store.job(wanted['id'])) for found, wanted in zip(looks, request['jobs'])]
+    lines = Lines(store)
+    return [found or look(store.job(wanted['id']), lines=lines) for found, wanted in zip(looks, request['jobs'])]
 
 
 def _write_bases(store, bases):

@@ -48,7 +48,15 @@ _SHAPES = {
         'at': str,
         'boot': str,
     },
-    'run.json': {'at': str, 'monotonic': _NUMBER, 'boot': str, 'pid': int, 'supervisor': int},
+    'run.json': {
+        'at': str,
+        'monotonic': _NUMBER,
+        'boot': str,
+        'pid': int,
+        'process_start': (int, _NONE),
+        'supervisor': int,
+        'supervisor_start': (int, _NONE),
+    },
     'end.json': {
         'state': str,
         'ended': str,

@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, List, Optional, Set
 
 HERE = Path(__file__).resolve().parent
 PLUGINS = HERE.parents[3] / 'plugins'
-HUNG = 60  # seconds; no request of a test takes as long, however slow the machine
+HUNG = 30  # seconds; no request of a test takes as long, however slow the machine
 ENDED = ('succeeded', 'failed', 'timed_out', 'cancelled', 'lost')
 _MARK = 'BACKGROUND_JOBS_TEST'
 _numbers = itertools.count(1)
@@ -179,14 +179,15 @@ class Target:
         return found - {os.getpid()}
 
     def supervisors(self) -> List[int]:
-        """The pids of the processes that hold the lock of a job."""
+        """The pids of the processes that hold the lock of a job; the module holds it too until it is executed."""
+        locks = '%s/.jobs/' % self.async_dir
         found = []
         for pid in self.processes():
             try:
                 targets = [os.readlink(str(link)) for link in Path('/proc/%d/fd' % pid).iterdir()]
             except OSError:
                 continue
-            if any(target.startswith(str(self.async_dir)) and target.endswith('/lock') for target in targets):
+            if any(target.startswith(locks) and target.endswith('/lock') for target in targets):
                 found.append(pid)
         return found
 
