@@ -82,7 +82,7 @@ def _supervise(job, report=None, gate=None):
         if _guarded(job, vigil, run.start):
             _vigil.replace(job, vigil.main, run.deadline)
             state = vigil.keep(run.deadline, job.file('stop.json'))
-            _guarded(job, vigil, lambda: _finish(job, vigil, state))
+            _guarded(job, vigil, _finish, job, vigil, state)
         run.answer()
         report = gate = None
         job = _hand_on(job, queue, vigil.signals)
@@ -93,7 +93,7 @@ def resume(root, job_id, lock, vigil, state):
     job = _store.Store(root).job(job_id)
     job.lock = lock
     queue = (job.spec() or {}).get('queue')  # now, because whoever sees the end may remove the job
-    _guarded(job, vigil, lambda: _finish(job, vigil, state))
+    _guarded(job, vigil, _finish, job, vigil, state)
     _supervise(_hand_on(job, queue, vigil.signals))
 
 
@@ -117,10 +117,10 @@ def _hand_on(job, name, signals):
     return None
 
 
-def _guarded(job, vigil, step):
-    """What *step()* returns. If it fails the job ends, for nothing may run unwatched, look alive, or be lost."""
+def _guarded(job, vigil, step, *args):
+    """What *step* returns. If it fails the job ends, for nothing may run unwatched, look alive, or be lost."""
     try:
-        return step()
+        return step(*args)
     except BaseException as error:
         if vigil.main is not None and vigil.status is None:
             _tree.stop(vigil.main, 0, vigil.sleep)
