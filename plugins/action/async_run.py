@@ -24,9 +24,9 @@ class ActionModule(ActionBase):
         args = self.validate_argument_spec(
             _orders.OPTIONS, mutually_exclusive=[_orders.WAYS], required_one_of=[_orders.WAYS]
         )[1]
+        remote = Remote(self, task_vars)
         orders = _orders.orders(self, args, keywords.limit, task_vars)
         retention = _asked.seconds(task_vars.get('background_jobs_retention', '7d'), 'background_jobs_retention')
-        remote = Remote(self, task_vars)
         looks = _lifecycle.start(remote, orders, retention)
         place = None
         if keywords.poll and not all(look['ended'] for look in looks):

@@ -183,12 +183,13 @@ class _Run:
         argv = [arg.replace('{job}', self.job.path) for arg in launch['argv']]
         stdio = [self._stdin(launch), self._output('stdout'), self._output('stderr')]
         reader, writer = os.pipe()  # closed by the execution itself: an end without data means success
+        supervisor = os.getpid()
         self.main = os.fork()
         if self.main == 0:
             try:
-                _become_module(argv, launch, stdio, self.gate)
-            except OSError as error:
-                os.write(writer, (error.strerror or str(error)).encode('utf-8', 'replace'))
+                _become_module(argv, launch, stdio, self.gate, supervisor)
+            except Exception as error:
+                os.write(writer, (getattr(error, 'strerror', None) or str(error)).encode('utf-8', 'replace'))
             finally:
                 os._exit(127)
         for fd in [*stdio, writer, self.gate]:
@@ -219,8 +220,10 @@ class _Run:
         return os.open(self.job.file(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o600)
 
 
-def _become_module(argv, launch, stdio, gate):
+def _become_module(argv, launch, stdio, gate, supervisor):
     """In the child: turn into the module, in a session of its own, with signals as a login shell leaves them."""
+    words = [_bytes(word) for word in argv]
+    environment = {_bytes(name): _bytes(value) for name, value in launch['environment'].items()}
     os.setsid()
     signal.set_wakeup_fd(-1)
     for name in ('SIGPIPE', 'SIGXFSZ', 'SIGHUP', 'SIGINT', 'SIGTERM', 'SIGCHLD', 'SIGUSR1'):
@@ -228,11 +231,20 @@ def _become_module(argv, launch, stdio, gate):
     for target, fd in enumerate(stdio):
         os.dup2(fd, target)
     os.umask(launch['umask'])
-    if launch['cwd']:
-        os.chdir(launch['cwd'])
+    try:
+        os.chdir(_bytes(launch['cwd'] or '/'))
+    except OSError:  # removed while the job waited for its turn
+        os.chdir('/')
     if gate is not None:
         os.read(gate, 1)
-    os.execvpe(argv[0], argv, launch['environment'])
+    if os.getppid() != supervisor:  # killed while we waited: nobody would know of the module
+        os._exit(127)
+    os.execvpe(words[0], words, environment)
+
+
+def _bytes(text):
+    """*text* as the system takes it. Python 3.6 would refuse what is not ASCII in the locale of a bare ssh command."""
+    return text.encode('utf-8', 'surrogateescape')
 
 
 def _close_descriptors(keep):
