@@ -41,6 +41,7 @@ class Order(Dict[str, Any]):
             grace=10,
             queue=None,
             slots=1,
+            no_log=False,
             argv=['/bin/sh'],
             environment={},
             stdin=True,
