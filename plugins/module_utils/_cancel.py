@@ -12,9 +12,10 @@ import time
 
 from . import _clock, _outcome, _store
 from ._events import Watch
-from ._look import look, missing, settle, user
+from ._look import look, missing, settle
 from ._names import find
 from ._queue import Queue
+from ._store import user
 from ._vigil import STOP
 
 _UNTIL_EXECUTED = 30  # seconds that a job may need from its making to the execution of its module

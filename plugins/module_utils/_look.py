@@ -8,10 +8,10 @@ Standard library only, Python 3.6 and up. Private to this collection.
 """
 
 import os
-import pwd
 
 from . import _clock, _outcome
 from ._queue import Lines
+from ._store import user
 
 
 def look(job, output=False, lines=None):
@@ -76,7 +76,9 @@ def settle(job, spec, lines=None):
 
 def _declare_lost(job, spec):
     run = job.read('run.json')
-    if (run or spec)['boot'] != _clock.boot_id():
+    if run is None and not spec['boot']:
+        reason = 'the files of job %s in %s are damaged, by a power cut perhaps' % (job.id, job.path)
+    elif (run or spec)['boot'] != _clock.boot_id():
         reason = 'the host was rebooted, or lost power, while job %s ran' % job.id
     elif run is None:
         reason = 'the start of job %s was cut off before its module was executed' % job.id
@@ -123,11 +125,3 @@ def _describe(job, spec, position, end):
         if end is not None and end[key]:
             shown[key] = end[key]
     return shown
-
-
-def user():
-    """The name of the effective user."""
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())

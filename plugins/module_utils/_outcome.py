@@ -48,14 +48,14 @@ def write(job, state, status=None, reason=None, survivors=()):
             end['reason'] = _no_result(job, end) if result is None else _reported(job, result)
     elif reason is None:
         end['reason'] = _stopped(job, end, survivors)
-    publish(job, end)
+    _store.write_json(job.result_file, result_of(job, end), durable=True)
     job.forget('launch.json', 'base', 'payload', 'args')
     job.write('end.json', end, durable=True)
     return end
 
 
-def publish(job, end):
-    """Write the result file of a job that ended as *end*, in ansible-core's format."""
+def result_of(job, end):
+    """The result of a job that ended as *end*, as ansible-core's own job file has it."""
     result = None
     if end['state'] in ('succeeded', 'failed'):
         result = read_result(job)
@@ -67,7 +67,7 @@ def publish(job, end):
                 result[key] = text
         if end['state'] == 'timed_out':
             result.update(msg='Timeout exceeded', child_pid=end['pid'])  # ansible-core's text, which people match
-    _store.write_json(job.result_file, result, durable=True)
+    return result
 
 
 def read_text(job, name):

@@ -10,7 +10,7 @@ each job, in the order asked. A look is::
     {"id": str, "known": bool, "results_file": path, "looked_in": path, "user": str,
      "job": {...} as users see it or None, "ended": bool, "error": text or None, "no_log": bool,
      "output": {"rc": int, "stdout": str, "stderr": str} of an ended module, or None,
-     "result": the result file's content (op "status") or None}
+     "result": what the result file says, whether or not it is whole (op "status"), or None}
 
 ===========  =================================================================================================
 op           what it does, and what else it takes
@@ -23,7 +23,7 @@ op           what it does, and what else it takes
 ``list``     looks at all jobs in one of ``states``, ``names``, ``queues`` (each None: any), oldest first
 ``prune``    removes ended jobs in one of ``states`` that ended ``older_than`` seconds ago or more, but for the
              newest ``keep``; with ``check``, only tells which. Looks at those
-``remove``   removes the files of ``ids``
+``remove``   removes the files of ``ids``; one that has not ended keeps them, and has an error in its look
 ===========  =================================================================================================
 
 Instead of an id, ``{"name": text}`` stands for the last job of that name.
@@ -33,7 +33,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import os
 import time
 
-from . import _cancel, _prune, _start, _store, _supervisor
+from . import _cancel, _outcome, _prune, _start, _store, _supervisor
 from ._events import Watch
 from ._look import look, missing, settle
 from ._names import find
@@ -48,7 +48,10 @@ def respond(request):
         if operation is None:
             return {'error': 'unknown operation %r' % (request.get('op'),)}
         request['umask'] = umask
-        return {'jobs': operation(_store.Store(request['async_dir']), request)}
+        store = _store.Store(request['async_dir'])
+        if operation is not _start.start:
+            store.check()
+        return {'jobs': operation(store, request)}
     except (_store.StoreError, OSError) as error:
         return {'error': '%s' % error}
     except Exception:
@@ -101,7 +104,11 @@ def _over(job, lines):
 def _status(store, request):
     looks = _looks(store, request)
     for found in looks:
-        found['result'] = _store.read_json(found['results_file']) or {}
+        end = store.job(found['id']).read('end.json') if found['ended'] else None
+        if end is not None:
+            found['result'] = _outcome.result_of(store.job(found['id']), end)
+        elif found['known']:
+            found['result'] = _store.read_json(found['results_file']) or {}
         _remember(store, found)
     return looks
 
@@ -133,7 +140,9 @@ def _list(store, request):
 def _remove(store, request):
     looks = _looks(store, request)
     for found in looks:
-        if found['known']:
+        if found['job'] and not found['ended']:
+            found['error'] = 'job %s is %s: cancel it first' % (found['id'], found['job']['state'])
+        elif found['known']:
             store.job(found['id']).remove()
     return looks
 
