@@ -93,9 +93,12 @@ def build(action: ActionBase, task: t.Any, place: tuple[str | int, ...], task_va
     it cannot run in check mode.
     """
     name, args = parse(action, task, place)
+    plugin_class = _plugin_class(name, action._task.collections)
+    if plugin_class is type(action):
+        raise AnsibleActionFail(f"'{name}' cannot run in the background: it starts jobs itself.")
     catcher = _Catcher()
     plugin = catcher.plugin(
-        _plugin_class(name, action._task.collections),
+        plugin_class,
         task=_inner_task(action, name, args),
         connection=action._connection,
         play_context=action._play_context,
