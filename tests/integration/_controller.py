@@ -1,0 +1,130 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs the Ansible of the environment that the tests run in, and brings back what it did."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import yaml
+
+HERE = Path(__file__).resolve().parent
+_HUNG = 280  # seconds; below pytest's own timeout, so that the output so far is shown
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A host to run jobs on."""
+
+    name: str
+    variables: dict[str, t.Any]
+    """Its inventory variables, beside those of the fleet it belongs to."""
+    shell: c.Callable[..., str]
+    """A command line -> what it prints there, without Ansible; for a fleet's host also `user`."""
+    async_dir: str = '~/.ansible_async'
+
+    def jobs(self) -> list[str]:
+        """The ids of the jobs that there are files of."""
+        return self.shell(f'ls -A {self.async_dir}/.jobs 2>/dev/null || true').split()
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """Something that was reported of a task: `ok`, `failed`, `retry`, `item_ok`, `async_poll`, ..."""
+
+    kind: str
+    host: str
+    task: str
+    result: dict[str, t.Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run that has ended."""
+
+    rc: int
+    output: str
+    events: list[Event]
+    registered: dict[str, dict[str, t.Any]]
+    """Host -> variable -> what the task had registered in the end."""
+
+    def __getitem__(self, variable: str) -> dict[str, t.Any]:
+        """What the only host that registered *variable* has in it."""
+        found = [variables[variable] for variables in self.registered.values() if variable in variables]
+        if len(found) != 1:
+            raise KeyError(f'{variable!r} is registered by {len(found)} hosts:\n{self.output}')
+        return found[0]
+
+    def of(self, task: str, host: str | None = None) -> list[Event]:
+        """The events of one task, in order."""
+        return [event for event in self.events if event.task == task and host in (None, event.host)]
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes playbooks as people do: what is used twice stands there twice."""
+
+    def ignore_aliases(self, data: t.Any) -> bool:
+        return True
+
+
+class Controller:
+    """One controller with a home of its own; nothing of the user's Ansible settings is seen."""
+
+    def __init__(self, directory: Path, collections: Path, inventory: Path | None = None) -> None:
+        self._directory = directory
+        self._collections = collections
+        self._inventory = inventory
+        self._configuration = directory / 'ansible.cfg'
+        self._configuration.touch()
+
+    def play(self, targets: c.Iterable[Target], *plays: dict[str, t.Any], **settings: str) -> Run:
+        """Run *plays*, each on all *targets* unless it says otherwise; *settings* are ANSIBLE_ variables."""
+        book = self._directory / 'playbook.yml'
+        filled = [{'hosts': 'all', 'gather_facts': False, **play} for play in plays]
+        book.write_text(yaml.dump(filled, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1000), encoding='utf-8')
+        return self._run('ansible-playbook', targets, [str(book)], settings)
+
+    def adhoc(self, target: Target, *arguments: str, **settings: str) -> Run:
+        """Run `ansible` on one target."""
+        return self._run('ansible', [target], [target.name, *arguments], settings)
+
+    def _run(self, program: str, targets: c.Iterable[Target], arguments: list[str], settings: dict[str, str]) -> Run:
+        own = self._directory / 'inventory.yml'
+        hosts = {target.name: target.variables for target in targets}
+        own.write_text(yaml.safe_dump({'all': {'hosts': hosts}}), encoding='utf-8')
+        inventories = [str(path) for path in (self._inventory, own) if path]
+        record = self._directory / 'record.json'
+        record.unlink(missing_ok=True)
+        command = [str(Path(sys.executable).parent / program), *arguments, '--limit', ','.join(hosts)]
+        for path in inventories:
+            command += ['--inventory', path]
+        done = subprocess.run(
+            command, cwd=self._directory, env=self._environment(record, settings), stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding='utf-8', errors='replace', check=False, timeout=_HUNG,
+        )
+        assert record.exists(), f'{program} did not come to its end:\n{done.stdout}'
+        recorded = json.loads(record.read_text(encoding='ascii'))
+        events = [Event(**event) for event in recorded['events']]
+        return Run(done.returncode, done.stdout, events, recorded['registered'])
+
+    def _environment(self, record: Path, settings: dict[str, str]) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(('ANSIBLE_', 'PYTHON'))}
+        own = {
+            'COLLECTIONS_PATH': self._collections, 'HOME': self._directory / 'home', 'CONFIG': self._configuration,
+            'LIBRARY': HERE / 'library', 'CALLBACK_PLUGINS': HERE / 'callback_plugins',
+            'CALLBACKS_ENABLED': 'recorder', 'LOAD_CALLBACK_PLUGINS': '1',
+            'NOCOLOR': '1', 'LOCALHOST_WARNING': '0', 'DEVEL_WARNING': '0', **settings,
+        }
+        return {
+            **inherited, 'LC_ALL': 'C.UTF-8', 'BACKGROUND_JOBS_RECORD': str(record),
+            **{f'ANSIBLE_{name}': str(value) for name, value in own.items()},
+        }
