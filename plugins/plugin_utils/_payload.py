@@ -257,10 +257,10 @@ def python_of(action: ActionBase, task_vars: dict[str, t.Any]) -> list[str] | No
 
 
 def _as_pipelined(configured: t.Any) -> t.Any:
-    """*configured* in the style whose execution needs no file on the target."""
+    """*configured* in the style whose execution needs no file on the target, but an interpreter, which a binary has not."""
     if isinstance(configured[0], str):
-        return ('new', *configured[1:])
-    return dataclasses.replace(configured[0], module_style='new'), configured[1]
+        return ('new', configured[1] or '#!', *configured[2:])
+    return dataclasses.replace(configured[0], module_style='new', shebang=configured[0].shebang or '#!'), configured[1]
 
 
 def _args_file(configured: t.Any, args: dict[str, t.Any]) -> bytes:

@@ -15,9 +15,11 @@ import sys
 import typing as t
 from pathlib import Path
 
+import ansible.release
 import yaml
 
 HERE = Path(__file__).resolve().parent
+CORE = tuple(int(number) for number in ansible.release.__version__.split('.')[:2])
 _HUNG = 280  # seconds; below pytest's own timeout, so that the output so far is shown
 
 
@@ -107,14 +109,22 @@ class Controller:
         command = [str(Path(sys.executable).parent / program), *arguments, '--limit', ','.join(hosts)]
         for path in inventories:
             command += ['--inventory', path]
-        done = subprocess.run(
-            command, cwd=self._directory, env=self._environment(record, settings), stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding='utf-8', errors='replace', check=False, timeout=_HUNG,
-        )
-        assert record.exists(), f'{program} did not come to its end:\n{done.stdout}'
+        said = self._directory / 'output.txt'
+        with open(said, 'wb') as stream:
+            done = subprocess.Popen(
+                command, cwd=self._directory, env=self._environment(record, settings),
+                stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT)
+            try:
+                rc = done.wait(_HUNG)
+            except subprocess.TimeoutExpired:
+                done.kill()
+                rc = None
+        output = said.read_text(encoding='utf-8', errors='replace')
+        assert rc is not None, f'{program} hung:\n{output}'
+        assert record.exists(), f'{program} did not come to its end:\n{output}'
         recorded = json.loads(record.read_text(encoding='ascii'))
         events = [Event(**event) for event in recorded['events']]
-        return Run(done.returncode, done.stdout, events, recorded['registered'])
+        return Run(rc, output, events, recorded['registered'])
 
     def _environment(self, record: Path, settings: dict[str, str]) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(('ANSIBLE_', 'PYTHON'))}

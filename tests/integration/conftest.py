@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import collections.abc as c
+import fcntl
 import functools
 import hashlib
 import os
@@ -15,16 +16,14 @@ import sys
 import typing as t
 from pathlib import Path
 
-import ansible.release
 import pytest
 import yaml
-from ansible_collections.background.jobs.tests.integration._controller import Controller, Run, Target
+from ansible_collections.background.jobs.tests.integration._controller import CORE, Controller, Run, Target
 from ansible_collections.background.jobs.tests.tools.left_out import left_out
 from ansible_collections.background.jobs.tests.tools.pythons import interpreters
 from hosts import Fleet, HostsError, Shape
 
 ROOT = Path(__file__).resolve().parents[2]
-CORE = tuple(int(number) for number in ansible.release.__version__.split('.')[:2])
 _SUPPORTED_TARGETS = {
     (2, 16): ((3, 6), (3, 12)), (2, 17): ((3, 7), (3, 12)), (2, 18): ((3, 8), (3, 13)), (2, 19): ((3, 8), (3, 13)),
     (2, 20): ((3, 9), (3, 14)), (2, 21): ((3, 9), (3, 14)), (2, 22): ((3, 9), (3, 15)),
@@ -57,14 +56,19 @@ def fleet(target_pythons: dict[str, str]) -> c.Iterator[Fleet]:
     if os.geteuid() != 0:
         left_out('everything that runs on test hosts: they need root')
     owner = hashlib.sha256(f'{ROOT} {CORE}'.encode()).hexdigest()[:8]
-    fleet = Fleet(f'/var/tmp/background-jobs-tests-{owner}')
-    try:
-        fleet.down()  # of a run that was killed
-        fleet.up(Shape(hosts=2, pythons=target_pythons))
-    except HostsError as error:
-        left_out(f'everything that runs on test hosts: {error}')
-    yield fleet
-    fleet.down()
+    state = f'/var/tmp/background-jobs-tests-{owner}'
+    fleet = Fleet(state)
+    with open(f'{state}.lock', 'wb') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until another run of the same tests has ended
+        try:
+            fleet.down()  # of a run that was killed
+        except HostsError as error:
+            left_out(f'everything that runs on test hosts: {error}')
+        try:
+            fleet.up(Shape(hosts=2, pythons=target_pythons))
+            yield fleet
+        finally:
+            fleet.down()
 
 
 @pytest.fixture(scope='session')

@@ -1,0 +1,141 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs a table of tasks twice, as they are and as background jobs, and compares what came back."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import dataclasses
+import fnmatch
+import functools
+import typing as t
+
+from ansible_collections.background.jobs.tests.integration._controller import Event, Run
+
+RUN = 'background.jobs.async_run'
+
+# Of no two runs of a command the same: when it began and ended, and how long it took.
+_CLOCK = {'start', 'end', 'delta'}
+# What a job's result has beside the module's own.
+_JOB = {'ansible_job_id', 'started', 'finished', 'job'}
+
+
+class Part(str):
+    """Equal to every string that it is a part of."""
+
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str) and str(self) in str(other)
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One line of the table."""
+
+    id: str
+    task: dict[str, t.Any]
+    """A module and its arguments, as in a playbook."""
+    shows: dict[str, t.Any]
+    """Path -> what the synchronous result has there: proof that the task does what it is in the table for."""
+    keywords: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    before: tuple[dict[str, t.Any], ...] = ()
+    """Tasks that prepare it, run the same way both times."""
+    differs: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Path (a pattern) of what may differ -> the reason."""
+    job: bool = True
+    """Whether the task comes as far as a job."""
+
+    def tasks(self, way: str, variable: str) -> list[dict[str, t.Any]]:
+        """The case as tasks of a play that goes *way*. In keywords, THIS is the result."""
+        task = dict(self.task) if way == 'sync' else {RUN: {'task': self.task}, 'async': 60, 'poll': 1}
+        keywords = {key: value.replace('THIS', variable) if isinstance(value, str) else value
+                    for key, value in self.keywords.items()}
+        return [*self.before, {'name': f'{way}: {self.id}', **task, **keywords, 'register': variable}]
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Cases that run one after the other, in a directory (`dir`) of their own."""
+
+    cases: c.Sequence[Case]
+
+    def plays(self, **keywords: t.Any) -> list[dict[str, t.Any]]:
+        """Two plays, alike but for the way of their tasks. Each finds its directory empty, and no facts."""
+        return [{'ignore_errors': True, **keywords, 'tasks': self._tasks(way), 'handlers': self._handlers(way)}
+                for way in ('sync', 'job')]
+
+    def _tasks(self, way: str) -> list[dict[str, t.Any]]:
+        return [
+            {'meta': 'clear_facts'},
+            {'shell': 'rm -rf {{ dir }} && mkdir -m 0777 {{ dir }}'},
+            *(task for number, case in enumerate(self.cases) for task in case.tasks(way, f'{way}_{number}')),
+        ]
+
+    def _handlers(self, way: str) -> list[dict[str, t.Any]]:
+        return Case('handler', {'command': 'echo handled'}, {}, {'listen': 'handler'}).tasks(way, f'{way}_handler')
+
+    def check(self, case: Case, run: Run, host: str) -> None:
+        """Raise AssertionError unless *case* came back the same both ways, but for the allowed differences."""
+        sync, job = (self._registered(case, run, host, way) for way in ('sync', 'job'))
+        shown = {path: _find(sync, path) for path in case.shows}
+        assert case.shows == shown, sync
+        _check_job(case, job)
+        _check_same(case, sync, job)
+        before, after = (run.of(f'{way}: {case.id}', host) for way in ('sync', 'job'))
+        assert [event.kind for event in after] == [event.kind for event in before]
+        for mine, its in zip(before, after, strict=True):
+            _check_same(case, mine.result, its.result)
+
+    def _registered(self, case: Case, run: Run, host: str, way: str) -> dict[str, t.Any]:
+        variable = f'{way}_{self.cases.index(case)}'
+        assert variable in run.registered[host], f'{case.id} ({way}) was not run on {host}:\n{run.output}'
+        return run.registered[host][variable]
+
+
+def _check_job(case: Case, registered: dict[str, t.Any]) -> None:
+    for result in registered.get('results', [registered]) if case.job else []:
+        assert result.keys() >= _JOB, result
+        assert (result['started'], result['finished']) == (True, True)
+        assert result['job']['id'] == result['ansible_job_id']
+
+
+def _check_same(case: Case, sync: dict[str, t.Any], job: dict[str, t.Any]) -> None:
+    mine, its = dict(_flat(_timeless(sync))), dict(_flat(_timeless(_without_job(job))))
+    different = {
+        path: (mine.get(path, 'missing'), its.get(path, 'missing'))
+        for path in sorted(mine.keys() | its.keys())
+        if path not in mine or path not in its or (type(mine[path]), mine[path]) != (type(its[path]), its[path])
+    }
+    left = {path: values for path, values in different.items()
+            if not any(fnmatch.fnmatchcase(path, pattern) for pattern in case.differs)}
+    assert not left, f'path: (synchronous, job) of what differs: {left}'
+
+
+def _without_job(result: dict[str, t.Any]) -> dict[str, t.Any]:
+    kept = {key: value for key, value in result.items() if key not in _JOB}
+    if 'results' in kept:
+        kept['results'] = [_without_job(item) for item in kept['results']]
+    return kept
+
+
+def _timeless(value: t.Any) -> t.Any:
+    """*value*, moments replaced by their type: that they are there has to be the same."""
+    if isinstance(value, dict):
+        return {key: type(item).__name__ if key in _CLOCK else _timeless(item) for key, item in value.items()}
+    return [_timeless(item) for item in value] if isinstance(value, list) else value
+
+
+def _flat(value: t.Any, path: str = '') -> c.Iterator[tuple[str, t.Any]]:
+    """(path, value) of every leaf."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    if not items or not value:
+        yield path.lstrip('.'), value
+    for key, item in items:
+        yield from _flat(item, f'{path}.{key}')
+
+
+def _find(value: t.Any, path: str) -> t.Any:
+    return functools.reduce(lambda found, key: found[int(key)] if isinstance(found, list) else found[key], path.split('.'), value)

@@ -1,0 +1,34 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A polled job returns what the synchronous task returns: one table, run both ways on a booted host over ssh."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from ansible_collections.background.jobs.tests.integration._cases import TABLE
+from ansible_collections.background.jobs.tests.integration._controller import HERE, Controller, Run, Target
+from ansible_collections.background.jobs.tests.integration._parity import Case, Table
+from hosts import Fleet
+
+pytestmark = [pytest.mark.hosts]
+
+
+@pytest.fixture(scope='module')
+def both(tmp_path_factory: pytest.TempPathFactory, collections_path: Path, fleet: Fleet, hosts: list[Target]) -> Run:
+    """The whole table, run both ways."""
+    directory = tmp_path_factory.mktemp('parity')
+    library = directory / 'library'
+    library.mkdir()
+    shutil.copy('/bin/cat', library / 'binary')  # prints the file of its arguments, and JSON it is
+    return Controller(directory, collections_path, fleet.inventory).play(
+        hosts[:1], *Table(TABLE).plays(vars={'dir': '/tmp/parity'}), PIPELINING='1', LIBRARY=f'{HERE}/library:{library}')
+
+
+@pytest.mark.parametrize('case', TABLE, ids=lambda case: case.id)
+def test_a_job_returns_what_the_task_returns(both: Run, case: Case) -> None:
+    Table(TABLE).check(case, both, 'host1')
