@@ -100,14 +100,16 @@ class Remote:
 
     def _run(self, python: list[str], call: dict[str, t.Any]) -> dict[str, t.Any] | None:
         """What the loader on the target answers to *call*, or None where it did not."""
-        data = zlib.compress(json.dumps(call).encode())
+        data = zlib.compress(json.dumps(call).encode())  # as text, because a terminal obeys bytes: one is ^Z
         argument = base64.b64encode(data).decode()
         if call['request']['op'] not in _OPEN or 'files' in call or len(argument) > _LONGEST_ARGUMENT:
             if not self._takes_input():
                 return None
             argument = '-'
         command = ' '.join(shlex.quote(word) for word in [*python, '-I', '-S', '-c', *COMMAND, digest(), argument])
-        result = self._action._low_level_execute_command(command, in_data=data if argument == '-' else None)
+        result = self._action._low_level_execute_command(
+            command, in_data=base64.encodebytes(data) if argument == '-' else None
+        )
         for line in result['stdout'].splitlines():
             if line.startswith(MARK):
                 try:
