@@ -196,7 +196,17 @@ def test_the_working_directory_is_gone(some_target: Target) -> None:
 
 @pytest.mark.parametrize(
     'printed',
-    ['', 'hello', '[1, 2]', '"text"', '{"changed": tru', '{"a": 1}\\n{"b": 2}', '{"a":' * 9 + '1}', '{} }', '\\0\\377\\376{'],
+    [
+        '',
+        'hello',
+        '[1, 2]',
+        '"text"',
+        '{"changed": tru',
+        '{"a": 1}\\n{"b": 2}',
+        '{"a":' * 9 + '1}',
+        '{} }',
+        '\\0\\377\\376{',
+    ],
 )
 def test_the_result_is_not_json(target: Target, printed: str) -> None:
     job_id = target.run("printf '%s'; echo oops >&2; exit 3" % printed)

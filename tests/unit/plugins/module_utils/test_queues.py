@@ -5,10 +5,8 @@
 """Queues: never more than the slots at once, first come first served, and nobody is stranded."""
 
 import os
-import resource
 import signal
 import time
-from pathlib import Path
 from typing import Any, List
 
 import pytest
@@ -96,7 +94,7 @@ def test_queues_do_not_wait_for_each_other(some_target: Target) -> None:
 def test_jobs_of_many_requests_share_the_slots(some_target: Target) -> None:
     """Twenty controllers at the same instant."""
     lock = some_target.directory / 'lock'
-    orders = [Order('mkdir {0} && rmdir {0} && {1}'.format(lock, result()), queue='q') for _ in range(20)]
+    orders = [Order(f'mkdir {lock} && rmdir {lock} && {result()}', queue='q') for _ in range(20)]
 
     starting = [some_target.popen(start_request(order)) for order in orders]
     for process in starting:
@@ -222,7 +220,10 @@ def test_an_interpreter_that_is_missing_does_not_stop_the_queue(some_target: Tar
     orders = Order('', argv=['/no/such'], queue='q'), Order(result(), queue='q')
     some_target.start(*orders)
 
-    assert [look['job']['state'] for look in some_target.end(*[order.id for order in orders])] == ['failed', 'succeeded']
+    assert [look['job']['state'] for look in some_target.end(*[order.id for order in orders])] == [
+        'failed',
+        'succeeded',
+    ]
 
 
 def test_a_waiting_job_whose_files_are_removed(some_target: Target) -> None:
@@ -273,4 +274,7 @@ def test_a_thousand_jobs(some_target: Target) -> None:
     found = some_target.end(*[order.id for order in orders])
     assert {look['job']['state'] for look in found} == {'succeeded'}
     assert most <= 2
-    print('1,000 queued jobs: started in %.1f s, listed in %.1f s, run in %.1f s' % (started - begin, listed - started, ran - listed))
+    print(
+        '1,000 queued jobs: started in %.1f s, listed in %.1f s, run in %.1f s'
+        % (started - begin, listed - started, ran - listed)
+    )
