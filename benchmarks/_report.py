@@ -33,7 +33,11 @@ def lines(record: Record, row: Row, line: str) -> list[str] | None:
         return [*cells, "", ""]
     most = row.budget.most(medians)
     verdict = "met" if ours <= most else f"**missed** by {_number(ours - most)} {row.unit}".rstrip()
-    shown = row.budget.text if row.budget.text.startswith(_number(most)) else f"{row.budget.text}: {_number(most)} {row.unit}"
+    shown = (
+        row.budget.text
+        if row.budget.text.startswith(_number(most))
+        else f"{row.budget.text}: {_number(most)} {row.unit}"
+    )
     return [*cells, shown.rstrip(), verdict]
 
 

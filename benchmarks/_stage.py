@@ -66,6 +66,8 @@ class Run:
     """For each playbook, from the start of its first task to its last result."""
     whole: float
     """The process, from its start to its end."""
+    jobs: list[float]
+    """How long the jobs of the last task ran by their supervisors' measure, where there were such."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,8 @@ class Stage:
             whole = time.monotonic() - begin
         if process.returncode:
             raise RunFailedError(f"{engine.name}: {' '.join(playbooks)} ended with {process.returncode}, see {log}")
-        return Run(list(_seconds(events)), whole)
+        logged = [json.loads(line) for line in events.read_text(encoding="utf-8").splitlines()]
+        return Run(list(_seconds(logged)), whole, logged[-1].get("elapsed", []))
 
 
 def _file(name: str, engine: Engine) -> str:
@@ -156,13 +159,12 @@ def _environment(engine: Engine, events: Path, mark: str) -> dict[str, str]:
     }
 
 
-def _seconds(events: Path) -> Iterator[float]:
-    plays: dict[int, list[dict[str, Any]]] = {}
-    for line in events.read_text(encoding="utf-8").splitlines():
-        event = json.loads(line)
-        plays.setdefault(event["play"], []).append(event)
-    for play in plays.values():
-        yield play[-1]["at"] - play[0]["at"]
+def _seconds(events: list[dict[str, Any]]) -> Iterator[float]:
+    plays: dict[int, list[float]] = {}
+    for event in events:
+        plays.setdefault(event["play"], []).append(event["at"])
+    for moments in plays.values():
+        yield moments[-1] - moments[0]
 
 
 def _names() -> list[str]:

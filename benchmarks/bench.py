@@ -65,7 +65,8 @@ def _measure(on: Stage, experiment: Experiment, size: Size, repeats: int) -> Rec
             for engine in engines:
                 on.clear()
                 for row, numbers in experiment.measure(on, engine, size, line == SLOW).items():
-                    samples.setdefault(line, {}).setdefault(row, {}).setdefault(engine.name, []).extend(numbers)
+                    if numbers:
+                        samples.setdefault(line, {}).setdefault(row, {}).setdefault(engine.name, []).extend(numbers)
                 _progress(experiment, number, line, engine.name)
     on.clear()
     return {"samples": samples, "load": load, "rounds": rounds, "at": _today(), "commit": _commit()}
@@ -127,7 +128,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ROW,ROW",
         help=f"only these experiments; docs/performance.md keeps the others as they are ({', '.join(keys)})",
     )
-    parser.add_argument("--repeats", type=int, default=5, help="rounds; half as many of what takes minutes (%(default)s)")
+    parser.add_argument(
+        "--repeats", type=int, default=5, help="rounds; half as many of what takes minutes (%(default)s)"
+    )
     parser.add_argument("--quick", action="store_true", help="smaller numbers, and nothing is written")
     return parser
 

@@ -47,7 +47,7 @@ class CallbackModule(CallbackBase):
         self._log("task", task)
 
     def v2_runner_on_ok(self, result: Any) -> None:
-        self._log("ok", _task(result))
+        self._log("ok", _task(result), elapsed=_elapsed(_result(result)))
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         self._log("failed", _task(result), why=str(_result(result).get("msg")))
@@ -62,3 +62,9 @@ def _task(result: Any) -> Any:
 
 def _result(result: Any) -> Any:
     return getattr(result, "result", None) or result._result
+
+
+def _elapsed(result: Any) -> list[float]:
+    """How long the jobs of a result ran, as their supervisors measured it."""
+    jobs = [one.get("job") for one in result.get("jobs", [result]) if one.get("job")]
+    return [job["elapsed"] for job in jobs if job["ended"]]
