@@ -74,7 +74,8 @@ def _kicked(store, take):
     """What *take(lines)* finds, after the queues of the jobs that wait were kicked: a killed supervisor did not."""
     looks = take(Lines(store))
     queues = {found['job']['queue'] for found in looks if found['job'] and found['job']['state'] == 'queued'}
-    return take(Lines(store)) if any([_supervisor.kick(store, queue) for queue in queues]) else looks
+    kicked = [_supervisor.kick(store, queue) for queue in queues]
+    return take(Lines(store)) if any(kicked) else looks
 
 
 def _wait(store, request):

@@ -162,7 +162,7 @@ def test_a_lost_start_is_asked_again_and_starts_nothing_twice(
     (event,) = run.of('job')
     assert event.kind == kind, run.output
     assert not list(tmp_path.glob('drop-*'))
-    eventually(lambda: (tmp_path / 'runs').exists(), 'the job has run')
+    eventually((tmp_path / 'runs').exists, 'the job has run')
     assert (tmp_path / 'runs').read_text() == 'x\n'
     if losses == 2:
         (job_id,) = target.jobs()

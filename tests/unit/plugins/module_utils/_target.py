@@ -228,7 +228,8 @@ def answer(process: 'subprocess.Popen[bytes]') -> Dict[str, Any]:
     except subprocess.TimeoutExpired:
         process.kill()
         raise
-    assert process.returncode == 0 and not err, (process.returncode, out, err)
+    assert process.returncode == 0, (process.returncode, out, err)
+    assert not err, (process.returncode, out, err)
     found = json.loads(out.decode('utf-8'))
     assert isinstance(found, dict)
     return found

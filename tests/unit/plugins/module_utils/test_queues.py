@@ -141,7 +141,7 @@ def test_every_look_makes_up_for_a_killed_supervisor(some_target: Target, ask: s
         some_target.ask('list', states=None, names=None, queues=None)
     else:
         some_target.ask(ask, ids=[orders[1].id], seconds=0)
-    until(lambda: (some_target.files(orders[2].id) / 'end.json').exists())
+    until((some_target.files(orders[2].id) / 'end.json').exists)
     assert _states(some_target, *orders) == ['lost', 'succeeded', 'succeeded']
 
 
@@ -178,7 +178,7 @@ def test_the_end_of_one_job_does_no_harm_to_the_others(some_target: Target) -> N
     os.kill(run['pid'], signal.SIGKILL)
     some_target.kill_supervisor(orders[1].id)
     gates[0].open()
-    until(lambda: (some_target.files(orders[3].id) / 'run.json').exists())
+    until((some_target.files(orders[3].id) / 'run.json').exists)
 
     some_target.ask('cancel', ids=[orders[2].id], grace=0, check=False)
     assert some_target.ended(orders[2].id)['state'] == 'cancelled'
