@@ -24,7 +24,7 @@ from ansible_collections.background.jobs.tests.tools.pythons import interpreters
 from hosts import Fleet, HostsError, Shape
 
 ROOT = Path(__file__).resolve().parents[2]
-_SUPPORTED_TARGETS = {
+_SUPPORTED_TARGETS: dict[tuple[int, ...], tuple[tuple[int, ...], tuple[int, ...]]] = {
     (2, 16): ((3, 6), (3, 12)),
     (2, 17): ((3, 7), (3, 12)),
     (2, 18): ((3, 8), (3, 13)),

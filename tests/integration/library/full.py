@@ -8,7 +8,7 @@
 from ansible.module_utils.basic import AnsibleModule
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             'text': {'type': 'str'},

@@ -12,7 +12,7 @@ import signal
 from ansible.module_utils.basic import AnsibleModule
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             'stdout': {'type': 'str', 'default': ''},
