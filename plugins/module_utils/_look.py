@@ -94,7 +94,7 @@ def _declare_lost(job, spec):
                 else 'had ended by then',
             )
         )
-    return _outcome.write(job, 'lost', reason=reason)
+    return _outcome.write_lost(job, reason)
 
 
 def _describe(job, spec, position, end):

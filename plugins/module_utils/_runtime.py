@@ -123,7 +123,10 @@ def _collect(store, request):
 
 def _remember(store, found):
     if found['ended']:
-        _store.write_file(store.job(found['id']).file('collected'), b'')
+        try:
+            _store.write_file(store.job(found['id']).file('collected'), b'')
+        except OSError:  # a look is worth more than the memory of it
+            pass
 
 
 def _list(store, request):

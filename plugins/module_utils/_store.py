@@ -14,6 +14,7 @@
     stdout, stderr             what the module's process printed
     stop.json                  how somebody asked the supervisor to stop it
     end.json                   how the job ended
+    end.spare, result.spare    room for this and the result file, set aside in case that the disk is full by then
     collected                  somebody has seen the end
 <async_dir>/.names/<name>      the id of the last job of that name, its own lock (_names.py)
 <async_dir>/.queues/<queue>/   who waits and who runs (_queue.py)
@@ -32,6 +33,9 @@ import re
 import stat
 
 JOB_ID = re.compile(r'j?[0-9]{1,40}\.[0-9]{1,20}')
+SPARE = 8192
+"""Bytes set aside for each of two files. Whatever is written about an end fits in."""
+SPARES = ('end.spare', 'result.spare')
 
 
 _NONE = type(None)
@@ -103,22 +107,25 @@ def check_job_id(job_id):
     return job_id
 
 
-def write_file(path, data, durable=False):
+def write_file(path, data, durable=False, spare=None):
     """Write *data* (bytes) so that a reader finds the old file or the new one, never a part.
 
-    *durable*: a power cut does, too.
+    *durable*: a power cut does, too. *spare*: a file that is used up for this (SPARE), which works on a full disk.
     """
-    temporary = '%s.%d.tmp' % (path, os.getpid())
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    temporary = spare or '%s.%d.tmp' % (path, os.getpid())
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(fd, 'wb') as stream:
             stream.write(data)
+            stream.truncate()
             if durable:
-                stream.flush()
                 os.fsync(stream.fileno())
         os.rename(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = path
+        if temporary != spare:
+            os.unlink(temporary)
         raise
 
 
@@ -131,8 +138,8 @@ def read_file(path, limit=-1):
         return None
 
 
-def write_json(path, value, durable=False):
-    write_file(path, json.dumps(value).encode('ascii'), durable)
+def write_json(path, value, durable=False, spare=None):
+    write_file(path, json.dumps(value).encode('ascii'), durable, spare)
 
 
 def read_json(path):
@@ -226,6 +233,8 @@ class Store:
             job.hold(os.path.join(hidden, 'lock'))
             write_json(os.path.join(hidden, 'spec.json'), spec)
             write_json(os.path.join(hidden, 'launch.json'), launch)
+            for name in SPARES:
+                write_file(os.path.join(hidden, name), b' ' * SPARE)
             _link(base, os.path.join(hidden, 'base'))
             if args is not None:
                 write_file(os.path.join(hidden, 'args'), args)
@@ -289,8 +298,8 @@ class Job:
             }
         return spec
 
-    def write(self, name, value, durable=False):
-        write_json(self.file(name), value, durable)
+    def write(self, name, value):
+        write_json(self.file(name), value)
 
     def forget(self, *names):
         for name in names:

@@ -129,7 +129,7 @@ def _guarded(job, vigil, step, *args):
         else:
             import traceback  # here, because each supervisor would pay for it in memory
 
-            told = traceback.format_exc()
+            told = traceback.format_exc()[-1000:]
         try:
             _outcome.write(job, 'failed', reason='the supervisor of job %s failed: %s' % (job.id, told))
         except OSError:  # somebody has removed the job's files: nobody will ask
@@ -215,7 +215,8 @@ class _Run:
         if not failure:
             return None
         os.waitpid(self.vigil.main, 0)
-        return 'could not execute %s: %s' % (' '.join(shlex.quote(arg) for arg in argv), failure)
+        command = _outcome.cut(' '.join(shlex.quote(arg) for arg in argv))
+        return 'could not execute %s: %s' % (command, failure)
 
     def _stdin(self, launch):
         """The module itself, where its interpreter reads it from there; else nothing."""
