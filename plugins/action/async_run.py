@@ -8,7 +8,6 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.plugin_utils import (
-    _asked,
     _lifecycle,
     _orders,
     _result,
@@ -31,10 +30,10 @@ class ActionModule(ActionBase):
         args = self.validate_argument_spec(
             _orders.OPTIONS, mutually_exclusive=[_orders.WAYS], required_one_of=[_orders.WAYS]
         )[1]
-        orders = _orders.orders(self, args, keywords.limit, task_vars)
-        retention = _asked.seconds(task_vars.get('background_jobs_retention', '7d'), 'background_jobs_retention')
-        margin = _settings.number(self, task_vars, 'background_jobs_margin', _lifecycle.MARGIN)
         remote = Remote(self, task_vars)
+        orders = _orders.orders(self, args, keywords.limit, task_vars)
+        retention = _settings.time(self, task_vars, 'background_jobs_retention', '7d')
+        margin = _settings.number(self, task_vars, 'background_jobs_margin', _lifecycle.MARGIN)
         looks = _lifecycle.start(remote, orders, retention)
         place = None
         if keywords.poll and not all(look['ended'] for look in looks):

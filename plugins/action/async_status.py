@@ -10,6 +10,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils import _status
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import read_result
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._result import hidden
 
 
 class ActionModule(ActionBase):
@@ -29,5 +30,5 @@ class ActionModule(ActionBase):
         if args['mode'] == 'cleanup':
             found = _status.cleanup(remote.ask('remove', ids=[args['jid']])[0])
             return {**empty, 'started': False, **found}
-        found = _status.status(remote.ask('status', ids=[args['jid']])[0])
-        return {**empty, **read_result(self, found, task_vars)}
+        look = remote.ask('status', ids=[args['jid']])[0]
+        return {**empty, **read_result(self, _status.status(look), task_vars), **hidden(look)}

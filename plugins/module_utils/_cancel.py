@@ -10,11 +10,13 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import os
 import time
 
-from . import _clock, _outcome, _supervisor
+from . import _clock, _outcome, _store
 from ._events import Watch
-from ._look import look, missing, settle, user
+from ._look import look, missing, settle
 from ._names import find
 from ._queue import Queue
+from ._store import user
+from ._vigil import STOP
 
 _UNTIL_EXECUTED = 30  # seconds that a job may need from its making to the execution of its module
 _BEYOND_GRACE = 90  # seconds after which one that does not end is reported, KILL being long past
@@ -38,13 +40,14 @@ def cancel(store, request):
 def stop(job, grace):
     """End *job* and return when it has ended."""
     _ask(job, grace)
-    if not _watch(job, grace + _BEYOND_GRACE, lambda: settle(job, job.read('spec.json'))[1]):
+    if not _watch(job, grace + _BEYOND_GRACE, lambda: settle(job, job.spec())[1]):
         raise TimeoutError('job %s did not end, %d s after it was told to' % (job.id, grace + _BEYOND_GRACE))
 
 
 def _ask(job, grace):
     by = 'on request of user %s' % user()
-    spec = job.read('spec.json')
+    _store.write_file(job.file('collected'), b'')  # nobody waits for the result of what was stopped on purpose
+    spec = job.spec()
     if spec['queue'] is not None:
         with Queue(job.store, spec['queue']) as queue:
             if queue.withdraw(job.id):
@@ -57,7 +60,7 @@ def _ask(job, grace):
     job.write('stop.json', {'grace': grace, 'by': by})
     run = _watch(job, _UNTIL_EXECUTED, lambda: job.read('end.json') or job.read('run.json'))
     if run and 'supervisor' in run and job.alive() and _clock.lives(run['supervisor'], run['supervisor_start']):
-        os.kill(run['supervisor'], _supervisor.STOP)
+        os.kill(run['supervisor'], STOP)
 
 
 def _watch(job, seconds, look_for):

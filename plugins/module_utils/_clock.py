@@ -35,12 +35,13 @@ def boot_id():
 
 
 def process_start(pid):
-    """When the process *pid* started, in ticks since boot, or None: not there, or not Linux."""
+    """When the process *pid* started, in ticks since boot, or None: it has ended, or this is not Linux."""
     try:
         with open('/proc/%d/stat' % pid, 'rb') as stream:
-            return int(stream.read().rpartition(b')')[2].split()[19])  # a command's name may hold spaces
+            fields = stream.read().rpartition(b')')[2].split()  # a command's name may hold spaces
     except OSError:
         return None
+    return None if fields[0] in (b'Z', b'X') else int(fields[19])  # not every container has somebody to bury the dead
 
 
 def lives(pid, start):

@@ -13,6 +13,7 @@ import signal
 
 from . import _clock, _store
 
+_LONGEST = 1000  # characters of somebody else's words in a reason
 _STARTED = {'started': True, 'finished': False}
 
 
@@ -25,8 +26,8 @@ def write(job, state, status=None, reason=None, survivors=()):
     """Write that *job* ended; the caller holds its lock.
 
     *state* None: the module's process ended by itself with wait status *status*, and its output tells the state.
-    *survivors*: pids that not even KILL ended. end.json comes first: what a power cut between the two files
-    leaves of the result file, publish() can write again.
+    *survivors*: pids that not even KILL ended. end.json comes last: whoever has seen it may remove the job, and
+    nothing must be written after that.
     """
     run = job.read('run.json') or {}
     end = {
@@ -43,18 +44,18 @@ def write(job, state, status=None, reason=None, survivors=()):
     if state is None:
         result = read_result(job)
         end['state'] = 'failed' if result is None or _is_failure(result) else 'succeeded'
-        if result is None:
-            end['reason'] = _no_result(job, end)
+        if end['state'] == 'failed':
+            end['reason'] = _no_result(job, end) if result is None else _reported(job, result)
     elif reason is None:
         end['reason'] = _stopped(job, end, survivors)
-    job.write('end.json', end, durable=True)
+    _store.write_json(job.result_file, result_of(job, end), durable=True)
     job.forget('launch.json', 'base', 'payload', 'args')
-    publish(job, end)
+    job.write('end.json', end, durable=True)
     return end
 
 
-def publish(job, end):
-    """Write the result file of a job that ended as *end*, in ansible-core's format."""
+def result_of(job, end):
+    """The result of a job that ended as *end*, as ansible-core's own job file has it."""
     result = None
     if end['state'] in ('succeeded', 'failed'):
         result = read_result(job)
@@ -66,7 +67,7 @@ def publish(job, end):
                 result[key] = text
         if end['state'] == 'timed_out':
             result.update(msg='Timeout exceeded', child_pid=end['pid'])  # ansible-core's text, which people match
-    _store.write_json(job.result_file, result, durable=True)
+    return result
 
 
 def read_text(job, name):
@@ -80,7 +81,7 @@ def read_result(job):
     text = read_text(job, 'stdout')
     try:
         result, junk = _parse(text or '')
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or nested more deeply than this Python can read
         return None
     if junk:
         warnings = result.get('warnings', [])
@@ -120,8 +121,23 @@ def _exit(status):
     """(rc as a shell would tell it, the signal's name or None) of a wait status."""
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        return 128 + number, signal.Signals(number).name
+        return 128 + number, _signal_name(number)
     return os.WEXITSTATUS(status), None
+
+
+def _signal_name(number):
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return 'SIGRTMIN+%d' % (number - signal.SIGRTMIN)
+
+
+def _reported(job, result):
+    """Why a module that printed a result failed; the words are its own, which no_log hides."""
+    if job.spec()['no_log']:
+        return 'the module reported a failure, which no_log hides'
+    told = str(result.get('msg') or 'rc %s, and no message' % result.get('rc'))
+    return 'the module reported a failure: %s' % (told if len(told) <= _LONGEST else told[:_LONGEST] + ' [cut]')
 
 
 def _no_result(job, end):
@@ -131,15 +147,11 @@ def _no_result(job, end):
             end['signal'],
             ': was the host out of memory?' if end['signal'] == 'SIGKILL' else '',
         )
-    return 'the module of job %s ended with rc %s and printed no JSON result: see its stdout and stderr in %s' % (
-        job.id,
-        end['rc'],
-        job.path,
-    )
+    return 'the module of job %s ended with rc %s and printed no JSON result' % (job.id, end['rc'])
 
 
 def _stopped(job, end, survivors):
-    spec = job.read('spec.json')
+    spec = job.spec()
     if end['state'] == 'timed_out':
         reason = 'Timeout exceeded: job %s was stopped after %.1f s, its limit is %g s' % (
             job.id,

@@ -7,10 +7,11 @@
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
+import fcntl
 import os
 import time
 
-from . import _clock
+from . import _clock, _store
 from ._look import look
 from ._names import forget_names
 
@@ -43,17 +44,38 @@ def retire(store, retention):
 
     Nothing is written into a job directory after the end, so its time of change tells before anything is read.
     """
-    old = [entry.name for entry in os.scandir(store.jobs) if _unchanged(entry) > retention]
+    for name in _unchanged(store.runtimes, retention):  # the loader touches the one it uses
+        _remove_runtime(os.path.join(store.runtimes, name))
+    old = _unchanged(store.jobs, retention)
     for name in old[:_AT_MOST]:
         if name.startswith('.'):  # left by a start that was cut off
             store.sweep(name)
-        elif look(store.job(name))['ended']:
+        elif _store.JOB_ID.fullmatch(name) and look(store.job(name))['ended']:
             store.job(name).remove()
 
 
-def _unchanged(entry):
-    """Seconds since *entry* of a directory changed; none if it is gone by now, as what is being started is soon."""
+def _remove_runtime(path):
+    """Remove a version of the runtime, unless a supervisor needs it for the end of its job (_vigil.py)."""
     try:
-        return time.time() - entry.stat(follow_symlinks=False).st_mtime
-    except FileNotFoundError:
-        return 0
+        home = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:  # another start was faster
+        return
+    try:
+        fcntl.flock(home, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _store.remove_tree(path)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(home)
+
+
+def _unchanged(folder, seconds):
+    """The names of what is in *folder* and has not changed for more than *seconds*."""
+    names = []
+    for entry in os.scandir(folder) if os.path.isdir(folder) else ():
+        try:
+            if time.time() - entry.stat(follow_symlinks=False).st_mtime > seconds:
+                names.append(entry.name)
+        except FileNotFoundError:  # what is being started has a hidden name for a moment
+            pass
+    return names

@@ -7,7 +7,7 @@
 A request has ``bases`` ({digest: bytes in Base64}), ``retention`` (seconds) and ``jobs``, each of them::
 
     {"id": str, "name": str or None, "on_existing": "attach", "fail" or "replace", "module": str,
-     "limit": seconds or None, "grace": seconds, "queue": str or None, "slots": int,
+     "limit": seconds or None, "grace": seconds, "queue": str or None, "slots": int, "no_log": bool,
      "argv": [str], "environment": {str: str}, "stdin": bool, "args": bytes in Base64 or None,
      "tmpdir": path or None, "payload": {"base": digest, "head": int, "middle": bytes in Base64, "tail": int}}
 
@@ -22,14 +22,14 @@ import os
 from . import _cancel, _clock, _outcome, _prune, _store, _supervisor
 from ._look import look, missing
 from ._names import Name, path_of
-from ._queue import Queue
+from ._queue import Lines, Queue
 
 
 def start(store, request):
     """One look for each job of the request; one that was not started has an error in it."""
     store.prepare()
     _prune.retire(store, request['retention'])
-    bases = _write_bases(store, request['bases'])
+    bases = _write_bases(store, request.pop('bases'))  # let go of them: the supervisors inherit this memory
     batch = _supervisor.Batch()
     try:
         looks = [_start_one(store, wanted, bases, request['umask'], batch) for wanted in request['jobs']]
@@ -39,7 +39,8 @@ def start(store, request):
         batch.go()
     for queue in {wanted['queue'] for wanted in request['jobs']} - {None}:
         _supervisor.kick(store, queue)
-    return [found or look(store.job(wanted['id'])) for found, wanted in zip(looks, request['jobs'])]
+    lines = Lines(store)
+    return [found or look(store.job(wanted['id']), lines=lines) for found, wanted in zip(looks, request['jobs'])]
 
 
 def _write_bases(store, bases):
@@ -60,11 +61,8 @@ def _start_one(store, wanted, bases, umask, batch):
             existing = _existing(store, name, wanted)
             if existing is not None:
                 return existing
-            previous = name.job_id()
             _create(store, wanted, bases, umask, batch)
             name.give_to(wanted['id'])
-            if previous not in (None, wanted['id']) and os.path.exists(store.job(previous).file('collected')):
-                store.job(previous).remove()
             return None
     except (_store.StoreError, OSError) as error:  # the other jobs of the request are no worse for it
         return dict(missing(store, wanted['id']), error='%s' % error)
@@ -92,7 +90,7 @@ def _existing(store, name, wanted):
 
 
 def _create(store, wanted, bases, umask, batch):
-    spec = {key: wanted[key] for key in ('id', 'name', 'module', 'limit', 'grace', 'queue')}
+    spec = {key: wanted[key] for key in ('id', 'name', 'module', 'limit', 'grace', 'queue', 'no_log')}
     launch = {key: wanted[key] for key in ('argv', 'stdin', 'tmpdir', 'payload')}
     launch.update(environment=dict(os.environ, **wanted['environment']), umask=umask, cwd=_working_directory())
     args = None if wanted['args'] is None else binascii.a2b_base64(wanted['args'])

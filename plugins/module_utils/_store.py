@@ -17,6 +17,7 @@
     collected                  somebody has seen the end
 <async_dir>/.names/<name>      the id of the last job of that name, its own lock (_names.py)
 <async_dir>/.queues/<queue>/   who waits and who runs (_queue.py)
+<async_dir>/.runtime/r<hash>/  this code, for requests that travel as a command (plugin_utils/_loader.py)
 
 A file appears whole or not at all (temporary name, rename). Everything is private to its owner.
 Standard library only, Python 3.6 and up. Private to this collection.
@@ -43,10 +44,19 @@ _SHAPES = {
         'limit': (int, float, _NONE),
         'grace': _NUMBER,
         'queue': (str, _NONE),
+        'no_log': bool,
         'at': str,
         'boot': str,
     },
-    'run.json': {'at': str, 'monotonic': _NUMBER, 'boot': str, 'pid': int, 'supervisor': int},
+    'run.json': {
+        'at': str,
+        'monotonic': _NUMBER,
+        'boot': str,
+        'pid': int,
+        'process_start': (int, _NONE),
+        'supervisor': int,
+        'supervisor_start': (int, _NONE),
+    },
     'end.json': {
         'state': str,
         'ended': str,
@@ -54,8 +64,15 @@ _SHAPES = {
         'rc': (int, _NONE),
         'signal': (str, _NONE),
         'reason': (str, _NONE),
+        'pid': (int, _NONE),
     },
 }
+
+
+_AS_WHOM = (
+    'This task works as user %s: let it work as the user whose jobs these are (become, become_user), or set '
+    'ansible_async_dir to a directory of its own.'
+)
 
 
 class StoreError(Exception):
@@ -157,19 +174,31 @@ class Store:
         self.jobs = os.path.join(self.root, '.jobs')
         self.names = os.path.join(self.root, '.names')
         self.queues = os.path.join(self.root, '.queues')
+        self.runtimes = os.path.join(self.root, '.runtime')
+        self._directories = (self.root, self.jobs, self.names, self.queues)
 
     def prepare(self):
         """Make the directories, or refuse ones that somebody else could have prepared for us."""
-        for path in (self.root, self.jobs, self.names, self.queues):
+        for path in self._directories:
             try:
                 os.makedirs(path, 0o700)
             except FileExistsError:
                 _refuse_foreign(path)
             except OSError as error:
                 raise StoreError(
-                    'cannot make the job directory %s as user %d: %s. Set ansible_async_dir to a directory '
-                    'this user may write to.' % (path, os.geteuid(), error.strerror)
+                    'cannot make the job directory %s as user %s: %s. Set ansible_async_dir to a directory '
+                    'this user may write to.' % (path, user(), error.strerror)
                 ) from None
+
+    def check(self):
+        """Refuse directories that somebody else could have prepared for us: pids to kill, files to show."""
+        for path in self._directories:
+            try:
+                _refuse_foreign(path)
+            except FileNotFoundError:
+                return
+            except PermissionError:
+                raise StoreError('user %s may not look into %s. %s' % (user(), path, _AS_WHOM % user())) from None
 
     def job(self, job_id):
         return Job(self, check_job_id(job_id))
@@ -239,6 +268,27 @@ class Job:
             return None
         return value
 
+    def spec(self):
+        """What was asked for, or None where there is no such job.
+
+        A job whose spec.json a power cut or a later version made unreadable is still a job, and shall be found,
+        called lost and removed like any other.
+        """
+        spec = self.read('spec.json')
+        if spec is None and os.path.isdir(self.path):
+            spec = {
+                'id': self.id,
+                'name': None,
+                'module': 'unknown',
+                'limit': None,
+                'grace': 10,
+                'queue': None,
+                'no_log': True,
+                'at': '1970-01-01T00:00:00.000000Z',
+                'boot': '',
+            }
+        return spec
+
     def write(self, name, value, durable=False):
         write_json(self.file(name), value, durable)
 
@@ -247,9 +297,14 @@ class Job:
             remove_file(self.file(name))
 
     def remove(self):
-        """Remove every trace of the job."""
+        """Remove every trace of the job, at one stroke: a look must not find the half of it."""
         remove_file(self.result_file)
-        remove_tree(self.path)
+        hidden = os.path.join(self.store.jobs, '.gone-%s.%d' % (self.id, os.getpid()))
+        try:
+            os.rename(self.path, hidden)
+        except FileNotFoundError:
+            return
+        remove_tree(hidden)
 
     def hold(self, path=None):
         """Take the job's lock, waiting for those that look at it just now.
@@ -287,20 +342,22 @@ def _link(source, target):
         write_file(target, read_file(source))
 
 
+def user(uid=None):
+    """The name of a user, of the effective one without *uid*."""
+    uid = os.geteuid() if uid is None else uid
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
 def _refuse_foreign(path):
-    if os.lstat(path).st_uid not in (0, os.geteuid()):
-        raise StoreError(
-            '%s was made by user %d, but jobs run as user %d: set ansible_async_dir to a directory of that '
-            'user.' % (path, os.lstat(path).st_uid, os.geteuid())
-        )
-    status = os.stat(path)
+    link, status, own = os.lstat(path), os.stat(path), os.geteuid()
+    for owner, trusted in ((link.st_uid, (0, own)), (status.st_uid, (own,))):
+        if owner not in trusted:
+            raise StoreError('%s belongs to user %s. %s' % (path, user(owner), _AS_WHOM % user()))
     if not stat.S_ISDIR(status.st_mode):
         raise StoreError('%s is not a directory: remove it, or set ansible_async_dir to another directory.' % path)
-    if status.st_uid != os.geteuid():
-        raise StoreError(
-            '%s belongs to user %d, but jobs run as user %d: set ansible_async_dir to a directory of that '
-            'user.' % (path, status.st_uid, os.geteuid())
-        )
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise StoreError(
             '%s can be written by others (mode %04o): run chmod go-w on it, or set ansible_async_dir to '

@@ -6,23 +6,17 @@
 
 It holds the job's lock (inherited from the process that made the job) until the end is written, sleeps in one
 select() until the module ends, the limit is over or somebody asks it to stop, and never wakes up in between.
-A job of a queue hands its supervisor on to the next one, so that a slot is one process, however many jobs wait.
+A job of a queue hands its slot on to the next one, so that a slot is one process, however many jobs wait.
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
 import binascii
 import os
-import select
 import shlex
 import signal
-import time
 
-from . import _clock, _outcome, _store, _tree
+from . import _clock, _outcome, _store, _tree, _vigil
 from ._queue import Queue
-
-STOP = signal.SIGUSR1
-"""Tells a supervisor to look for the stop.json of its job. One that has gone on to another job finds none there;
-TERM, which the system sends at shutdown, needs no file."""
 
 
 class Batch:
@@ -62,13 +56,14 @@ class Batch:
 
 
 def kick(store, name):
-    """Start what may start now in the queue *name*."""
+    """Start what may start now in the queue *name*. True where something did."""
     batch = Batch()
-    job = _turn(store, name)
+    job = first = _turn(store, name)
     while job is not None:
         batch.add(job)
         job = _turn(store, name)
     batch.go()
+    return first is not None
 
 
 def _turn(store, name):
@@ -76,108 +71,123 @@ def _turn(store, name):
         return queue.next()
 
 
-def _supervise(job, report, gate):
-    """The life of the daemon: *job*, then the jobs that its queue gives its slot to."""
-    _close_descriptors(keep=(0, 1, 2, report, gate, job.lock))
-    signals = _Signals()
-    _tree.adopt_orphans()
-    while job is not None and not signals.shutdown:
-        _Run(job, report, gate, signals).run()
+def _supervise(job, report=None, gate=None):
+    """The life of the daemon: *job*, then a child of its own for the next job of the same slot."""
+    while job is not None:
+        _close_descriptors(keep=(0, 1, 2, report, gate, job.lock))
+        vigil = _vigil.Vigil(_vigil.Signals())
+        _tree.adopt_orphans()
+        queue = job.spec()['queue']
+        run = _Run(job, vigil, report, gate)
+        if _guarded(job, vigil, run.start):
+            _vigil.replace(job, vigil.main, run.deadline)
+            state = vigil.keep(run.deadline, job.file('stop.json'))
+            _guarded(job, vigil, _finish, job, vigil, state)
+        run.answer()
         report = gate = None
-        job = _next(job)
+        job = _hand_on(job, queue, vigil.signals)
 
 
-def _next(job):
-    """The next job of the queue of *job*, which has ended, its lock held; the lock of *job* is free after this."""
-    name = (job.read('spec.json') or {}).get('queue')
+def resume(root, job_id, lock, vigil, state):
+    """Go on with the job whose module the new image of this supervisor (_vigil.py) has waited for."""
+    job = _store.Store(root).job(job_id)
+    job.lock = lock
+    queue = (job.spec() or {}).get('queue')  # now, because whoever sees the end may remove the job
+    _guarded(job, vigil, _finish, job, vigil, state)
+    _supervise(_hand_on(job, queue, vigil.signals))
+
+
+def _hand_on(job, name, signals):
+    """Let go of the lock of *job*, which has ended, and give its slot in the queue *name* (or None) to the next one.
+
+    That one is returned, its lock held, to a new process: what *job* has left behind must not be of its tree.
+    """
     following = None
     if name is not None:
         with Queue(job.store, name) as queue:
             queue.leave(job.id)
-            following = queue.next()
+            if not signals.shutdown:  # what waits when the host is shut down runs after the boot
+                following = queue.next()
     job.let_go()
     if following is not None:
+        if os.fork() == 0:
+            return following
+        following.let_go()
         kick(job.store, name)  # slots that were added, or lost with a killed supervisor
-    return following
+    return None
 
 
-class _Signals:
-    """Signals make a pipe readable, so that none is lost between a look and a sleep."""
+def _guarded(job, vigil, step, *args):
+    """What *step* returns. If it fails the job ends, for nothing may run unwatched, look alive, or be lost."""
+    try:
+        return step(*args)
+    except BaseException as error:
+        if vigil.main is not None and vigil.status is None:
+            _tree.stop(vigil.main, 0, vigil.sleep)
+        if isinstance(error, OSError):
+            told = str(error)
+        else:
+            import traceback  # here, because each supervisor would pay for it in memory
 
-    def __init__(self):
-        self._reader, writer = os.pipe()
-        os.set_blocking(self._reader, False)
-        os.set_blocking(writer, False)
-        self.shutdown = False
-        signal.set_wakeup_fd(writer)
-        for number in (signal.SIGCHLD, STOP):
-            signal.signal(number, lambda signum, frame: None)
-        signal.signal(signal.SIGTERM, self._on_shutdown)
-        for number in (signal.SIGHUP, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)
+            told = traceback.format_exc()
+        try:
+            _outcome.write(job, 'failed', reason='the supervisor of job %s failed: %s' % (job.id, told))
+        except OSError:  # somebody has removed the job's files: nobody will ask
+            pass
+        return None
 
-    def _on_shutdown(self, signum, frame):
-        self.shutdown = True
 
-    def sleep(self, seconds):
-        """Until a signal comes, a child's death among them, or *seconds* are over (None: no end)."""
-        if select.select([self._reader], [], [], seconds)[0]:
-            os.read(self._reader, 4096)
+def _finish(job, vigil, state):
+    """Stop what is to be stopped, and write how the job ended (*state*: as Vigil.keep() tells it)."""
+    tmpdir = (job.read('run.json') or {}).get('tmpdir')
+    survivors = []
+    if state is not None:
+        stop = job.read('stop.json') or {}
+        survivors = _tree.stop(vigil.main, stop.get('grace', job.spec()['grace']), vigil.sleep)
+    _outcome.write(job, state, vigil.status, survivors=survivors)
+    if tmpdir:
+        _store.remove_tree(tmpdir)
 
 
 class _Run:
-    """One job's run, from fork to the written end. Knows nothing of requests and responses, on purpose."""
+    """The start of one job's module. Knows nothing of requests and responses, on purpose."""
 
-    def __init__(self, job, report, gate, signals):
+    def __init__(self, job, vigil, report, gate):
         self.job = job
-        self.gate = gate
-        self.spec = job.read('spec.json')
+        self.vigil = vigil
         self.report = report
-        self.signals = signals
-        self.main = None
-        self.status = None
+        self.gate = gate
+        self.deadline = None
 
-    def run(self):
-        try:
-            self._run()
-        except BaseException:  # whatever it was, the job must not look alive or lost for it
-            import traceback  # here, because each supervisor would pay for it in memory
-
-            reason = 'the supervisor of job %s failed:\n%s' % (self.job.id, traceback.format_exc())
-            _outcome.write(self.job, 'failed', reason=reason)
-            self._answer()
-
-    def _run(self):
+    def start(self):
+        """True when the module has been executed; else the job's files say why not."""
         launch = self.job.read('launch.json')
         error = self._execute(launch)
-        started = _clock.now()
+        moment = _clock.now()
         _detach()
         if error:
             _outcome.write(self.job, 'failed', reason=error)
-            self._answer()
-        else:
-            self.job.write(
-                'run.json',
-                dict(
-                    started,
-                    pid=self.main,
-                    process_start=_clock.process_start(self.main),
-                    supervisor=os.getpid(),
-                    supervisor_start=_clock.process_start(os.getpid()),
-                ),
-            )
-            self.job.forget('launch.json', 'base')  # they may hold secrets, and are of no more use
-            self._answer()
-            state = self._wait(started['monotonic'])
-            survivors = []
-            if state is not None:
-                stop = self.job.read('stop.json') or {}
-                survivors = _tree.stop(self.main, stop.get('grace', self.spec['grace']), self._sleep)
-            _outcome.write(self.job, state, self.status, survivors=survivors)
-        if launch['tmpdir']:
-            _store.remove_tree(launch['tmpdir'])
+            if launch['tmpdir']:
+                _store.remove_tree(launch['tmpdir'])
+            return False
+        limit = self.job.spec()['limit']
+        self.deadline = None if limit is None else moment['monotonic'] + limit
+        self.job.write(
+            'run.json',
+            dict(
+                moment,
+                pid=self.vigil.main,
+                process_start=_clock.process_start(self.vigil.main),
+                supervisor=os.getpid(),
+                supervisor_start=_clock.process_start(os.getpid()),
+                tmpdir=launch['tmpdir'],
+            ),
+        )
+        self.job.forget('launch.json', 'base')  # they may hold secrets, and are of no more use
+        self.answer()
+        return True
 
-    def _answer(self):
+    def answer(self):
         """Tell whoever started the job that its files say how that went; the end of the pipe is the message."""
         if self.report is not None:
             os.close(self.report)
@@ -188,12 +198,13 @@ class _Run:
         argv = [arg.replace('{job}', self.job.path) for arg in launch['argv']]
         stdio = [self._stdin(launch), self._output('stdout'), self._output('stderr')]
         reader, writer = os.pipe()  # closed by the execution itself: an end without data means success
-        self.main = os.fork()
-        if self.main == 0:
+        supervisor = os.getpid()
+        self.vigil.main = os.fork()
+        if self.vigil.main == 0:
             try:
-                _become_module(argv, launch, stdio, self.gate)
-            except OSError as error:
-                os.write(writer, (error.strerror or str(error)).encode('utf-8', 'replace'))
+                _become_module(argv, launch, stdio, self.gate, supervisor)
+            except Exception as error:
+                os.write(writer, (getattr(error, 'strerror', None) or str(error)).encode('utf-8', 'replace'))
             finally:
                 os._exit(127)
         for fd in [*stdio, writer, self.gate]:
@@ -203,7 +214,7 @@ class _Run:
             failure = pipe.read().decode('utf-8', 'replace')
         if not failure:
             return None
-        os.waitpid(self.main, 0)
+        os.waitpid(self.vigil.main, 0)
         return 'could not execute %s: %s' % (' '.join(shlex.quote(arg) for arg in argv), failure)
 
     def _stdin(self, launch):
@@ -223,38 +234,11 @@ class _Run:
     def _output(self, name):
         return os.open(self.job.file(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o600)
 
-    def _wait(self, started):
-        """None when the module's process has ended by itself, else the state that stopping it will mean."""
-        limit = self.spec['limit']
-        while True:
-            self._reap()
-            if self.status is not None:
-                return None
-            if self.signals.shutdown or os.path.exists(self.job.file('stop.json')):
-                return 'cancelled'
-            left = None if limit is None else started + limit - time.monotonic()
-            if left is not None and left <= 0:
-                return 'timed_out'
-            self._sleep(left)
 
-    def _sleep(self, seconds):
-        self.signals.sleep(seconds)
-        self._reap()
-
-    def _reap(self):
-        """Bury dead children: the module, and those of its orphans that came to us."""
-        pid = -1
-        while pid:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == self.main:
-                self.status = status
-
-
-def _become_module(argv, launch, stdio, gate):
+def _become_module(argv, launch, stdio, gate, supervisor):
     """In the child: turn into the module, in a session of its own, with signals as a login shell leaves them."""
+    words = [_bytes(word) for word in argv]
+    environment = {_bytes(name): _bytes(value) for name, value in launch['environment'].items()}
     os.setsid()
     signal.set_wakeup_fd(-1)
     for name in ('SIGPIPE', 'SIGXFSZ', 'SIGHUP', 'SIGINT', 'SIGTERM', 'SIGCHLD', 'SIGUSR1'):
@@ -262,11 +246,20 @@ def _become_module(argv, launch, stdio, gate):
     for target, fd in enumerate(stdio):
         os.dup2(fd, target)
     os.umask(launch['umask'])
-    if launch['cwd']:
-        os.chdir(launch['cwd'])
+    try:
+        os.chdir(_bytes(launch['cwd'] or '/'))
+    except OSError:  # removed while the job waited for its turn
+        os.chdir('/')
     if gate is not None:
         os.read(gate, 1)
-    os.execvpe(argv[0], argv, launch['environment'])
+    if os.getppid() != supervisor:  # killed while we waited: nobody would know of the module
+        os._exit(127)
+    os.execvpe(words[0], words, environment)
+
+
+def _bytes(text):
+    """*text* as the system takes it. Python 3.6 would refuse what is not ASCII in the locale of a bare ssh command."""
+    return text.encode('utf-8', 'surrogateescape')
 
 
 def _close_descriptors(keep):

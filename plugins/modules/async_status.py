@@ -40,6 +40,11 @@ options:
       - status
       - cleanup
     default: status
+  _async_dir:
+    description:
+      - The async directory. ansible-core passes it when it calls the module by itself; it is not for people.
+    type: path
+    required: false
 seealso:
   - module: background.jobs.async_run
   - module: ansible.builtin.async_status
@@ -124,12 +129,14 @@ def main():
         argument_spec={
             'jid': {'type': 'str', 'required': True},
             'mode': {'type': 'str', 'choices': ['status', 'cleanup'], 'default': 'status'},
-            '_async_dir': {'type': 'path', 'required': True},  # ansible-core passes it, the action does not come here
+            '_async_dir': {'type': 'path'},  # ansible-core always passes it, and the action does not come here
         },
         supports_check_mode=True,
     )
     operation, result_of = {'status': ('status', status), 'cleanup': ('remove', cleanup)}[module.params['mode']]
-    response = respond({'op': operation, 'async_dir': module.params['_async_dir'], 'ids': [module.params['jid']]})
+    response = respond(
+        {'op': operation, 'async_dir': module.params['_async_dir'] or '~/.ansible_async', 'ids': [module.params['jid']]}
+    )
     if 'error' in response:
         module.fail_json(msg=response['error'], ansible_job_id=module.params['jid'], started=True, finished=True)
     # Another module's result, complete as it is: exit_json() would handle its warnings and the like once more.

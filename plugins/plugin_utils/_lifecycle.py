@@ -49,7 +49,8 @@ class Order:
     on_existing: str = 'attach'
     queue: str | None = None
     slots: int = 1
-    grace: int = 10
+    grace: float = 10
+    no_log: bool = False
 
 
 def start(remote: Remote, orders: list[Order], retention: float) -> list[dict[str, t.Any]]:
@@ -99,6 +100,7 @@ def _job(order: Order, job_id: str, bases: dict[str, bytes]) -> dict[str, t.Any]
         'grace': order.grace,
         'queue': order.queue,
         'slots': order.slots,
+        'no_log': order.no_log,
         'argv': payload.argv,
         'environment': payload.environment,
         'stdin': payload.stdin,
@@ -138,8 +140,8 @@ def bring(
 ) -> list[dict[str, t.Any]]:
     """Wait for the jobs of *looks* if *poll* is above 0; the looks again, with the output of what has ended.
 
-    The files of a job that was waited for are removed, as ansible-core does. A named job keeps them until the
-    next of its name starts: another task may have attached to it, and be waiting for it as well.
+    The files of a job that was waited for are removed, as ansible-core does. A named job keeps them for its
+    retention: another task may have attached to it, and be waiting for it as well.
     """
     ids = [look['id'] for look in looks if not look['error'] and (poll or look['ended'])]
     if not ids:

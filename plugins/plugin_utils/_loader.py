@@ -70,12 +70,11 @@ def main():
     root=os.path.abspath(os.path.expanduser(root))
     top=os.path.join(root,".runtime")
     home=os.path.join(top,"r"+sys.argv[1])
+    mask=os.umask(63)
     if "files" in call:
-        mask=os.umask(63)
         os.makedirs(top,448,exist_ok=True)
         if private(root) and private(top):
             take_in(home,call["files"])
-        os.umask(mask)
     elif not os.path.isdir(home):
         return {{"missing":True}}
     for path in (root,top,home):
@@ -83,8 +82,10 @@ def main():
             return {{"refused":"%s is not private to its user"%path}}
     if not whole(home):
         return {{"missing":True}}
+    os.utime(home)
     sys.path.insert(0,top)
     runtime=__import__("r%s._runtime"%sys.argv[1],fromlist=["respond"])
+    os.umask(mask)
     return {{"response":runtime.respond(call["request"])}}
 say(main())
 '''

@@ -35,6 +35,7 @@ def orders(action: ActionBase, args: dict[str, t.Any], limit: int | None, task_v
     """
     common = {key: args[key] for key in ('name', 'on_existing', 'queue', 'slots', 'grace')}
     common['limit'] = limit
+    common['no_log'] = bool(action._task.no_log)
     if args['tasks'] is None:
         task = args['task'] if args['cmd'] is None else {'ansible.builtin.command': {'cmd': args['cmd']}}
         found = [Order(payload=build(action, task, ('task',), task_vars), **_checked(common, 'async_run'))]

@@ -19,9 +19,10 @@ import inspect
 import json
 import pathlib
 import shlex
+import sys
 import typing as t
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleActionSkip, AnsibleError
 from ansible.executor.interpreter_discovery import InterpreterDiscoveryRequiredError
 from ansible.executor.module_common import _get_shebang
 from ansible.plugins.action import ActionBase
@@ -44,6 +45,7 @@ except ImportError:  # ansible-core before 2.19
 
 
 _EXECUTE_MODULE = inspect.signature(ActionBase._execute_module)
+_NOT_IN_BACKGROUND = "'%s' cannot run in the background: its action plugin does its work on the controller."
 # What an action plugin sees of its module, which has not even been sent: the shape ansible-core's async returns.
 _PLACEHOLDER = {'started': True, 'finished': False, 'changed': True}
 # ansible-core has no word for "in the background, without a limit", only a number that must not be 0.
@@ -109,10 +111,9 @@ def build(action: ActionBase, task: t.Any, place: tuple[str | int, ...], task_va
     returned = plugin.run(task_vars=task_vars)
     caught = catcher.caught
     if caught is None:
-        if returned.get('failed') or returned.get('skipped'):
-            raise AnsibleActionFail(
-                f"'{name}' did not come to its module: {returned.get('msg', 'no message')}", result=returned
-            )
+        ended = AnsibleActionFail if returned.get('failed') else AnsibleActionSkip if returned.get('skipped') else None
+        if ended:  # before it came to its module, as without us
+            raise ended(returned.get('msg', 'no message'), result=returned)
         raise AnsibleActionFail(f"'{name}' cannot run in the background: its action plugin runs no module there.")
     caught.extra = {key: value for key, value in returned.items() if key not in _PLACEHOLDER}
     return caught
@@ -146,9 +147,7 @@ class _Admission(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         if not self._supports_async:
-            raise AnsibleActionFail(
-                f"'{self._task.action}' cannot run in the background: its action plugin does its work on the controller."
-            )
+            raise AnsibleActionFail(_NOT_IN_BACKGROUND % self._task.action)
         self._task.async_val = 0  # ansible-core before 2.18 refuses check mode together with async
         try:
             return super().run(tmp, task_vars)
@@ -181,6 +180,13 @@ class _Catcher:
                 self._update_module_args(name, module_args, call.get('task_vars') or {}, **options)
                 catcher.caught = _catch(self, name, module_args, call.get('task_vars') or {})
                 return dict(_PLACEHOLDER)
+
+            def _low_level_execute_command(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
+                # Helpers of ActionBase may (temporary directories, facts); a plugin that runs commands by itself does
+                # its work before there is a module to catch: `reboot` of 2.16 claims to support async, and reboots.
+                if sys._getframe(1).f_globals.get('__name__') != ActionBase.__module__:
+                    raise AnsibleActionFail(_NOT_IN_BACKGROUND % self._task.action)
+                return super()._low_level_execute_command(*args, **kwargs)
 
         return InBackground
 
@@ -318,7 +324,10 @@ def _read(
     for attribute in _DISCOVERED:
         if hasattr(action, attribute):
             setattr(reader, attribute, getattr(action, attribute))
-    return reader.run(task_vars=task_vars)
+    try:
+        return reader.run(task_vars=task_vars)
+    except AnsibleError as error:  # ansible-core refuses it (not UTF-8, say); what is known of the job still counts
+        return {'failed': True, 'changed': False, 'msg': error.message}
 
 
 def read_result(action: ActionBase, result: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -50,8 +50,12 @@ class Remote:
         self._action = action
         self._task_vars = task_vars
         self._async_dir = action.get_shell_option('async_dir', default='~/.ansible_async')
-        self._as_command = not getattr(action._connection._shell, '_IS_WINDOWS', False)
+        self._as_command = True
         self._answered = False
+        if getattr(action._connection._shell, '_IS_WINDOWS', False):
+            raise AnsibleActionFail(
+                "background.jobs does not run on Windows targets: use ansible-core's own async there."
+            )
 
     def ask(self, op: str, within: float | None = None, **details: t.Any) -> list[dict[str, t.Any]]:
         """Send one request; the looks of its response (shapes: module_utils/_runtime.py).
@@ -131,5 +135,8 @@ class Remote:
         )
         if 'response' not in result:
             told = [str(result[key]).strip() for key in ('msg', 'module_stderr', 'exception') if result.get(key)]
-            raise AnsibleActionFail('The runtime of background.jobs could not be run on the target: ' + '\n'.join(told))
+            raise AnsibleActionFail(
+                'The runtime of background.jobs, which needs Python 3.6 or later, could not be run on the target: '
+                + '\n'.join(told)
+            )
         return t.cast('dict[str, t.Any]', json.loads(result['response']))

@@ -41,7 +41,13 @@ def live(look: dict[str, t.Any], *, changed: bool) -> dict[str, t.Any]:
         'changed': changed,
         'results_file': look['results_file'],
         'job': look['job'],
+        **hidden(look),
     }
+
+
+def hidden(look: dict[str, t.Any]) -> dict[str, t.Any]:
+    """What a result needs beside the rest if its job was started with `no_log`, whoever looks at it now."""
+    return {'_ansible_no_log': True} if look['no_log'] else {}
 
 
 def ended(look: dict[str, t.Any], read: c.Callable[[dict[str, t.Any]], dict[str, t.Any]]) -> dict[str, t.Any]:
@@ -63,20 +69,24 @@ def ended(look: dict[str, t.Any], read: c.Callable[[dict[str, t.Any]], dict[str,
         result = read(output)
         if job['state'] == 'failed':
             result['failed'] = True
+        if 'signal' in job:
+            result['msg'] = job['reason']
     else:
         result = {'failed': True, 'msg': job['reason'], 'changed': False}
         result.update({f'module_{name}': output[name] for name in ('stdout', 'stderr') if output[name]})
-    result.update(ansible_job_id=look['id'], started=True, finished=True, job=job)
+    result.update(ansible_job_id=look['id'], started=True, finished=True, job=job, **hidden(look))
     return result
 
 
 def many(results: list[dict[str, t.Any]]) -> dict[str, t.Any]:
-    """The result of a task of many jobs, which fails where one of them did."""
+    """The result of a task of many jobs, which fails where one of them did, and is hidden where one of them is."""
     failed = [result for result in results if result.get('failed')]
     together: dict[str, t.Any] = {'jobs': results, 'changed': any(result.get('changed') for result in results)}
     if failed:
         together['failed'] = True
         together['msg'] = f'{len(failed)} of {len(results)} jobs failed: ' + '; '.join(map(_failure, failed))
+    if any(result.get('_ansible_no_log') for result in results):
+        together['_ansible_no_log'] = True
     return together
 
 

@@ -11,6 +11,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
+from ansible_collections.background.jobs.plugins.plugin_utils._asked import seconds
 
 
 def flag(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: bool) -> bool:
@@ -32,6 +33,11 @@ def number(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: 
     if found < 0:
         raise AnsibleActionFail(f"The variable '{name}' must be a whole number of 0 or more, found {value!r}.")
     return found
+
+
+def time(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: str) -> float:
+    """The variable *name*, a time like ``7d``, in seconds."""
+    return seconds(_filled(action, task_vars, name, default), name)
 
 
 def _filled(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: t.Any) -> t.Any:

@@ -69,7 +69,7 @@ class Cgroup:
                 raise HostsError("This kernel has no cgroup.kill; test hosts need Linux 5.14 or newer.") from None
             self._await_end(timeout)
         for top in (self.path, *self.twins):
-            for group, _, _ in os.walk(top, topdown=False):
+            for group, _folders, _files in os.walk(top, topdown=False):
                 Path(group).rmdir()
 
     def _await_end(self, timeout: float) -> None:

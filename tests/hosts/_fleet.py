@@ -192,7 +192,7 @@ class Fleet:
                 directory=self.state / "machines" / f"{shape.name}{number}",
                 base=Path(record["base"]),
                 bridge=self.id,
-                addresses=[next(addresses) for _ in range(shape.addresses)],
+                addresses=[next(addresses) for _number in range(shape.addresses)],
                 pythons=shape.pythons,
             )
             for number in range(1, shape.hosts + 1)

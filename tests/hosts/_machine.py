@@ -145,7 +145,7 @@ class Machine:
             poller.register(notify, select.POLLIN)
             poller.register(watch, select.POLLPRI)
             while True:
-                for descriptor, _ in poller.poll(1000):
+                for descriptor, _event in poller.poll(1000):
                     if descriptor == notify.fileno() and b"READY=1" in notify.recv(4096).split(b"\n"):
                         return
                 if not watch.alive():

@@ -93,8 +93,8 @@ def mounts() -> list[Mount]:
     """Everything mounted here, in the order it was mounted."""
     found = []
     for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
-        place, _, what = line.partition(" - ")
-        kind, _, options = what.split(" ")
+        place, _dash, what = line.partition(" - ")
+        kind, _source, options = what.split(" ")
         found.append(Mount(Path(place.split(" ")[4]), kind, options.split(",")))
     return found
 

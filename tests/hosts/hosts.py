@@ -26,7 +26,7 @@ def main() -> int:
     try:
         fleet = Fleet(options.state)
         if options.command == "up":
-            pythons = {version: str(Path(prefix).resolve()) for version, _, prefix in options.python}
+            pythons = {version: str(Path(prefix).resolve()) for version, _equals, prefix in options.python}
             shape = Shape(options.hosts, options.name, options.addresses, pythons, options.kill_user_processes)
             path = fleet.up(shape)
             print(f"# {path}\n{path.read_text(encoding='utf-8')}", end="")

@@ -24,9 +24,14 @@ from ansible_collections.background.jobs.tests.tools.pythons import interpreters
 from hosts import Fleet, HostsError, Shape
 
 ROOT = Path(__file__).resolve().parents[2]
-_SUPPORTED_TARGETS = {
-    (2, 16): ((3, 6), (3, 12)), (2, 17): ((3, 7), (3, 12)), (2, 18): ((3, 8), (3, 13)), (2, 19): ((3, 8), (3, 13)),
-    (2, 20): ((3, 9), (3, 14)), (2, 21): ((3, 9), (3, 14)), (2, 22): ((3, 9), (3, 15)),
+_SUPPORTED_TARGETS: dict[tuple[int, ...], tuple[tuple[int, ...], tuple[int, ...]]] = {
+    (2, 16): ((3, 6), (3, 12)),
+    (2, 17): ((3, 7), (3, 12)),
+    (2, 18): ((3, 8), (3, 13)),
+    (2, 19): ((3, 8), (3, 13)),
+    (2, 20): ((3, 9), (3, 14)),
+    (2, 21): ((3, 9), (3, 14)),
+    (2, 22): ((3, 9), (3, 15)),
 }
 
 
@@ -45,8 +50,7 @@ def target_pythons() -> dict[str, str]:
     """Version -> installation prefix of this machine's Pythons that this ansible-core supports on targets."""
     oldest, newest = _SUPPORTED_TARGETS[CORE]
     return {
-        '.'.join(map(str, found.version)): found.prefix
-        for found in interpreters() if oldest <= found.version <= newest
+        '.'.join(map(str, found.version)): found.prefix for found in interpreters() if oldest <= found.version <= newest
     }
 
 
@@ -92,8 +96,10 @@ def local(tmp_path: Path) -> Target:
 def local_target(name: str, directory: Path, python: str) -> Target:
     """This machine as a target that leaves nothing outside *directory*."""
     variables = {
-        'ansible_connection': 'local', 'ansible_python_interpreter': python,
-        'ansible_async_dir': str(directory / 'async'), 'ansible_remote_tmp': str(directory / 'remote'),
+        'ansible_connection': 'local',
+        'ansible_python_interpreter': python,
+        'ansible_async_dir': str(directory / 'async'),
+        'ansible_remote_tmp': str(directory / 'remote'),
     }
 
     def shell(command: str) -> str:

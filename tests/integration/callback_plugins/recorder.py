@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -24,9 +25,17 @@ requirements: [the environment variable BACKGROUND_JOBS_RECORD]
 # Longer strings are recorded by their length and hash: some tests move 50 MB.
 _LONGEST = 1_000_000
 _EVENTS = (
-    'runner_on_ok', 'runner_on_failed', 'runner_on_skipped', 'runner_on_unreachable', 'runner_retry',
-    'runner_item_on_ok', 'runner_item_on_failed', 'runner_item_on_skipped',
-    'runner_on_async_poll', 'runner_on_async_ok', 'runner_on_async_failed',
+    'runner_on_ok',
+    'runner_on_failed',
+    'runner_on_skipped',
+    'runner_on_unreachable',
+    'runner_retry',
+    'runner_item_on_ok',
+    'runner_item_on_failed',
+    'runner_item_on_skipped',
+    'runner_on_async_poll',
+    'runner_on_async_ok',
+    'runner_on_async_failed',
 )
 
 
@@ -60,16 +69,18 @@ class CallbackModule(CallbackBase):
             registered[host.name] = {name: found[name] for name in self._names if name in found}
         record = {'events': self._events, 'registered': _plain(registered)}
         with open(os.environ['BACKGROUND_JOBS_RECORD'], 'w', encoding='ascii') as stream:
-            json.dump(record, stream, default=str)  # some versions put objects of their own into failures
+            json.dump(record, stream)
 
     def record(self, kind: str, result: t.Any) -> None:
         new = hasattr(result, 'result')  # ansible-core 2.19
-        self._events.append({
-            'kind': kind,
-            'host': (result.host if new else result._host).get_name(),
-            'task': (result.task if new else result._task).name,
-            'result': _plain(result.result if new else result._result),
-        })
+        self._events.append(
+            {
+                'kind': kind,
+                'host': (result.host if new else result._host).get_name(),
+                'task': (result.task if new else result._task).name,
+                'result': _plain(result.result if new else result._result),
+            }
+        )
 
 
 def _recording(event: str) -> t.Callable[..., None]:
@@ -90,6 +101,11 @@ def _plain(value: t.Any) -> t.Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
+    if dataclasses.is_dataclass(value):  # an error or a warning of ansible-core 2.19, without its place in the playbook
+        shown = (field.name for field in dataclasses.fields(value) if field.name != 'formatted_source_context')
+        return {'type': type(value).__name__, **{name: _plain(getattr(value, name)) for name in shown}}
+    if isinstance(value, type):
+        return value.__name__
     if isinstance(value, str) and len(value) > _LONGEST:
         digest = hashlib.sha256(value.encode('utf-8', 'surrogatepass')).hexdigest()
         return f'<{len(value)} characters, sha256 {digest}>'

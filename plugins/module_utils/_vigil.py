@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The long wait of a supervisor for its module's end, in as little memory as Python allows.
+
+While a module runs, its supervisor is this file and no more: it replaces its own image (main() below), and loads the
+rest again when there is something to do. That is why hardly anything is imported here.
+Standard library only, Python 3.6 and up. Private to this collection.
+"""
+
+import os
+import select
+import signal
+import sys
+import time
+
+STOP = signal.SIGUSR1
+"""Tells a supervisor to look for the stop.json of its job. One that has gone on to another job finds none there;
+TERM, which the system sends at shutdown, needs no file."""
+HEARD = (signal.SIGCHLD, signal.SIGTERM, STOP)
+
+
+class Signals:
+    """Signals make a pipe readable, so that none is lost between a look and a sleep."""
+
+    def __init__(self):
+        self._reader, writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.set_blocking(writer, False)
+        self.shutdown = False
+        signal.set_wakeup_fd(writer)
+        for number in (signal.SIGCHLD, STOP):
+            signal.signal(number, lambda signum, frame: None)
+        signal.signal(signal.SIGTERM, self._on_shutdown)
+        for number in (signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
+
+    def _on_shutdown(self, signum, frame):
+        self.shutdown = True
+
+    def sleep(self, seconds):
+        """Until a signal comes, a child's death among them, or *seconds* are over (None: no end)."""
+        if select.select([self._reader], [], [], seconds)[0]:
+            os.read(self._reader, 4096)
+
+
+class Vigil:
+    """The wait for the process ``main``, a child of this one; None until there is one."""
+
+    def __init__(self, signals, main=None):
+        self.main = main
+        self.signals = signals
+        self.status = None
+
+    def keep(self, deadline, stop_file):
+        """None when the process has ended by itself, else the state that stopping it will mean.
+
+        *deadline*: on the monotonic clock, or None. *stop_file*: asks for the end where it exists.
+        """
+        while True:
+            self._reap()
+            if self.status is not None:
+                return None
+            if self.signals.shutdown or os.path.exists(stop_file):
+                return 'cancelled'
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                return 'timed_out'
+            self.sleep(left)
+
+    def sleep(self, seconds):
+        self.signals.sleep(seconds)
+        self._reap()
+
+    def _reap(self):
+        """Bury dead children: the module, and those of its orphans that came to us."""
+        pid = -1
+        while pid:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == self.main:
+                self.status = status
+
+
+def main():
+    """Come back from replace()."""
+    root, job_id, lock, home, pid, deadline, stop_file = sys.argv[1:]
+    os.set_inheritable(int(lock), False)
+    vigil = Vigil(Signals(), int(pid))
+    state = vigil.keep(float(deadline) if deadline else None, stop_file)
+
+    from . import _supervisor  # not earlier: this is what the memory is saved by
+
+    os.close(int(home))
+    _supervisor.resume(root, job_id, int(lock), vigil, state)
+
+
+def replace(job, pid, deadline):
+    """Replace this process's image by main() alone; child, lock and signals stay. Returns where that cannot be done.
+
+    The runtime's directory is locked meanwhile: it must still be there when the module ends.
+    """
+    if not os.path.isfile(__file__) or not sys.executable:
+        return  # the runtime came as an ordinary module, its files are gone already
+    import fcntl
+
+    package = __name__.rpartition('.')[0]
+    top = os.path.dirname(__file__)
+    for _part in package.split('.'):
+        top = os.path.dirname(top)
+    home = os.open(os.path.dirname(__file__), os.O_RDONLY)
+    fcntl.flock(home, fcntl.LOCK_SH)
+    kept = [job.lock, home]
+    signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
+    for fd in kept:
+        os.set_inheritable(fd, True)
+    command = 'import sys;sys.path.insert(0,sys.argv.pop(1));__import__(sys.argv.pop(1),fromlist=["main"]).main()'
+    words = [top, __name__, job.store.root, job.id, job.lock, home, pid, deadline or '', job.file('stop.json')]
+    try:
+        os.execv(sys.executable, [sys.executable, '-I', '-S', '-c', command, *map(str, words)])
+    except OSError:
+        os.set_inheritable(job.lock, False)
+        os.close(home)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)

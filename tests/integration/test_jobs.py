@@ -1,0 +1,206 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The keywords of a job, async_status, jobs of ansible-core itself, ad hoc use: on this machine, without root."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import os
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.background.jobs.tests.integration._cases import prints
+from ansible_collections.background.jobs.tests.integration._controller import Controller, Run, Target
+from ansible_collections.background.jobs.tests.integration._parity import RUN, Case, Table
+from ansible_collections.background.jobs.tests.integration.conftest import local_target
+
+Play = c.Callable[..., Run]
+STATUS = 'background.jobs.async_status'
+CORE_STATUS = 'ansible.builtin.async_status'
+
+
+def until_finished(status: str, jid: str, register: str) -> dict[str, t.Any]:
+    """A task that ends when the job has; it looks again at once, so the number of looks is no measure of time."""
+    return {status: {'jid': jid}, 'register': register, 'until': f'{register} is finished', 'retries': 600, 'delay': 0}
+
+
+def blocking(gate: Path, then: str) -> dict[str, t.Any]:
+    """A shell task that does not go on before open_gate()."""
+    os.mkfifo(gate)
+    return {'ansible.builtin.shell': f'read line < {gate}; {then}'}
+
+
+def open_gate(gate: Path) -> dict[str, t.Any]:
+    return {'ansible.builtin.shell': f'echo > {gate}'}
+
+
+def test_a_job_that_is_not_waited_for(play: Play, local: Target, tmp_path: Path) -> None:
+    gate = tmp_path / 'gate'
+    run = play(
+        local,
+        {RUN: {'task': blocking(gate, 'echo done; echo odd >&2')}, 'async': 60, 'poll': 0, 'register': 'started'},
+        {STATUS: {'jid': '{{ started.ansible_job_id }}'}, 'register': 'early'},
+        {'ansible.builtin.stat': {'path': '{{ started.results_file }}'}, 'register': 'file'},
+        open_gate(gate),
+        until_finished(STATUS, '{{ started.ansible_job_id }}', 'late'),
+        {STATUS: 'jid={{ started.ansible_job_id }}', 'register': 'short'},
+        {STATUS: {'jid': '{{ started.ansible_job_id }}'}, 'check_mode': True, 'register': 'checked'},
+        {STATUS: 'jid={{ started.ansible_job_id }} mode=cleanup', 'register': 'cleaned'},
+        {STATUS: 'jid={{ started.ansible_job_id }}', 'register': 'gone', 'ignore_errors': True},
+    )
+    assert run.rc == 0, run.output
+    started, early, late = run['started'], run['early'], run['late']
+    jid = started['ansible_job_id']
+    assert (started['started'], started['finished'], started['changed']) == (True, False, True)
+    assert (started['job']['state'], started['job']['limit'], started['job']['id']) == ('running', 60, jid)
+    assert run['file']['stat']['exists'] is True
+    assert (early['started'], early['finished'], early['failed']) == (True, False, False)
+    assert (early['ansible_job_id'], early['job']['state'], early['stdout']) == (jid, 'running', '')
+    assert (late['started'], late['finished'], late['changed'], late['rc']) == (True, True, True, 0)
+    assert (late['stdout_lines'], late['stderr_lines']) == (['done'], ['odd'])
+    assert (late['job']['state'], late['job']['module']) == ('succeeded', 'ansible.builtin.shell')
+    for name in ('short', 'checked'):
+        assert {**run[name], 'attempts': late['attempts']} == late, f'{name} is not what the first look was'
+    assert run['cleaned']['erased'] == started['results_file']
+    assert run['gone']['failed'] is True
+    assert f'could not find job {jid}' in run['gone']['msg']
+    assert target_files(local) == []
+
+
+def target_files(target: Target) -> list[str]:
+    """What jobs have left in the job directory."""
+    return target.shell(f"cd {target.async_dir}; find . -name 'j[0-9]*'").split()
+
+
+def test_a_failed_job_is_looked_at(play: Play, local: Target) -> None:
+    run = play(
+        local,
+        {RUN: {'task': {'command': 'false'}}, 'poll': 0, 'register': 'started'},
+        {**until_finished(STATUS, '{{ started.ansible_job_id }}', 'late'), 'ignore_errors': True},
+    )
+    assert (run['late']['failed'], run['late']['rc'], run['late']['job']['state']) == (True, 1, 'failed')
+    assert run['late']['finished'] is True
+
+
+def test_a_polled_job_leaves_no_files(play: Play, local: Target) -> None:
+    run = play(local, {RUN: {'task': {'command': 'true'}}, 'async': 60, 'poll': 1, 'register': 'polled'})
+    assert run['polled']['job']['state'] == 'succeeded'
+    assert target_files(local) == []
+
+
+def test_without_async_there_is_no_limit(play: Play, local: Target) -> None:
+    run = play(local, {RUN: {'task': {'command': 'true'}}, 'poll': 1, 'register': 'polled'})
+    assert (run['polled']['job']['limit'], run['polled']['rc']) == (None, 0)
+
+
+def test_without_poll_the_setting_counts(play: Play, local: Target, tmp_path: Path) -> None:
+    gate = tmp_path / 'gate'
+    task = {RUN: {'task': blocking(gate, 'true')}, 'async': 60, 'register': 'job'}
+    run = play(local, task, open_gate(gate), settings={'POLL_INTERVAL': '0'})
+    assert run['job']['job']['state'] == 'running'
+
+
+def test_loops_start_many(play: Play, local: Target) -> None:
+    run = play(
+        local,
+        {RUN: {'task': {'command': 'echo {{ item }}'}}, 'poll': 0, 'loop': ['a', 'b'], 'register': 'started'},
+        {**until_finished(STATUS, '{{ item.ansible_job_id }}', 'late'), 'loop': '{{ started.results }}'},
+    )
+    assert [result['stdout'] for result in run['late']['results']] == ['a', 'b']
+
+
+@pytest.mark.parametrize('status', [STATUS, CORE_STATUS])
+@pytest.mark.parametrize('starter', ['ours', 'core'])
+def test_both_read_the_jobs_of_both(play: Play, local: Target, tmp_path: Path, starter: str, status: str) -> None:
+    gate = tmp_path / 'gate'
+    inner = blocking(gate, 'echo ünï; exit 3')
+    task = {RUN: {'task': inner}} if starter == 'ours' else inner
+    run = play(
+        local,
+        {**task, 'async': 60, 'poll': 0, 'register': 'started'},
+        {status: {'jid': '{{ started.ansible_job_id }}'}, 'register': 'early'},
+        open_gate(gate),
+        {**until_finished(status, '{{ started.ansible_job_id }}', 'late'), 'ignore_errors': True},
+        {status: {'jid': '{{ started.ansible_job_id }}', 'mode': 'cleanup'}, 'register': 'cleaned'},
+    )
+    assert run.rc == 0, run.output
+    assert (bool(run['early']['started']), bool(run['early']['finished'])) == (True, False)
+    late = run['late']
+    assert (late['stdout'], late['rc'], late['failed'], bool(late['finished'])) == ('ünï', 3, True, True)
+    assert late['ansible_job_id'] == run['started']['ansible_job_id']
+    assert run['cleaned']['erased'] == run['started']['results_file']
+    assert not Path(run['started']['results_file']).exists()
+
+
+def test_check_mode_of_a_whole_run(play: Play, local: Target, tmp_path: Path) -> None:
+    run = play(
+        local,
+        {
+            RUN: {'task': {'command': {'cmd': f'touch {tmp_path}/made', 'creates': f'{tmp_path}/made'}}},
+            'register': 'would',
+        },
+        {RUN: {'task': {'command': 'true'}}, 'register': 'skipped'},
+        {RUN: {'task': {'file': {'path': f'{tmp_path}/made', 'state': 'touch'}}}, 'poll': 0, 'register': 'started'},
+        until_finished(STATUS, '{{ started.ansible_job_id }}', 'late'),
+        check_mode=True,
+        diff=True,
+    )
+    assert (run['would']['changed'], run['skipped']['skipped'], run['late']['changed']) == (True, True, True)
+    assert not (tmp_path / 'made').exists()
+
+
+def test_run_once(controller: Controller, tmp_path: Path) -> None:
+    targets = [local_target(name, tmp_path, sys.executable) for name in ('one', 'two')]
+    task = {
+        'name': 'once',
+        RUN: {'task': {'shell': f'echo x >> {tmp_path}/runs'}},
+        'run_once': True,
+        'register': 'result',
+    }
+    run = controller.play(targets, {'tasks': [task]})
+    assert (tmp_path / 'runs').read_text(encoding='utf-8') == 'x\n'
+    assert run.registered['one'] == run.registered['two']
+    assert [event.host for event in run.of('once')] == ['one']
+
+
+def test_fifty_megabytes(controller: Controller, tmp_path: Path, local: Target) -> None:
+    # Not by a command: of 50 MB, ansible-core's code for commands makes a minute's work.
+    case = Case('50 MB', prints(b'{"changed": true, "text": "PADDING"}', padding=50_000_000), {'changed': True})
+    table = Table([case])
+    run = controller.play([local], *table.plays(vars={'dir': str(tmp_path / 'dir')}))
+    table.check(case, run, 'local')
+    assert run['sync_0']['text'].startswith('<50000000 characters')
+
+
+class TestAdHoc:
+    """`ansible` instead of a playbook; what -B and -P mean there, they mean here."""
+
+    def test_polled(self, controller: Controller, local: Target) -> None:
+        run = controller.adhoc(local, '-B', '30', '-P', '1', '-m', RUN, '-a', 'cmd="echo \'a b\'"')
+        [event] = run.events
+        assert (run.rc, event.kind, event.result['stdout']) == (0, 'ok', 'a b')
+        assert (event.result['job']['limit'], event.result['job']['state']) == (30, 'succeeded')
+
+    def test_not_polled(self, controller: Controller, local: Target, tmp_path: Path) -> None:
+        gate = tmp_path / 'gate'
+        os.mkfifo(gate)
+        run = controller.adhoc(local, '-B', '30', '-P', '0', '-m', RUN, '-a', f'cmd="cat {gate}"')
+        [started] = run.events
+        assert (started.result['finished'], started.result['job']['state']) == (False, 'running')
+        gate.write_text('through\n', encoding='utf-8')
+        jid = started.result['ansible_job_id']
+        looked = controller.adhoc(local, '-m', 'background.jobs.async_wait', '-a', f'jobs={jid}')
+        assert looked.events[0].result['jobs'][0]['stdout'] == 'through'
+
+    def test_failed(self, controller: Controller, local: Target) -> None:
+        run = controller.adhoc(local, '-B', '30', '-P', '1', '-m', RUN, '-a', 'cmd=false')
+        assert (run.rc, [event.kind for event in run.events]) == (2, ['failed'])
+
+    def test_over_its_limit(self, controller: Controller, local: Target) -> None:
+        run = controller.adhoc(local, '-B', '1', '-P', '1', '-m', RUN, '-a', 'cmd="sleep 600"')
+        [event] = run.events
+        assert (run.rc, event.kind, event.result['job']['state']) == (2, 'failed', 'timed_out')

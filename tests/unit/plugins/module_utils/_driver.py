@@ -1,0 +1,22 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Hands one request to the runtime: JSON on standard input, the response on standard output.
+
+Runs in the interpreter under test, by its path and outside of any Ansible: `python -I -S _driver.py PLUGINS`.
+"""
+
+import json
+import sys
+
+
+def main() -> None:
+    sys.path.insert(0, sys.argv[1])
+    from module_utils._runtime import respond  # type: ignore[import-not-found]
+
+    request = json.loads(sys.stdin.buffer.read().decode('utf-8'))
+    sys.stdout.write(json.dumps(respond(request)))
+
+
+main()

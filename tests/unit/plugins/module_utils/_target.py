@@ -1,0 +1,260 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A target of its own for each test: real requests, real daemons, real files, under the interpreter that is asked for."""
+
+import base64
+import itertools
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Set
+
+HERE = Path(__file__).resolve().parent
+PLUGINS = HERE.parents[3] / 'plugins'
+HUNG = 30  # seconds; no request of a test takes as long, however slow the machine
+ENDED = ('succeeded', 'failed', 'timed_out', 'cancelled', 'lost')
+_MARK = 'BACKGROUND_JOBS_TEST'
+_numbers = itertools.count(1)
+
+Look = Dict[str, Any]
+
+
+class Said(Exception):
+    """What the runtime said was wrong."""
+
+
+class Order(Dict[str, Any]):
+    """One job of a start request (shape: _start.py), its module a script for a shell unless it says otherwise."""
+
+    def __init__(self, script: str, **changes: Any) -> None:
+        super().__init__(
+            id='j2026%016d.%08d' % (next(_numbers), os.getpid()),
+            name=None,
+            on_existing='attach',
+            module='tests.tests.script',
+            limit=None,
+            grace=10,
+            queue=None,
+            slots=1,
+            no_log=False,
+            argv=['/bin/sh'],
+            environment={},
+            stdin=True,
+            args=None,
+            tmpdir=None,
+        )
+        self.script = script.encode()
+        self.update(changes)
+
+    @property
+    def id(self) -> str:
+        return str(self['id'])
+
+
+class Gate:
+    """A named pipe: an event between a test and a module. Whoever comes first waits for the other."""
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(str(path))
+        self.path = path
+
+    def open(self) -> None:
+        """Let a module pass that stands at `: < {gate}`."""
+        self.path.write_bytes(b'')
+
+    def heard(self) -> str:
+        """What a module says with `echo ... > {gate}`, as soon as it does."""
+        return self.path.read_text(encoding='utf-8').strip()
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+class Target:
+    """The runtime under one interpreter, and an async directory of its own."""
+
+    def __init__(self, python: str, directory: Path) -> None:
+        self.python = python
+        self.directory = directory
+        self.async_dir = directory / 'async'
+        self.environment = {**os.environ, _MARK: str(directory)}
+        self.prefix = []  # type: List[str]
+        """A command that the interpreter is run by."""
+
+    def gate(self, name: str = 'gate') -> Gate:
+        return Gate(self.directory / name)
+
+    def popen(self, request: Dict[str, Any]) -> 'subprocess.Popen[bytes]':
+        """A request that is on its way: what communicate() returns is for answer()."""
+        filled = {'async_dir': str(self.async_dir), **request}
+        process = subprocess.Popen(
+            [*self.prefix, self.python, '-I', '-S', str(HERE / '_driver.py'), str(PLUGINS)],
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stdin
+        process.stdin.write(json.dumps(filled).encode())
+        process.stdin.close()
+        process.stdin = None
+        return process
+
+    def respond(self, **request: Any) -> Dict[str, Any]:
+        return answer(self.popen(request))
+
+    def ask(self, op: str, **details: Any) -> List[Look]:
+        """The looks of a request; raises what the runtime said was wrong."""
+        return looks(self.respond(op=op, **details))
+
+    def start(self, *orders: Order, **details: Any) -> List[Look]:
+        return self.ask(**start_request(*orders, **details))
+
+    def run(self, script: str, **changes: Any) -> str:
+        """Start one job; its id."""
+        order = Order(script, **changes)
+        (look,) = self.start(order)
+        if look['error']:
+            raise Said(look['error'])
+        return order.id
+
+    def look(self, job_id: str) -> Look:
+        """A look that returns at once."""
+        return self.ask('status', ids=[job_id])[0]
+
+    def job(self, job_id: str) -> Dict[str, Any]:
+        """The job as users see it, now."""
+        found = self.look(job_id)['job']
+        assert isinstance(found, dict)
+        return found
+
+    def end(self, *job_ids: str) -> List[Look]:
+        """The looks at jobs that have ended, their output included, as soon as all have."""
+        found = self.ask('wait', ids=list(job_ids), seconds=HUNG)
+        assert all(look['ended'] for look in found), [look['job'] for look in found]
+        return found
+
+    def ended(self, job_id: str) -> Dict[str, Any]:
+        """The job as users see it, as soon as it has ended."""
+        found = self.end(job_id)[0]['job']
+        assert isinstance(found, dict)
+        return found
+
+    def files(self, job_id: str) -> Path:
+        """The job directory."""
+        return self.async_dir / '.jobs' / job_id
+
+    def note(self, job_id: str, name: str) -> Dict[str, Any]:
+        """One of the JSON files of a job."""
+        found = json.loads((self.files(job_id) / name).read_text(encoding='ascii'))
+        assert isinstance(found, dict)
+        return found
+
+    def result_file(self, job_id: str) -> Dict[str, Any]:
+        """What every program that knows ansible-core's job files reads."""
+        found = json.loads((self.async_dir / job_id).read_text(encoding='ascii'))
+        assert isinstance(found, dict)
+        return found
+
+    def kill_supervisor(self, job_id: str) -> None:
+        """Kill -9, and wait until the kernel is done with it."""
+        pid = self.note(job_id, 'run.json')['supervisor']
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: pid not in self.processes())
+
+    def processes(self) -> Set[int]:
+        """The pids of all living processes that descend from a request of this target, wherever they went."""
+        mark = ('%s=%s\0' % (_MARK, self.directory)).encode()
+        found = set()
+        for entry in Path('/proc').iterdir():
+            try:
+                if entry.name.isdigit() and mark in (entry / 'environ').read_bytes() + b'\0':
+                    found.add(int(entry.name))
+            except OSError:  # it has just ended, or is another user's
+                pass
+        return found - {os.getpid()}
+
+    def supervisors(self) -> List[int]:
+        """The pids of the processes that hold the lock of a job; the module holds it too until it is executed."""
+        locks = '%s/.jobs/' % self.async_dir
+        found = []
+        for pid in self.processes():
+            try:
+                targets = [os.readlink(str(link)) for link in Path('/proc/%d/fd' % pid).iterdir()]
+            except OSError:
+                continue
+            if any(target.startswith(locks) and target.endswith('/lock') for target in targets):
+                found.append(pid)
+        return found
+
+    @staticmethod
+    def watches(pid: int) -> bool:
+        """Whether a process has asked the kernel to be told of changed files."""
+        return any('inotify wd' in info.read_text(encoding='ascii') for info in Path('/proc/%d/fdinfo' % pid).iterdir())
+
+    def clean_up(self) -> None:
+        """End whatever a test has left running."""
+        left = self.processes()
+        while left:
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            left = self.processes()
+
+
+def start_request(*orders: Order, **details: Any) -> Dict[str, Any]:
+    """A start request as the controller makes it: each script is sent once."""
+    bases = {}
+    jobs = []
+    for order in orders:
+        digest = str(hash(order.script))
+        bases[digest] = base64.b64encode(order.script).decode()
+        payload = {'base': digest, 'head': len(order.script), 'middle': '', 'tail': 0}
+        jobs.append({'payload': payload, **order})
+    return {'op': 'start', 'bases': bases, 'jobs': jobs, 'retention': 604800, **details}
+
+
+def answer(process: 'subprocess.Popen[bytes]') -> Dict[str, Any]:
+    """The response of a request that is on its way."""
+    try:
+        out, err = process.communicate(timeout=HUNG + 10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    assert process.returncode == 0, (process.returncode, out, err)
+    assert not err, (process.returncode, out, err)
+    found = json.loads(out.decode('utf-8'))
+    assert isinstance(found, dict)
+    return found
+
+
+def looks(response: Dict[str, Any]) -> List[Look]:
+    if 'error' in response:
+        raise Said(response['error'])
+    found = response['jobs']
+    assert isinstance(found, list)
+    return found
+
+
+def until(what: Callable[[], object], seconds: float = HUNG) -> None:
+    """Wait for what the kernel tells nobody of."""
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, '%r did not come true in %d s' % (what, seconds)
+        time.sleep(0.005)
+
+
+def result(**values: Any) -> str:
+    """The shell command of a module that prints its result."""
+    return "printf '%%s\\n' '%s'" % json.dumps(values)
+
+
+def mode(path: Path) -> Optional[str]:
+    return '%04o' % (path.lstat().st_mode & 0o7777)

@@ -1,0 +1,318 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every way in which a job can end, reached by the real thing; no look hangs, lies, or says running when it is not."""
+
+import fcntl
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import List
+
+import pytest
+from ansible_collections.background.jobs.tests.tools.left_out import left_out
+from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
+    ENDED,
+    Order,
+    Target,
+    answer,
+    looks,
+    result,
+    start_request,
+    until,
+)
+
+_FAKETIME = sorted(Path('/usr/lib').glob('*/faketime/libfaketime.so.1'))
+_HOUR = 3600
+
+
+def test_success(target: Target) -> None:
+    job_id = target.run(result(changed=True, answer=42))
+
+    (look,) = target.end(job_id)
+    assert look['job']['state'] == 'succeeded'
+    assert 'reason' not in look['job']
+    assert look['output'] == {'rc': 0, 'stdout': '{"changed": true, "answer": 42}\n', 'stderr': ''}
+    assert target.result_file(job_id) == {'changed': True, 'answer': 42}
+    assert sorted(path.name for path in target.files(job_id).iterdir()) == [
+        'end.json',
+        'lock',
+        'run.json',
+        'spec.json',
+        'stderr',
+        'stdout',
+    ]
+
+
+def test_a_running_job_says_so(some_target: Target) -> None:
+    gate = some_target.gate()
+    job_id = some_target.run(': < %s; %s' % (gate, result()))
+
+    look = some_target.look(job_id)
+    assert (look['job']['state'], look['ended'], look['job']['ended']) == ('running', False, None)
+    assert look['result'] == {'started': True, 'finished': False, 'ansible_job_id': job_id}
+    gate.open()
+    assert some_target.ended(job_id)['state'] == 'succeeded'
+
+
+@pytest.mark.parametrize(
+    'script',
+    [
+        pytest.param(result(failed=True, msg='no such package'), id='it says so'),
+        pytest.param(result(rc=3, msg='no such package'), id='its command failed'),
+        pytest.param(result(failed=True, msg='no such package') + '; exit 1', id='it says so and exits with 1'),
+    ],
+)
+def test_failure(some_target: Target, script: str) -> None:
+    job_id = some_target.run(script)
+
+    job = some_target.ended(job_id)
+    assert job['state'] == 'failed'
+    assert 'no such package' in job['reason']
+    assert some_target.result_file(job_id)['msg'] == 'no such package'
+
+
+@pytest.mark.parametrize('name', ['TERM', 'KILL', 'SEGV', 'USR1', 'RTMIN+3'])
+def test_the_module_is_killed_by_a_signal(target: Target, name: str) -> None:
+    job_id = target.run('exec %s -c "import os; os.kill(os.getpid(), %d)"' % (target.python, _number(name)))
+
+    job = target.ended(job_id)
+    assert job['state'] == 'failed'
+    assert job['signal'] == 'SIG%s' % name
+    assert 'ended by SIG%s' % name in job['reason']
+    assert target.result_file(job_id)['failed'] is True
+
+
+def _number(name: str) -> int:
+    base, _plus, more = name.partition('+')
+    return int(getattr(signal, 'SIG' + base)) + int(more or 0)
+
+
+def test_the_supervisor_is_killed(target: Target) -> None:
+    gate = target.gate()
+    job_id = target.run('echo begun > %s; : < %s; %s' % (gate, gate, result()))
+    assert gate.heard() == 'begun'
+    run = target.note(job_id, 'run.json')
+
+    target.kill_supervisor(job_id)
+
+    job = target.job(job_id)
+    assert job['state'] == 'lost'
+    assert 'supervisor of job %s (pid %d) was killed' % (job_id, run['supervisor']) in job['reason']
+    assert 'its module (pid %d) still ran' % run['pid'] in job['reason']
+    assert target.result_file(job_id)['failed'] is True
+    gate.open()
+    assert target.job(job_id) == job
+
+
+def test_the_supervisor_and_the_module_are_killed(some_target: Target) -> None:
+    job_id = some_target.run('exec sleep 1000')
+    run = some_target.note(job_id, 'run.json')
+
+    os.kill(run['supervisor'], signal.SIGSTOP)  # it must not see the module's death
+    os.kill(run['pid'], signal.SIGKILL)
+    os.kill(run['supervisor'], signal.SIGKILL)
+    until(lambda: not some_target.processes())
+
+    job = some_target.job(job_id)
+    assert job['state'] == 'lost'
+    assert 'had ended by then' in job['reason']
+
+
+def test_a_wait_ends_at_once_when_the_supervisor_is_killed(target: Target) -> None:
+    job_id = target.run('exec sleep 1000')
+    waiting = target.popen({'op': 'wait', 'ids': [job_id], 'seconds': 1000})
+    until(lambda: target.watches(waiting.pid))
+
+    target.kill_supervisor(job_id)
+
+    (look,) = looks(answer(waiting))
+    assert look['job']['state'] == 'lost'
+
+
+@pytest.mark.parametrize('whom', ['the supervisor', 'both'])
+def test_a_supervisor_is_killed_before_it_could_execute_the_module(some_target: Target, whom: str) -> None:
+    """No module of a request is executed before all are ready, and the second must wait for its name."""
+    some_target.start()
+    trace = some_target.directory / 'trace'
+    orders = Order('touch %s' % trace), Order(result(), name='taken')
+    with open(str(some_target.async_dir / '.names/taken'), 'w', encoding='ascii') as name:
+        fcntl.flock(name, fcntl.LOCK_EX)
+        starting = some_target.popen(start_request(*orders))
+        until(lambda: len(set(some_target.supervisors()) - {starting.pid}) == 2)
+        supervisor, module = sorted(set(some_target.supervisors()) - {starting.pid})
+        if _parent(supervisor) == module:
+            supervisor, module = module, supervisor
+        for pid in (supervisor, module) if whom == 'both' else (supervisor,):
+            os.kill(pid, signal.SIGKILL)
+
+    first, second = [some_target.ended(look['id']) for look in looks(answer(starting))]
+    assert (first['state'], second['state']) == ('lost', 'succeeded')
+    assert 'was cut off before its module was executed' in first['reason']
+    assert not trace.exists()
+
+
+def _parent(pid: int) -> int:
+    return int(Path('/proc/%d/stat' % pid).read_text(encoding='utf-8').rpartition(')')[2].split()[1])
+
+
+def test_memory_is_limited(target: Target) -> None:
+    """RLIMIT_AS; a memory cgroup's kill is SIGKILL, tried on a test host."""
+    job_id = target.run('ulimit -v 300000; exec %s -c "bytearray(10**9)"' % target.python)
+
+    job = target.ended(job_id)
+    assert job['state'] == 'failed'
+    assert 'ended with rc 1 and printed no JSON result' in job['reason']
+    assert 'MemoryError' in target.result_file(job_id)['stderr']
+
+
+@pytest.mark.parametrize('argv', [['/no/such/python'], ['/etc/passwd'], ['/']])
+def test_the_interpreter_is_missing(target: Target, argv: List[str]) -> None:
+    order = Order('', argv=argv)
+
+    (look,) = target.start(order)
+    assert look['ended'], 'known when the start is answered'
+    assert look['job']['state'] == 'failed'
+    assert 'could not execute %s: ' % argv[0] in look['job']['reason']
+    assert target.result_file(order.id)['failed'] is True
+
+
+def test_the_working_directory_is_gone(some_target: Target) -> None:
+    """A queued job may start long after its directory was removed; that is no reason not to start."""
+    gone = some_target.directory / 'gone'
+    gone.mkdir()
+    gate = some_target.gate()
+    some_target.prefix = ['env', '--chdir', str(gone)]
+    first = some_target.run(': < %s; %s' % (gate, result()), queue='q')
+    second = some_target.run(result(), queue='q')
+    some_target.prefix = []
+    gone.rmdir()
+    gate.open()
+
+    assert [look['job']['state'] for look in some_target.end(first, second)] == ['succeeded', 'succeeded']
+
+
+@pytest.mark.parametrize(
+    'printed',
+    [
+        '',
+        'hello',
+        '[1, 2]',
+        '"text"',
+        '{"changed": tru',
+        '{"a": 1}\\n{"b": 2}',
+        '{"a":' * 9 + '1}',
+        '{} }',
+        '\\0\\377\\376{',
+    ],
+)
+def test_the_result_is_not_json(target: Target, printed: str) -> None:
+    job_id = target.run("printf '%s'; echo oops >&2; exit 3" % printed)
+
+    job = target.ended(job_id)
+    assert job['state'] == 'failed'
+    assert 'ended with rc 3 and printed no JSON result' in job['reason']
+    assert target.result_file(job_id)['stderr'] == 'oops\n'
+
+
+def test_the_result_is_nested_too_deeply(target: Target) -> None:
+    depth = 100000
+    job_id = target.run('exec %s -c "print(\'{\\"a\\":\' * %d + \'1\' + \'}\' * %d)"' % (target.python, depth, depth))
+
+    job = target.ended(job_id)
+    assert job['state'] in ('failed', 'succeeded'), 'some interpreters can read it'
+    assert job['state'] == 'succeeded' or 'printed no JSON result' in job['reason']
+
+
+def test_what_stands_around_the_result(target: Target) -> None:
+    job_id = target.run('echo Welcome; %s; echo Goodbye' % result(changed=False))
+
+    assert target.ended(job_id)['state'] == 'succeeded'
+    assert target.result_file(job_id) == {
+        'changed': False,
+        'warnings': ['Module invocation had junk after the JSON data: Goodbye'],
+    }
+
+
+def test_output_that_is_not_utf_8(target: Target) -> None:
+    job_id = target.run("printf '{\"text\": \"caf\\351\"}'")
+
+    (look,) = target.end(job_id)
+    assert look['job']['state'] == 'succeeded'
+    assert look['output']['stdout'].encode('utf-8', 'surrogateescape') == b'{"text": "caf\351"}'
+
+
+def test_the_environment_is_not_ascii(target: Target) -> None:
+    """Python 3.6 takes the locale of a bare ssh command for ASCII."""
+    for name in ('LANG', 'LC_ALL', 'LC_CTYPE'):
+        target.environment.pop(name, None)
+    target.environment['LC_ALL'] = 'C'
+    target.environment['SENT'] = 'Gr\u00fc\u00dfe'
+    job_id = target.run('echo "{\\"text\\": \\"$GIVEN $SENT\\"}"', environment={'GIVEN': 'Zo\u00eb'})
+
+    assert target.ended(job_id)['state'] == 'succeeded'
+    assert target.result_file(job_id) == {'text': 'Zo\u00eb Gr\u00fc\u00dfe'}
+
+
+def test_the_files_of_a_running_job_are_removed(some_target: Target) -> None:
+    gate = some_target.gate()
+    job_id = some_target.run('echo begun > %s; : < %s' % (gate, gate))
+    assert gate.heard() == 'begun'
+
+    shutil.rmtree(str(some_target.async_dir))
+    look = some_target.look(job_id)
+    assert not look['known']
+    gate.open()
+    until(lambda: not some_target.processes())
+    assert not some_target.look(job_id)['known']
+
+
+def test_damaged_files(some_target: Target) -> None:
+    """What a power cut leaves of files that had not reached the disk."""
+    ids = [some_target.run(result(changed=True)) for _ in range(3)]
+    some_target.end(*ids)
+    for path in some_target.files(ids[0]).glob('*.json'):
+        path.write_bytes(b'')
+    (some_target.files(ids[1]) / 'end.json').write_bytes(b'')
+    (some_target.async_dir / ids[2]).write_bytes(b'')
+
+    first, second, third = some_target.ask('status', ids=ids)
+    assert first['job']['state'] == 'lost'
+    assert 'damaged' in first['job']['reason']
+    assert second['job']['state'] == 'lost'
+    assert (third['job']['state'], third['result']) == ('succeeded', {'changed': True})
+    assert len(some_target.ask('list', states=None, names=None, queues=None)) == 3
+
+
+@pytest.mark.parametrize('step', [_HOUR, -_HOUR])
+def test_the_clock_is_set(some_target: Target, step: int) -> None:
+    """libfaketime moves the wall clock of all processes of the target, the runtime and its modules among them."""
+    if not _FAKETIME:
+        left_out('setting the clock while a job runs: libfaketime is not installed')
+    clock = some_target.directory / 'clock'
+    clock.write_text('+0\n', encoding='ascii')
+    some_target.environment.update(
+        LD_PRELOAD=str(_FAKETIME[0]),
+        FAKETIME_TIMESTAMP_FILE=str(clock),
+        FAKETIME_NO_CACHE='1',
+        FAKETIME_DONT_FAKE_MONOTONIC='1',
+    )
+    gate = some_target.gate()
+    before, limited = Order('date +%%s; : < %s; date +%%s; %s' % (gate, result())), Order('exec sleep 1000', limit=1)
+    some_target.start(before, limited)
+
+    clock.write_text('%+d\n' % step, encoding='ascii')
+    job = some_target.job(before.id)
+    assert job['state'] == 'running'
+    assert 0 <= job['elapsed'] < 600
+    gate.open()
+    first, second = some_target.end(before.id, limited.id)
+    assert first['job']['state'] == 'succeeded'
+    times = [int(line) for line in first['output']['stdout'].splitlines()[:2]]
+    assert abs(times[1] - times[0] - step) < 600, 'the clock was set indeed'
+    assert 0 <= first['job']['elapsed'] < 600
+    assert second['job']['state'] == 'timed_out'
+    assert 1 <= second['job']['elapsed'] < 600
+    assert some_target.ask('prune', older_than=2 * _HOUR, states=ENDED, keep=0, check=False) == []
