@@ -68,10 +68,6 @@ def clients(playing: Playing) -> list[int]:
     return [process.pid for process in playing.processes() if process.command[0] == 'ssh']
 
 
-def said(tmp_path: Path) -> str:
-    return (tmp_path / 'output.txt').read_text(encoding='utf-8')
-
-
 def check_done(playing: Playing, host: Target) -> None:
     """The job ended well, ran once, and nobody was told that the host was unreachable."""
     host.shell(f'touch {GO}')
@@ -84,17 +80,17 @@ def check_done(playing: Playing, host: Target) -> None:
 
 @pytest.mark.hosts
 @pytest.mark.parametrize('give_back', [True, False], ids=['fork given back', 'fork held'])
-def test_sshd_is_stopped_and_started(waits: t.Any, host: Target, tmp_path: Path, give_back: bool) -> None:
+def test_sshd_is_stopped_and_started(waits: t.Any, host: Target, give_back: bool) -> None:
     with waits(give_back=give_back) as playing:
         without_sshd(host, 6)
-        eventually(lambda: 'Lost the host while waiting' in said(tmp_path), 'the loss is told')
         eventually(lambda: reached(host), 'sshd is back')
         check_done(playing, host)
+        assert 'Lost the host while' in playing.result().output
 
 
 @pytest.mark.hosts
 @pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGTERM])
-def test_the_ssh_client_is_killed(waits: t.Any, host: Target, tmp_path: Path, number: int) -> None:
+def test_the_ssh_client_is_killed(waits: t.Any, host: Target, number: int) -> None:
     with waits(poll=60) as playing:
         first = eventually(lambda: clients(playing), 'a wait is under way')
         for pid in first:
