@@ -32,7 +32,9 @@ QUICK = Size(times=2, many=10, hosts=6, watched=6)
 Medians = Mapping[str, float]
 """Of one row: engine's name -> median."""
 Samples = dict[str, list[float]]
-"""Row's key -> what one round of an experiment measured for it."""
+"""Row's key -> what one round of an experiment measured for it, with one engine."""
+Measure = Callable[[Stage, list[Engine], Size, bool], dict[str, Samples]]
+"""One round: engine's name -> samples. The last argument: whether the line is slow."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,47 @@ class Row:
 class Experiment:
     key: str
     rows: list[Row]
-    measure: Callable[[Stage, Engine, Size, bool], Samples]
-    """The last argument: whether the line is slow."""
+    measure: Measure
     what: str
     engines: list[Engine] = field(default_factory=lambda: [CORE, JOBS])
     slow: bool = True
     long: bool = False
     """Takes minutes: half as many rounds."""
+
+
+def _by_turns(one: Callable[[Stage, Engine, Size, bool], Samples]) -> Measure:
+    """One engine after the other."""
+
+    def measure(stage: Stage, engines: list[Engine], size: Size, slow: bool) -> dict[str, Samples]:
+        return {engine.name: one(stage, engine, size, slow) for engine in engines}
+
+    return measure
+
+
+def _together(before: list[str], task: list[str], row: str) -> Measure:
+    """Tasks of both engines by turns in one process, so that both see the same load. mitogen needs one of its own.
+
+    *before*, *task*: playbooks, the first of *task* is what is measured. Its first time is the warm-up.
+    """
+
+    def measure(stage: Stage, engines: list[Engine], size: Size, slow: bool) -> dict[str, Samples]:
+        found = {}
+        pair = [engine for engine in engines if engine is not MITOGEN]
+        for group in (pair, [engine for engine in engines if engine is MITOGEN]):
+            if group:
+                begin = [f"{name}-{engine.playbooks}" for engine in group for name in before]
+                turn = [_own(name, engine) for engine in group for name in task]
+                seconds = stage.run(group[0], ["raw", *begin, *turn * (size.times + 1)], slow=slow).seconds
+                for number, engine in enumerate(group):
+                    own = seconds[1 + len(begin) + number * len(task) :: len(turn)]
+                    found[engine.name] = {row: own[1:], f"{row}_first": own[:1]}
+        return found
+
+    return measure
+
+
+def _own(name: str, engine: Engine) -> str:
+    return name if name == "pause" else f"{name}-{engine.playbooks}"
 
 
 def _command(line: str, count: int) -> dict[str, Any]:
@@ -72,19 +108,9 @@ def _floor(stage: Stage, engine: Engine, size: Size, slow: bool) -> Samples:
     return {"raw": seconds[1::2], "plain": seconds[2::2]}
 
 
-def _start(stage: Stage, engine: Engine, size: Size, slow: bool) -> Samples:
-    run = stage.run(engine, ["raw", *["start", "pause"] * (size.times + 1)], slow=slow)
-    return {"first": run.seconds[1:2], "start": run.seconds[3::2]}
-
-
 def _many(stage: Stage, engine: Engine, size: Size, slow: bool) -> Samples:
     run = stage.run(engine, ["start", "pause", "many"], _command("/bin/true", size.many), slow=slow)
     return {"many": run.seconds[-1:], "each": [run.seconds[-1] / size.many]}
-
-
-def _status(stage: Stage, engine: Engine, size: Size, slow: bool) -> Samples:
-    run = stage.run(engine, ["running", "pause", *["status"] * (size.times + 1)], slow=slow)
-    return {"status": run.seconds[3:]}
 
 
 def _notice(stage: Stage, engine: Engine, size: Size, slow: bool) -> Samples:
@@ -155,7 +181,6 @@ def _target(stage: Stage, engine: Engine, size: Size, slow: bool) -> Samples:
     before = sum(process.wake_ups() for process in one)
     time.sleep(size.watched)
     wake_ups = (sum(process.wake_ups() for process in one) - before) * 60 / size.watched
-    stage.clear()
     stage.run(engine, ["start", "many"], _command(sleep, 10))
     ten = _engine_processes(stage, 10)
     each = sum(process.pss() for process in ten) / 10 / MB
@@ -168,7 +193,6 @@ def _queued(stage: Stage, engine: Engine, size: Size, slow: bool) -> Samples:
         stage.run(engine, ["start", "queued"], _command("/bin/sleep 600", jobs))
         _engine_processes(stage, 1)
         counts.append(sum(process.command.startswith(("python", "sleep")) for process in stage.processes()))
-        stage.clear()
     return {"queued": [(counts[1] - counts[0]) / 10]}
 
 
@@ -179,7 +203,7 @@ EXPERIMENTS = [
             Row("raw", "for comparison: `raw: /bin/true`, a bare command", "s"),
             Row("plain", "for comparison: `command: /bin/true`, not in the background", "s"),
         ],
-        _floor,
+        _by_turns(_floor),
         "`raw` and `command`, by turns, in one process",
         engines=[CORE],
     ),
@@ -187,10 +211,10 @@ EXPERIMENTS = [
         "start",
         [
             Row("start", "start one job, `poll: 0`", "s", Budget("0.3 of ansible-core", lambda m: 0.3 * m[CORE.name])),
-            Row("first", "the same, the first ever on that host, of a new process", "s"),
+            Row("start_first", "the same, the first ever on that host, of a new process", "s"),
         ],
-        _start,
-        "`command: /bin/true` with `async: 60`, `poll: 0`, several times in one process, with a pause of 1 s between",
+        _together([], ["start", "pause"], "start"),
+        "`command: /bin/true` with `async: 60`, `poll: 0`, both by turns in one process, with a pause of 1 s between",
         engines=[CORE, JOBS, MITOGEN],
     ),
     Experiment(
@@ -207,7 +231,7 @@ EXPERIMENTS = [
             ),
             Row("each", "the same, for each job", "s"),
         ],
-        _many,
+        _by_turns(_many),
         "ansible-core, mitogen: `loop` over 100 commands `/bin/true` with `poll: 0`; background.jobs: `tasks` with these",
         engines=[CORE, JOBS, MITOGEN],
         long=True,
@@ -215,8 +239,8 @@ EXPERIMENTS = [
     Experiment(
         "status",
         [Row("status", "status of one job", "s", Budget("0.35 of ansible-core", lambda m: 0.35 * m[CORE.name]))],
-        _status,
-        "`async_status` of a job that runs, several times in one process",
+        _together(["running"], ["status"], "status"),
+        "`async_status` of a job that runs, both by turns in one process",
         engines=[CORE, JOBS, MITOGEN],
     ),
     Experiment(
@@ -225,7 +249,7 @@ EXPERIMENTS = [
             Row("notice", "noticing the end: task time minus 11 s, `poll: 10`", "s", Budget("0.6 s", lambda m: 0.6)),
             Row("notice_own", "of this, the module itself: its process beyond its command's 11 s", "s"),
         ],
-        _notice,
+        _by_turns(_notice),
         "`command: /bin/sleep 11` with `async: 600`, `poll: 10`",
     ),
     Experiment(
@@ -240,7 +264,7 @@ EXPERIMENTS = [
             Row("hosts_whole", "the same, the whole process, with a start of one job before it", "s"),
             Row("controller", "the same, memory on the controller per waiting host", "MB"),
         ],
-        _hosts,
+        _by_turns(_hosts),
         f"`command: /bin/sleep 10` on {ADDRESSES} addresses of one test host, which runs all the jobs",
         long=True,
     ),
@@ -255,7 +279,7 @@ EXPERIMENTS = [
             ),
             Row("batch_own", "of this, the modules themselves: three processes beyond their commands' 9 s", "s"),
         ],
-        _batch,
+        _by_turns(_batch),
         "ansible-core: the recipe of its documentation (`batch(2)`, `include_tasks`); background.jobs: a queue of 2 slots",
     ),
     Experiment(
@@ -271,14 +295,14 @@ EXPERIMENTS = [
             Row("processes", "processes beside the module, for each running job", ""),
             Row("wake_ups", "wake-ups of these in a minute", "", Budget("0", lambda m: 0)),
         ],
-        _target,
+        _by_turns(_target),
         "`command: /bin/sleep 600`: smaps_rollup and context switches of the processes above the module's",
         slow=False,
     ),
     Experiment(
         "queued",
         [Row("queued", "processes for each queued job", "", Budget("0", lambda m: 0))],
-        _queued,
+        _by_turns(_queued),
         "1 and 11 jobs in a queue of one slot: the difference",
         engines=[JOBS],
         slow=False,

@@ -24,6 +24,7 @@ from typing import Any
 from _cgroup import Cgroup
 from _processes import Process, of_group
 from _proxy import SlowLine
+from _system import locked
 from hosts import DEPLOY, Fleet, Shape
 
 HERE = Path(__file__).resolve().parent
@@ -109,7 +110,11 @@ class Stage:
         forks: int = 5,
         watch: Callable[[str], None] | None = None,
     ) -> Run:
-        """Play *playbooks*, in one process. *watch* is called twice a second with the value of its variable RUN."""
+        """Play *playbooks*, in one process, on a test host that is at rest and has no jobs.
+
+        *watch* is called twice a second with the value of the run's variable RUN.
+        """
+        self.clear()
         mark = secrets.token_hex(8)
         events = WORK / "events"
         events.unlink(missing_ok=True)
@@ -177,6 +182,11 @@ def stage() -> Iterator[Stage]:
     WORK.mkdir(parents=True, exist_ok=True)
     (WORK / "ansible.cfg").write_text("# Whatever Ansible's own defaults are.\n[defaults]\n", encoding="utf-8")
     fleet = Fleet(f"/var/tmp/background-jobs-bench-{hashlib.sha256(bytes(ROOT)).hexdigest()[:8]}")
+    with locked(WORK / "lock"):
+        yield from _stage(fleet)
+
+
+def _stage(fleet: Fleet) -> Iterator[Stage]:
     try:
         fleet.up(Shape(hosts=1, name=HOST.rstrip("1"), addresses=ADDRESSES))
         pairs = re.findall(r"^Host (\S+)\n +HostName (\S+)$", fleet.ssh_config.read_text(encoding="utf-8"), re.M)

@@ -62,19 +62,13 @@ def _measure(on: Stage, experiment: Experiment, size: Size, repeats: int) -> Rec
     load = os.getloadavg()
     for number in range(rounds):
         for line in (NEAR, SLOW) if experiment.slow else (NEAR,):
-            for engine in engines:
-                on.clear()
-                for row, numbers in experiment.measure(on, engine, size, line == SLOW).items():
+            for engine, rows in experiment.measure(on, engines, size, line == SLOW).items():
+                for row, numbers in rows.items():
                     if numbers:
-                        samples.setdefault(line, {}).setdefault(row, {}).setdefault(engine.name, []).extend(numbers)
-                _progress(experiment, number, line, engine.name)
+                        samples.setdefault(line, {}).setdefault(row, {}).setdefault(engine, []).extend(numbers)
+            print(f"... {experiment.key}, round {number + 1}, {line}; load {os.getloadavg()[0]:.1f}", file=sys.stderr)
     on.clear()
     return {"samples": samples, "load": load, "rounds": rounds, "at": _today(), "commit": _commit()}
-
-
-def _progress(experiment: Experiment, number: int, line: str, engine: str) -> None:
-    load = os.getloadavg()[0]
-    print(f"... {experiment.key}, round {number + 1}, {line}, {engine}; load {load:.1f}", file=sys.stderr, flush=True)
 
 
 def _keep(experiment: Experiment, record: Record) -> None:
