@@ -139,7 +139,7 @@ class Controller:
             'COLLECTIONS_PATH': self._collections,
             'HOME': self._directory / 'home',
             'CONFIG': self._configuration,
-            'LIBRARY': HERE / 'library',
+            'LIBRARY': HERE / 'targets/jobs/library',
             'CALLBACK_PLUGINS': HERE / 'callback_plugins',
             'CALLBACKS_ENABLED': 'recorder',
             'LOAD_CALLBACK_PLUGINS': '1',

@@ -271,7 +271,7 @@ def test_the_files_of_a_running_job_are_removed(some_target: Target) -> None:
 
 def test_damaged_files(some_target: Target) -> None:
     """What a power cut leaves of files that had not reached the disk."""
-    ids = [some_target.run(result(changed=True)) for _ in range(3)]
+    ids = [some_target.run(result(changed=True)) for _number in range(3)]
     some_target.end(*ids)
     for path in some_target.files(ids[0]).glob('*.json'):
         path.write_bytes(b'')

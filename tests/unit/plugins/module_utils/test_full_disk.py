@@ -12,7 +12,13 @@ from typing import Iterator
 
 import pytest
 from ansible_collections.background.jobs.tests.tools.left_out import left_out
-from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import Order, Said, Target, result, until
+from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
+    Order,
+    Said,
+    Target,
+    result,
+    until,
+)
 
 _SIZE = 512 * 1024
 _PAGE = 4096
@@ -158,7 +164,7 @@ def test_its_supervisor_is_killed(disk: Target) -> None:
     _fill(disk)
     disk.kill_supervisor(job_id)
 
-    for _ in range(2):
+    for _number in range(2):
         assert disk.job(job_id)['state'] == 'lost'
 
 
@@ -191,7 +197,10 @@ def test_the_home_cannot_be_written_to(some_target: Target) -> None:
     subprocess.run(['mount', '-t', 'tmpfs', '-o', 'ro', 'home', str(home)], check=True)
     try:
         some_target.async_dir = home / 'async'
-        with pytest.raises(Said, match='cannot make the job directory %s as user .*Read-only.*ansible_async_dir' % some_target.async_dir):
+        with pytest.raises(
+            Said,
+            match='cannot make the job directory %s as user .*Read-only.*ansible_async_dir' % some_target.async_dir,
+        ):
             some_target.run(result())
         some_target.async_dir = Path('/proc/1/async')
         with pytest.raises(Said, match='cannot make the job directory.*ansible_async_dir'):

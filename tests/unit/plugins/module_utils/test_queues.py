@@ -49,7 +49,9 @@ def test_first_come_first_served(target: Target) -> None:
 def test_never_more_than_the_slots(target: Target) -> None:
     trace = target.directory / 'trace'
     script = 'echo + >> %s; sleep 0.05; %s; echo - >> %s' % (trace, result(), trace)
-    orders = [Order(script, queue='q', slots=3) for _ in range(12)]  # the first three begin together, so 3 are seen
+    orders = [
+        Order(script, queue='q', slots=3) for _number in range(12)
+    ]  # the first three begin together, so 3 are seen
     target.start(*orders)
 
     assert all(look['job']['state'] == 'succeeded' for look in target.end(*[order.id for order in orders]))
@@ -94,7 +96,7 @@ def test_queues_do_not_wait_for_each_other(some_target: Target) -> None:
 def test_jobs_of_many_requests_share_the_slots(some_target: Target) -> None:
     """Twenty controllers at the same instant."""
     lock = some_target.directory / 'lock'
-    orders = [Order(f'mkdir {lock} && rmdir {lock} && {result()}', queue='q') for _ in range(20)]
+    orders = [Order(f'mkdir {lock} && rmdir {lock} && {result()}', queue='q') for _number in range(20)]
 
     starting = [some_target.popen(start_request(order)) for order in orders]
     for process in starting:
@@ -203,7 +205,7 @@ def test_what_waits_when_the_host_is_shut_down_runs_later(some_target: Target) -
 def test_the_request_that_queues_is_killed(some_target: Target) -> None:
     """At whatever moment: each job runs, or does not exist."""
     for moment in range(10):
-        orders = [Order(result(), queue='q') for _ in range(10)]
+        orders = [Order(result(), queue='q') for _number in range(10)]
         starting = some_target.popen(start_request(*orders))
         time.sleep(moment * 0.004)  # there is no event for a moment in the middle of its work
         starting.kill()
@@ -253,7 +255,7 @@ def test_the_limit_does_not_count_while_a_job_waits(some_target: Target) -> None
 def test_a_thousand_jobs(some_target: Target) -> None:
     gate = some_target.gate()
     orders = [_blocked(gate, slots=2), _blocked(gate, slots=2)]
-    orders += [Order(result(), queue='q', slots=2) for _ in range(998)]
+    orders += [Order(result(), queue='q', slots=2) for _number in range(998)]
     begin = time.monotonic()
     some_target.start(*orders)
     started = time.monotonic()
