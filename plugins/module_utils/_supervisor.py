@@ -98,23 +98,21 @@ def resume(root, job_id, lock, vigil, state):
 
 
 def _hand_on(job, name, signals):
-    """Let go of the lock of *job*, which has ended, and give its slot in the queue *name* (or None) to the next one.
+    """Let go of the lock of *job*, which has ended, and of its slot in the queue *name* (or None).
 
-    That one is returned, its lock held, to a new process: what *job* has left behind must not be of its tree.
+    The next job of the queue is returned, its lock held, in a new process: what *job* has left behind must not be
+    of its tree.
     """
-    following = None
     if name is not None:
         with Queue(job.store, name) as queue:
             queue.leave(job.id)
-            if not signals.shutdown:  # what waits when the host is shut down runs after the boot
-                following = queue.next()
+            name = name if queue.waiting() else None
     job.let_go()
-    if following is not None:
-        if os.fork() == 0:
-            return following
-        following.let_go()
-        kick(job.store, name)  # slots that were added, or lost with a killed supervisor
-    return None
+    if name is None or signals.shutdown or os.fork():  # what waits when the host is shut down runs after the boot
+        return None
+    following = _turn(job.store, name)
+    kick(job.store, name)  # slots that were added, or lost with a killed supervisor
+    return following
 
 
 def _guarded(job, vigil, step, *args):

@@ -179,18 +179,25 @@ class Target:
                 pass
         return found - {os.getpid()}
 
-    def supervisors(self) -> List[int]:
-        """The pids of the processes that hold the lock of a job; the module holds it too until it is executed."""
-        locks = '%s/.jobs/' % self.async_dir
-        found = []
+    def locks(self) -> Dict[int, Set[str]]:
+        """The jobs whose lock each process holds: a supervisor one; its module the same one until it is executed."""
+        held = {}
         for pid in self.processes():
             try:
-                targets = [os.readlink(str(link)) for link in Path('/proc/%d/fd' % pid).iterdir()]
+                targets = [Path(os.readlink(str(link))) for link in Path('/proc/%d/fd' % pid).iterdir()]
             except OSError:
                 continue
-            if any(target.startswith(locks) and target.endswith('/lock') for target in targets):
-                found.append(pid)
-        return found
+            jobs = {target.parent.name for target in targets if target.parent.parent.name == '.jobs'}
+            held[pid] = {job for job in jobs if (self.async_dir / '.jobs' / job / 'lock') in targets}
+        return held
+
+    def supervisors(self) -> List[int]:
+        """The pids of the processes that hold the lock of a job."""
+        return [pid for pid, jobs in self.locks().items() if jobs]
+
+    def supervised(self) -> Set[str]:
+        """The jobs whose lock is held."""
+        return set().union(*self.locks().values())
 
     @staticmethod
     def watches(pid: int) -> bool:

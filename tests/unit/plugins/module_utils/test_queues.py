@@ -270,7 +270,7 @@ def test_a_thousand_jobs(some_target: Target) -> None:
     most = 0
     ends = [some_target.files(order.id) / 'end.json' for order in orders]
     while not ends[-1].exists() or not ends[-2].exists():
-        most = max(most, len(some_target.supervisors()))
+        most = max(most, len(some_target.supervised()))
         time.sleep(0.05)
     ran = time.monotonic()
     found = some_target.end(*[order.id for order in orders])
