@@ -9,10 +9,11 @@ from __future__ import annotations
 import base64
 import typing as t
 
-from ansible_collections.background.jobs.tests.integration._controller import CORE
+from ansible_collections.background.jobs.tests.integration._targets import CORE
 from ansible_collections.background.jobs.tests.integration._parity import Case, Part
 
 NAUGHTY = 'grüße 日本語 🐘 \'single\' "double" $HOME `tick` \\back %percent {brace}'
+SECRET = 'open sesame'
 # From 2.19 on, ansible-core refuses what is not UTF-8.
 PREFIX = {'msg': 'begins with `Task failed` where an exception ends a task, but a job returns a result', 'exception*': 'likewise'}
 REFUSED = {'failed': True} if CORE >= (2, 19) else {'changed': True}
@@ -63,7 +64,7 @@ OUTPUT = [
     Case('bytes of a command', {'shell': r"printf 'caf\351 \377\376 \000 \033[1m'"}, REFUSED, differs=PREFIX),
     Case('a result', {'full': {'text': NAUGHTY, 'items': ['ä', '']}}, {'text': NAUGHTY, 'deep.a.0.b': 1.5, 'nothing': None}),
     Case('a failed result', {'full': {'fail': True}}, {'failed': True, 'msg': 'failed as asked'}),
-    Case('an argument not logged', {'full': {'password': 'sesame'}}, {'leak': 'the password is ********'}),
+    Case('an argument not logged', {'full': {'password': '{{ secret }}'}}, {'leak': 'the password is ********'}),
     Case('a traceback', {'raises': {}}, {'failed': True}, differs={
         'exception': 'has the path of a temporary file', 'module_stderr': 'likewise'}),
     Case('junk around', prints(b'Welcome!\n\n{"changed": true, "msg": "x"}\nBye!\n'), {'changed': True, 'msg': 'x'}),
@@ -77,7 +78,7 @@ OUTPUT = [
     Case('half a result', prints(b'{"changed": tru'), {'failed': True}),
     Case('a list', prints(b'["changed"]'), {'failed': True}),
     Case('a module killed', prints(signal='SIGKILL'), {'failed': True}, differs={
-        'module_stderr': 'the shell of the connection says so'}),
+        'module_stderr': 'the shell of the connection says so', 'msg': 'a job says what killed it'}),
     Case('two results', prints(b'{"changed": true, "a": 1}\n{"changed": false, "b": 2}\n'), {'failed': True}),
 ]
 
@@ -88,12 +89,15 @@ STYLES = [
     Case('WANT_JSON', {'json_python': {'text': NAUGHTY, 'list': [1, 2.5, None]}}, {'given': {'text': NAUGHTY, 'list': [1, 2.5, None]}}),
     Case('WANT_JSON in shell', {'json_shell': {'changed': True, 'text': NAUGHTY}}, {'changed': True, 'text': NAUGHTY}),
     Case('JSON inside', {'json_inside': {'number': 5}}, {'given': {'number': 5}}),
+    Case('respawned', {'respawns': {'text': NAUGHTY}}, {'changed': True, 'text': NAUGHTY}),
     Case('binary', {'binary': {'changed': True, 'text': NAUGHTY}}, {'changed': True, 'text': NAUGHTY}),
 ]
 
 KEYWORDS = [
-    Case('no_log', {'command': 'echo sesame'}, {'stdout': 'sesame'}, {'no_log': True}),
-    Case('no_log, failed', {'shell': 'echo sesame; exit 1'}, {'rc': 1}, {'no_log': True}),
+    Case('no_log', {'command': 'echo {{ secret }}'}, {'stdout': SECRET}, {'no_log': True}),
+    Case('no_log, failed', {'shell': 'echo {{ secret }}; exit 1'}, {'rc': 1}, {'no_log': True}),
+    Case('no_log in a loop', {'shell': 'echo {{ item }}; exit 1'}, {'results.0.stdout': SECRET},
+         {'no_log': True, 'loop': ['{{ secret }}']}),
     Case('environment', {'shell': 'printf "%s|" "$A" "$B" "$PATH" "$HOME"'}, {'stdout': f'{NAUGHTY}|5|/usr/bin:/bin:/opt|/tmp|'},
          {'environment': [{'A': NAUGHTY, 'B': 5}, {'PATH': '/usr/bin:/bin:/opt', 'HOME': '/tmp'}]}),
     Case('changed_when', {'command': 'echo same'}, {'changed': False}, {'changed_when': "'other' in THIS.stdout"}),
