@@ -4,6 +4,7 @@
 
 # make demo   see background jobs at work on this machine, no root needed
 # make test   run every check there is
+# make bench  measure this collection against ansible-core's async, and write docs/performance.md
 #
 # Everything is made inside the checkout, in .venv, .build and collections, and `make clean` takes it away again.
 
@@ -18,6 +19,7 @@ pythons/core-2.19 := 3.11 3.13
 pythons/core-2.21 := 3.12 3.14
 pythons/tools := $(pythons/core-2.21)
 pythons/demo := 3.10 3.14
+pythons/bench := $(pythons/core-2.21)
 
 # The Pythons that modules and module_utils are compiled and imported on.
 TARGETS := 3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13
@@ -25,7 +27,7 @@ TARGETS := 3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13
 COLLECTION := collections/ansible_collections/background/jobs
 LINTS := ruff vermin mypy ansible-lint docs changelog reuse
 
-.PHONY: demo test checks pythons lint $(LINTS) sanity unit hosts integration venvs format build clean
+.PHONY: demo test bench checks pythons lint $(LINTS) sanity unit hosts integration venvs format build clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -125,6 +127,12 @@ integration: $(CORES:%=integration-%)
 
 integration-%: .venv/core-%/.made $(COLLECTION)
 	$(call in_venv,core-$*) python -m pytest tests/integration
+
+# --- Benchmark ------------------------------------------------------------------------------------------------------
+
+# BENCH="--quick", BENCH="--rows start,status --repeats 3": benchmarks/README.md
+bench: .venv/bench/.made $(COLLECTION)
+	$(call in_venv,bench) python benchmarks/bench.py $(BENCH)
 
 # --- Others ---------------------------------------------------------------------------------------------------------
 

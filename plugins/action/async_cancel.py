@@ -30,5 +30,5 @@ class ActionModule(ActionBase):
         _result.check_known(looks)
         asked = any(look['asked'] for look in looks)
         if asked and not self._task.check_mode:
-            looks = _lifecycle.wait(remote, [look['id'] for look in looks], _lifecycle.TICK)
+            looks = _lifecycle.wait(remote, [look['id'] for look in looks], _lifecycle.TICK, looks)
         return {'changed': asked, 'jobs': [look['job'] for look in looks]}

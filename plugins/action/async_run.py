@@ -7,7 +7,13 @@ from __future__ import annotations
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.plugin_utils import _asked, _lifecycle, _orders, _result, _workers
+from ansible_collections.background.jobs.plugins.plugin_utils import (
+    _lifecycle,
+    _orders,
+    _result,
+    _settings,
+    _workers,
+)
 from ansible_collections.background.jobs.plugins.plugin_utils._keywords import take
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
 
@@ -26,11 +32,12 @@ class ActionModule(ActionBase):
         )[1]
         remote = Remote(self, task_vars)
         orders = _orders.orders(self, args, keywords.limit, task_vars)
-        retention = _asked.seconds(task_vars.get('background_jobs_retention', '7d'), 'background_jobs_retention')
+        retention = _settings.time(self, task_vars, 'background_jobs_retention', '7d')
+        margin = _settings.number(self, task_vars, 'background_jobs_margin', _lifecycle.MARGIN)
         looks = _lifecycle.start(remote, orders, retention)
         place = None
         if keywords.poll and not all(look['ended'] for look in looks):
             place = _workers.give_back(self, task_vars, [look['id'] for look in looks])
-        looks = _lifecycle.bring(remote, looks, keywords.poll, place)
+        looks = _lifecycle.bring(remote, looks, keywords.poll, margin, place)
         results = [_result.of(look, order.payload) for look, order in zip(looks, orders, strict=True)]
         return results[0] if args['tasks'] is None else _result.many(results)

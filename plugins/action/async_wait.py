@@ -9,7 +9,7 @@ import typing as t
 
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.plugin_utils import _asked, _lifecycle, _result, _workers
+from ansible_collections.background.jobs.plugins.plugin_utils import _asked, _lifecycle, _result, _settings, _workers
 from ansible_collections.background.jobs.plugins.plugin_utils._keywords import take
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import read_output
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
@@ -27,12 +27,15 @@ class ActionModule(ActionBase):
         args = self.validate_argument_spec({'jobs': {'type': 'raw', 'required': True}, 'timeout': {'type': 'str'}})[1]
         ids = _asked.jobs(args['jobs'])
         timeout = None if args['timeout'] is None else _asked.seconds(args['timeout'], 'timeout')
+        margin = _settings.number(self, task_vars, 'background_jobs_margin', _lifecycle.MARGIN)
         if not ids:
             return _result.many([])
         remote = Remote(self, task_vars)
-        _result.check_known(remote.ask('wait', ids=ids, seconds=0))
+        looks = remote.ask('wait', ids=ids, seconds=0)
+        _result.check_known(looks)
         place = _workers.give_back(self, task_vars, ids)
-        _lifecycle.wait(remote, ids, keywords.poll or C.DEFAULT_POLL_INTERVAL, timeout, place)
+        poll = keywords.poll or C.DEFAULT_POLL_INTERVAL
+        _lifecycle.wait(remote, ids, poll, looks, timeout=timeout, margin=margin, place=place)
         looks = remote.ask('collect', ids=ids)
         read = functools.partial(read_output, self, task_vars)
         results = [

@@ -12,9 +12,10 @@ import time
 
 from . import _clock, _outcome, _store
 from ._events import Watch
-from ._look import look, missing, settle, user
+from ._look import look, missing, settle
 from ._names import find
 from ._queue import Queue
+from ._store import user
 from ._vigil import STOP
 
 _UNTIL_EXECUTED = 30  # seconds that a job may need from its making to the execution of its module
@@ -56,7 +57,10 @@ def _ask(job, grace):
                     reason='job %s was taken out of queue %s %s, before its turn came' % (job.id, spec['queue'], by),
                 )
                 return
-    job.write('stop.json', {'grace': grace, 'by': by})
+    try:
+        job.write('stop.json', {'grace': grace, 'by': by})
+    except OSError:  # on a full disk there is room for an empty file still, and that says enough
+        _store.write_file(job.file('stop.json'), b'')
     run = _watch(job, _UNTIL_EXECUTED, lambda: job.read('end.json') or job.read('run.json'))
     if run and 'supervisor' in run and job.alive() and _clock.lives(run['supervisor'], run['supervisor_start']):
         os.kill(run['supervisor'], STOP)

@@ -8,14 +8,17 @@ Standard library only, Python 3.6 and up. Private to this collection.
 """
 
 import os
-import pwd
 
 from . import _clock, _outcome
-from ._queue import Queue
+from ._queue import Lines
+from ._store import user
 
 
-def look(job, output=False):
-    """A look at *job*, as _runtime.py describes it; with *output*, what the module of an ended job printed."""
+def look(job, output=False, lines=None):
+    """A look at *job*, as _runtime.py describes it; with *output*, what the module of an ended job printed.
+
+    *lines*: places in queues that are known already, for looks at many jobs.
+    """
     found = dict(missing(job.store, job.id), results_file=job.result_file)
     spec = job.spec()
     if spec is None:
@@ -23,7 +26,7 @@ def look(job, output=False):
         return found
     found['known'] = True
     found['no_log'] = spec['no_log']
-    position, end = settle(job, spec)
+    position, end = settle(job, spec, lines)
     found['ended'] = end is not None
     found['job'] = _describe(job, spec, position, end)
     if output and end is not None:
@@ -52,20 +55,20 @@ def missing(store, wanted):
     }
 
 
-def settle(job, spec):
+def settle(job, spec, lines=None):
     """(position in its queue from 1 on, or None; end, or None while it waits or lives) of *job*.
 
     The lock is looked at before the end is read once more: a job that ends between the two has written its end
-    before it let go.
+    before it let go. Likewise, a job that is in none of the *lines* may have been queued since.
     """
     end = job.read('end.json')
     if end is not None or job.alive():
         return None, end
     if spec['queue'] is not None:
-        with Queue(job.store, spec['queue']) as queue:
-            waiting = queue.waiting()
-            if job.id in waiting:
-                return waiting.index(job.id) + 1, None
+        for known in (lines, Lines(job.store)):
+            position = known and known.place(spec['queue'], job.id)
+            if position:
+                return position, None
     if job.alive():  # its turn came between the two looks
         return None, None
     return None, job.read('end.json') or _declare_lost(job, spec)
@@ -73,7 +76,9 @@ def settle(job, spec):
 
 def _declare_lost(job, spec):
     run = job.read('run.json')
-    if (run or spec)['boot'] != _clock.boot_id():
+    if run is None and not spec['boot']:
+        reason = 'the files of job %s in %s are damaged, by a power cut perhaps' % (job.id, job.path)
+    elif (run or spec)['boot'] != _clock.boot_id():
         reason = 'the host was rebooted, or lost power, while job %s ran' % job.id
     elif run is None:
         reason = 'the start of job %s was cut off before its module was executed' % job.id
@@ -89,7 +94,7 @@ def _declare_lost(job, spec):
                 else 'had ended by then',
             )
         )
-    return _outcome.write(job, 'lost', reason=reason)
+    return _outcome.write_lost(job, reason)
 
 
 def _describe(job, spec, position, end):
@@ -120,11 +125,3 @@ def _describe(job, spec, position, end):
         if end is not None and end[key]:
             shown[key] = end[key]
     return shown
-
-
-def user():
-    """The name of the effective user."""
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())

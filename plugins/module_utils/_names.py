@@ -44,7 +44,7 @@ def find(store, wanted):
 
 def forget_names(store):
     """Forget the names whose job is gone."""
-    for entry in os.listdir(store.names):
+    for entry in os.listdir(store.names) if os.path.isdir(store.names) else ():
         with Name(os.path.join(store.names, entry)) as name:
             if name.job_id() is None or not os.path.isdir(store.job(name.job_id()).path):
                 name.forget()

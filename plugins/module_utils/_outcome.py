@@ -14,6 +14,7 @@ import signal
 from . import _clock, _store
 
 _LONGEST = 1000  # characters of somebody else's words in a reason
+_ROOM = 65536  # bytes; a module that finds less may well fail for want of them
 _STARTED = {'started': True, 'finished': False}
 
 
@@ -23,11 +24,10 @@ def write_started(job):
 
 
 def write(job, state, status=None, reason=None, survivors=()):
-    """Write that *job* ended; the caller holds its lock.
+    """Write that *job* ended; nobody else may be about to do so: the caller holds its lock, or that of its queue.
 
     *state* None: the module's process ended by itself with wait status *status*, and its output tells the state.
-    *survivors*: pids that not even KILL ended. end.json comes last: whoever has seen it may remove the job, and
-    nothing must be written after that.
+    *survivors*: pids that not even KILL ended.
     """
     run = job.read('run.json') or {}
     end = {
@@ -48,26 +48,67 @@ def write(job, state, status=None, reason=None, survivors=()):
             end['reason'] = _no_result(job, end) if result is None else _reported(job, result)
     elif reason is None:
         end['reason'] = _stopped(job, end, survivors)
-    publish(job, end)
-    job.forget('launch.json', 'base', 'payload', 'args')
-    job.write('end.json', end, durable=True)
+    _publish(job, end, *map(job.file, _store.SPARES))
+
+
+def write_lost(job, reason):
+    """Write that *job* is lost, as far as that is possible; the end. Others may be finding out the same."""
+    run = job.read('run.json') or {}
+    end = {
+        'state': 'lost',
+        'reason': reason,
+        'ended': _clock.utc(),
+        'elapsed': None,
+        'rc': None,
+        'signal': None,
+        'pid': run.get('pid'),
+    }
+    try:
+        _publish(job, end)
+        job.forget(*_store.SPARES)
+    except OSError:  # the disk is full, say; the next look will find the same
+        pass
     return end
 
 
-def publish(job, end):
-    """Write the result file of a job that ended as *end*, in ansible-core's format."""
+def _publish(job, end, end_spare=None, result_spare=None):
+    """Write both files. end.json comes last: who has seen it may remove the job, so nothing is written after it."""
+    job.forget('launch.json', 'base', 'payload', 'args')
+    try:
+        _store.write_json(job.result_file, result_of(job, end), True, result_spare)
+    except OSError as error:
+        if result_spare is None:
+            raise
+        told = _told(job, end)
+        if end['state'] == 'succeeded':
+            told['msg'] = 'the result of job %s is in %s; here it did not fit: %s' % (
+                job.id,
+                job.file('stdout'),
+                error.strerror,
+            )
+        _store.write_json(job.result_file, told, True, result_spare)
+    _store.write_json(job.file('end.json'), end, True, end_spare)
+
+
+def result_of(job, end):
+    """The result of a job that ended as *end*, as ansible-core's own job file has it."""
     result = None
     if end['state'] in ('succeeded', 'failed'):
         result = read_result(job)
     if result is None:
-        result = {'failed': True, 'msg': end['reason'], 'ansible_job_id': job.id}
+        result = _told(job, end)
         for key, name in (('data', 'stdout'), ('stderr', 'stderr')):
             text = read_text(job, name)
             if text:
                 result[key] = text
-        if end['state'] == 'timed_out':
-            result.update(msg='Timeout exceeded', child_pid=end['pid'])  # ansible-core's text, which people match
-    _store.write_json(job.result_file, result, durable=True)
+    return result
+
+
+def _told(job, end):
+    """A result for a job whose module's own is not there to be told."""
+    if end['state'] == 'timed_out':  # ansible-core's text, which people match
+        return {'failed': True, 'msg': 'Timeout exceeded', 'child_pid': end['pid'], 'ansible_job_id': job.id}
+    return {'failed': True, 'msg': end['reason'], 'ansible_job_id': job.id}
 
 
 def read_text(job, name):
@@ -136,8 +177,14 @@ def _reported(job, result):
     """Why a module that printed a result failed; the words are its own, which no_log hides."""
     if job.spec()['no_log']:
         return 'the module reported a failure, which no_log hides'
-    told = str(result.get('msg') or 'rc %s, and no message' % result.get('rc'))
-    return 'the module reported a failure: %s' % (told if len(told) <= _LONGEST else told[:_LONGEST] + ' [cut]')
+    return 'the module reported a failure: %s' % cut(
+        str(result.get('msg') or 'rc %s, and no message' % result.get('rc'))
+    )
+
+
+def cut(text):
+    """*text* of somebody else's, for a reason that fits into what is set aside for it."""
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + ' [cut]'
 
 
 def _no_result(job, end):
@@ -147,7 +194,20 @@ def _no_result(job, end):
             end['signal'],
             ': was the host out of memory?' if end['signal'] == 'SIGKILL' else '',
         )
-    return 'the module of job %s ended with rc %s and printed no JSON result' % (job.id, end['rc'])
+    reason = 'the module of job %s ended with rc %s and printed no JSON result' % (job.id, end['rc'])
+    trouble = _trouble(job)
+    return '%s: nothing can be written to %s: %s' % (reason, job.path, trouble) if trouble else reason
+
+
+def _trouble(job):
+    """Why no module could write its result on this disk now, or None."""
+    probe = job.file('probe')
+    try:
+        _store.write_file(probe, b' ' * _ROOM)
+    except OSError as error:
+        return error.strerror
+    _store.remove_file(probe)
+    return None
 
 
 def _stopped(job, end, survivors):
@@ -159,12 +219,11 @@ def _stopped(job, end, survivors):
             spec['limit'],
         )
     else:
-        by = (job.read('stop.json') or {}).get('by')
-        reason = 'job %s was stopped after %.1f s, %s' % (
-            job.id,
-            end['elapsed'],
-            by or 'by a signal to its supervisor: was the host shut down?',
-        )
+        if os.path.exists(job.file('stop.json')):
+            by = (job.read('stop.json') or {}).get('by', 'on request')
+        else:
+            by = 'by a signal to its supervisor: was the host shut down?'
+        reason = 'job %s was stopped after %.1f s, %s' % (job.id, end['elapsed'], by)
     if survivors:
         reason += '; not even KILL ended the processes %s' % ', '.join(map(str, survivors))
     return reason

@@ -50,13 +50,16 @@ def retire(store, retention):
     for name in old[:_AT_MOST]:
         if name.startswith('.'):  # left by a start that was cut off
             store.sweep(name)
-        elif look(store.job(name))['ended']:
+        elif _store.JOB_ID.fullmatch(name) and look(store.job(name))['ended']:
             store.job(name).remove()
 
 
 def _remove_runtime(path):
     """Remove a version of the runtime, unless a supervisor needs it for the end of its job (_vigil.py)."""
-    home = os.open(path, os.O_RDONLY)
+    try:
+        home = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:  # another start was faster
+        return
     try:
         fcntl.flock(home, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _store.remove_tree(path)

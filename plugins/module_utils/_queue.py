@@ -8,7 +8,7 @@
     lock                   flocked for every step below
     state.json             slots: how many may run at once, as the last start said; last: the newest number
     waiting/<number>-<jid> the jobs that wait; the number is the order of arrival
-    running/<jid>          the jobs that were given a slot; one whose lock is free has lost it
+    running/<jid>          the jobs that were given a slot; one whose lock is free and whose module is dead has lost it
 
 Nobody guards a queue. Whoever ends, starts or looks "kicks" it, so a killed supervisor strands nobody.
 Standard library only, Python 3.6 and up. Private to this collection.
@@ -17,8 +17,24 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import fcntl
 import os
 
+from ._clock import lives
 from ._names import file_name
 from ._store import JOB_ID, open_lock, read_json, remove_file, write_json
+
+
+class Lines:
+    """Who waits where, as it was at the first question: a look at a thousand jobs asks a thousand times."""
+
+    def __init__(self, store):
+        self._store = store
+        self._places = {}
+
+    def place(self, name, job_id):
+        """The place of a job in the queue *name*, from 1 on, or None: it did not wait then."""
+        if name not in self._places:
+            with Queue(self._store, name) as queue:
+                self._places[name] = {waiting: place for place, waiting in enumerate(queue.waiting(), 1)}
+        return self._places[name].get(job_id)
 
 
 class Queue:
@@ -90,11 +106,19 @@ class Queue:
     def _taken(self):
         taken = 0
         for job_id in os.listdir(self._running):
-            if JOB_ID.fullmatch(job_id) and self._store.job(job_id).alive():
+            if JOB_ID.fullmatch(job_id) and _runs(self._store.job(job_id)):
                 taken += 1
             else:
                 remove_file(os.path.join(self._running, job_id))
         return taken
+
+
+def _runs(job):
+    """Whether *job* has its slot still: a module whose supervisor was killed has, for as long as it runs."""
+    if job.alive():
+        return True
+    run = job.read('run.json')
+    return run is not None and lives(run['pid'], run['process_start'])
 
 
 def _touch(path):

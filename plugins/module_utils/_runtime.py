@@ -10,7 +10,7 @@ each job, in the order asked. A look is::
     {"id": str, "known": bool, "results_file": path, "looked_in": path, "user": str,
      "job": {...} as users see it or None, "ended": bool, "error": text or None, "no_log": bool,
      "output": {"rc": int, "stdout": str, "stderr": str} of an ended module, or None,
-     "result": the result file's content (op "status") or None}
+     "result": what the result file says, whether or not it is whole (op "status"), or None}
 
 ===========  =================================================================================================
 op           what it does, and what else it takes
@@ -23,7 +23,7 @@ op           what it does, and what else it takes
 ``list``     looks at all jobs in one of ``states``, ``names``, ``queues`` (each None: any), oldest first
 ``prune``    removes ended jobs in one of ``states`` that ended ``older_than`` seconds ago or more, but for the
              newest ``keep``; with ``check``, only tells which. Looks at those
-``remove``   removes the files of ``ids``
+``remove``   removes the files of ``ids``; one that has not ended keeps them, and has an error in its look
 ===========  =================================================================================================
 
 Instead of an id, ``{"name": text}`` stands for the last job of that name.
@@ -33,10 +33,11 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import os
 import time
 
-from . import _cancel, _prune, _start, _store, _supervisor
+from . import _cancel, _outcome, _prune, _start, _store, _supervisor
 from ._events import Watch
 from ._look import look, missing, settle
 from ._names import find
+from ._queue import Lines
 
 
 def respond(request):
@@ -47,7 +48,10 @@ def respond(request):
         if operation is None:
             return {'error': 'unknown operation %r' % (request.get('op'),)}
         request['umask'] = umask
-        return {'jobs': operation(_store.Store(request['async_dir']), request)}
+        store = _store.Store(request['async_dir'])
+        if operation is not _start.start:
+            store.check()
+        return {'jobs': operation(store, request)}
     except (_store.StoreError, OSError) as error:
         return {'error': '%s' % error}
     except Exception:
@@ -59,11 +63,19 @@ def respond(request):
 
 
 def _looks(store, request, output=False):
-    looks = []
-    for wanted in request['ids']:
-        job = find(store, wanted)
-        looks.append(missing(store, wanted) if job is None else look(job, output))
-    return looks
+    jobs = [(wanted, find(store, wanted)) for wanted in request['ids']]
+    return _kicked(
+        store,
+        lambda lines: [missing(store, wanted) if job is None else look(job, output, lines) for wanted, job in jobs],
+    )
+
+
+def _kicked(store, take):
+    """What *take(lines)* finds, after the queues of the jobs that wait were kicked: a killed supervisor did not."""
+    looks = take(Lines(store))
+    queues = {found['job']['queue'] for found in looks if found['job'] and found['job']['state'] == 'queued'}
+    kicked = [_supervisor.kick(store, queue) for queue in queues]
+    return take(Lines(store)) if any(kicked) else looks
 
 
 def _wait(store, request):
@@ -75,8 +87,9 @@ def _wait(store, request):
             _supervisor.kick(store, queue)
         touched = list(pending)
         while True:
+            lines = Lines(store)
             for path in touched:
-                if path in pending and _over(pending[path]):
+                if path in pending and _over(pending[path], lines):
                     del pending[path]
             left = deadline - time.monotonic()
             if not pending or left <= 0:
@@ -84,15 +97,19 @@ def _wait(store, request):
             touched = watch.sleep(left)
 
 
-def _over(job):
+def _over(job, lines):
     spec = job.spec()
-    return spec is None or settle(job, spec)[1] is not None
+    return spec is None or settle(job, spec, lines)[1] is not None
 
 
 def _status(store, request):
     looks = _looks(store, request)
     for found in looks:
-        found['result'] = _store.read_json(found['results_file']) or {}
+        end = store.job(found['id']).read('end.json') if found['ended'] else None
+        if end is not None:
+            found['result'] = _outcome.result_of(store.job(found['id']), end)
+        elif found['known']:
+            found['result'] = _store.read_json(found['results_file']) or {}
         _remember(store, found)
     return looks
 
@@ -106,24 +123,30 @@ def _collect(store, request):
 
 def _remember(store, found):
     if found['ended']:
-        _store.write_file(store.job(found['id']).file('collected'), b'')
+        try:
+            _store.write_file(store.job(found['id']).file('collected'), b'')
+        except OSError:  # a look is worth more than the memory of it
+            pass
 
 
 def _list(store, request):
-    looks = []
-    for job_id in store.job_ids():
-        found = look(store.job(job_id))
-        if found['job'] and all(
+    looks = _kicked(store, lambda lines: [look(store.job(job_id), lines=lines) for job_id in store.job_ids()])
+    return [
+        found
+        for found in looks
+        if found['job']
+        and all(
             request[key + 's'] is None or found['job'][key] in request[key + 's'] for key in ('state', 'name', 'queue')
-        ):
-            looks.append(found)
-    return looks
+        )
+    ]
 
 
 def _remove(store, request):
     looks = _looks(store, request)
     for found in looks:
-        if found['known']:
+        if found['job'] and not found['ended']:
+            found['error'] = 'job %s is %s: cancel it first' % (found['id'], found['job']['state'])
+        elif found['known']:
             store.job(found['id']).remove()
     return looks
 

@@ -22,16 +22,17 @@ import os
 from . import _cancel, _clock, _outcome, _prune, _store, _supervisor
 from ._look import look, missing
 from ._names import Name, path_of
-from ._queue import Queue
+from ._queue import Lines, Queue
 
 
 def start(store, request):
     """One look for each job of the request; one that was not started has an error in it."""
     store.prepare()
     _prune.retire(store, request['retention'])
-    bases = _write_bases(store, request.pop('bases'))  # let go of them: the supervisors inherit this memory
+    bases = {}
     batch = _supervisor.Batch()
     try:
+        _write_bases(store, request.pop('bases'), bases)  # let go of them: the supervisors inherit this memory
         looks = [_start_one(store, wanted, bases, request['umask'], batch) for wanted in request['jobs']]
     finally:
         for path in bases.values():
@@ -39,15 +40,15 @@ def start(store, request):
         batch.go()
     for queue in {wanted['queue'] for wanted in request['jobs']} - {None}:
         _supervisor.kick(store, queue)
-    return [found or look(store.job(wanted['id'])) for found, wanted in zip(looks, request['jobs'])]
+    lines = Lines(store)
+    return [found or look(store.job(wanted['id']), lines=lines) for found, wanted in zip(looks, request['jobs'])]
 
 
-def _write_bases(store, bases):
-    paths = {}
+def _write_bases(store, bases, paths):
     for number, (digest, data) in enumerate(bases.items()):
-        paths[digest] = os.path.join(store.jobs, '.base-%d-%d' % (os.getpid(), number))
-        _store.write_file(paths[digest], binascii.a2b_base64(data))
-    return paths
+        path = os.path.join(store.jobs, '.base-%d-%d' % (os.getpid(), number))
+        _store.write_file(path, binascii.a2b_base64(data))
+        paths[digest] = path
 
 
 def _start_one(store, wanted, bases, umask, batch):
@@ -60,8 +61,8 @@ def _start_one(store, wanted, bases, umask, batch):
             existing = _existing(store, name, wanted)
             if existing is not None:
                 return existing
+            name.give_to(wanted['id'])  # first: on a full disk it is this that fails, and no job must run without it
             _create(store, wanted, bases, umask, batch)
-            name.give_to(wanted['id'])
             return None
     except (_store.StoreError, OSError) as error:  # the other jobs of the request are no worse for it
         return dict(missing(store, wanted['id']), error='%s' % error)
@@ -94,14 +95,20 @@ def _create(store, wanted, bases, umask, batch):
     launch.update(environment=dict(os.environ, **wanted['environment']), umask=umask, cwd=_working_directory())
     args = None if wanted['args'] is None else binascii.a2b_base64(wanted['args'])
     job = store.create(dict(spec, **_clock.now()), launch, bases[wanted['payload']['base']], args)
-    if job is not None:
+    if job is None:
+        return
+    try:
         _outcome.write_started(job)
         if wanted['queue'] is None:
             batch.add(job)
         else:
             with Queue(store, wanted['queue']) as queue:
                 queue.add(job.id, wanted['slots'])
-            job.let_go()
+    except BaseException:  # no room, no more processes: then there is no such job
+        job.remove()
+        raise
+    finally:
+        job.let_go()
 
 
 def _working_directory():

@@ -29,6 +29,8 @@ def cleanup(look):
     """The result of removing the files of a job that a look was taken at."""
     if not look['known']:
         return _missing(look)
+    if look['error']:
+        return {'failed': True, 'ansible_job_id': look['id'], 'msg': look['error']}
     return {'ansible_job_id': look['id'], 'erased': look['results_file']}
 
 

@@ -14,6 +14,7 @@
     stdout, stderr             what the module's process printed
     stop.json                  how somebody asked the supervisor to stop it
     end.json                   how the job ended
+    end.spare, result.spare    room for this and the result file, set aside in case that the disk is full by then
     collected                  somebody has seen the end
 <async_dir>/.names/<name>      the id of the last job of that name, its own lock (_names.py)
 <async_dir>/.queues/<queue>/   who waits and who runs (_queue.py)
@@ -32,6 +33,9 @@ import re
 import stat
 
 JOB_ID = re.compile(r'j?[0-9]{1,40}\.[0-9]{1,20}')
+SPARE = 8192
+"""Bytes set aside for each of two files. Whatever is written about an end fits in."""
+SPARES = ('end.spare', 'result.spare')
 
 
 _NONE = type(None)
@@ -48,7 +52,15 @@ _SHAPES = {
         'at': str,
         'boot': str,
     },
-    'run.json': {'at': str, 'monotonic': _NUMBER, 'boot': str, 'pid': int, 'supervisor': int},
+    'run.json': {
+        'at': str,
+        'monotonic': _NUMBER,
+        'boot': str,
+        'pid': int,
+        'process_start': (int, _NONE),
+        'supervisor': int,
+        'supervisor_start': (int, _NONE),
+    },
     'end.json': {
         'state': str,
         'ended': str,
@@ -56,8 +68,15 @@ _SHAPES = {
         'rc': (int, _NONE),
         'signal': (str, _NONE),
         'reason': (str, _NONE),
+        'pid': (int, _NONE),
     },
 }
+
+
+_AS_WHOM = (
+    'This task works as user %s: let it work as the user whose jobs these are (become, become_user), or set '
+    'ansible_async_dir to a directory of its own.'
+)
 
 
 class StoreError(Exception):
@@ -88,22 +107,25 @@ def check_job_id(job_id):
     return job_id
 
 
-def write_file(path, data, durable=False):
+def write_file(path, data, durable=False, spare=None):
     """Write *data* (bytes) so that a reader finds the old file or the new one, never a part.
 
-    *durable*: a power cut does, too.
+    *durable*: a power cut does, too. *spare*: a file that is used up for this (SPARE), which works on a full disk.
     """
-    temporary = '%s.%d.tmp' % (path, os.getpid())
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    temporary = spare or '%s.%d.tmp' % (path, os.getpid())
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(fd, 'wb') as stream:
             stream.write(data)
+            stream.truncate()
             if durable:
-                stream.flush()
                 os.fsync(stream.fileno())
         os.rename(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = path
+        if temporary != spare:
+            os.unlink(temporary)
         raise
 
 
@@ -116,8 +138,8 @@ def read_file(path, limit=-1):
         return None
 
 
-def write_json(path, value, durable=False):
-    write_file(path, json.dumps(value).encode('ascii'), durable)
+def write_json(path, value, durable=False, spare=None):
+    write_file(path, json.dumps(value).encode('ascii'), durable, spare)
 
 
 def read_json(path):
@@ -160,19 +182,30 @@ class Store:
         self.names = os.path.join(self.root, '.names')
         self.queues = os.path.join(self.root, '.queues')
         self.runtimes = os.path.join(self.root, '.runtime')
+        self._directories = (self.root, self.jobs, self.names, self.queues)
 
     def prepare(self):
         """Make the directories, or refuse ones that somebody else could have prepared for us."""
-        for path in (self.root, self.jobs, self.names, self.queues):
+        for path in self._directories:
             try:
                 os.makedirs(path, 0o700)
             except FileExistsError:
                 _refuse_foreign(path)
             except OSError as error:
                 raise StoreError(
-                    'cannot make the job directory %s as user %d: %s. Set ansible_async_dir to a directory '
-                    'this user may write to.' % (path, os.geteuid(), error.strerror)
+                    'cannot make the job directory %s as user %s: %s. Set ansible_async_dir to a directory '
+                    'this user may write to.' % (path, user(), error.strerror)
                 ) from None
+
+    def check(self):
+        """Refuse directories that somebody else could have prepared for us: pids to kill, files to show."""
+        for path in self._directories:
+            try:
+                _refuse_foreign(path)
+            except FileNotFoundError:
+                return
+            except PermissionError:
+                raise StoreError('user %s may not look into %s. %s' % (user(), path, _AS_WHOM % user())) from None
 
     def job(self, job_id):
         return Job(self, check_job_id(job_id))
@@ -200,6 +233,8 @@ class Store:
             job.hold(os.path.join(hidden, 'lock'))
             write_json(os.path.join(hidden, 'spec.json'), spec)
             write_json(os.path.join(hidden, 'launch.json'), launch)
+            for name in SPARES:
+                write_file(os.path.join(hidden, name), b' ' * SPARE)
             _link(base, os.path.join(hidden, 'base'))
             if args is not None:
                 write_file(os.path.join(hidden, 'args'), args)
@@ -263,17 +298,22 @@ class Job:
             }
         return spec
 
-    def write(self, name, value, durable=False):
-        write_json(self.file(name), value, durable)
+    def write(self, name, value):
+        write_json(self.file(name), value)
 
     def forget(self, *names):
         for name in names:
             remove_file(self.file(name))
 
     def remove(self):
-        """Remove every trace of the job."""
+        """Remove every trace of the job, at one stroke: a look must not find the half of it."""
         remove_file(self.result_file)
-        remove_tree(self.path)
+        hidden = os.path.join(self.store.jobs, '.gone-%s.%d' % (self.id, os.getpid()))
+        try:
+            os.rename(self.path, hidden)
+        except FileNotFoundError:
+            return
+        remove_tree(hidden)
 
     def hold(self, path=None):
         """Take the job's lock, waiting for those that look at it just now.
@@ -311,20 +351,22 @@ def _link(source, target):
         write_file(target, read_file(source))
 
 
+def user(uid=None):
+    """The name of a user, of the effective one without *uid*."""
+    uid = os.geteuid() if uid is None else uid
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
 def _refuse_foreign(path):
-    if os.lstat(path).st_uid not in (0, os.geteuid()):
-        raise StoreError(
-            '%s was made by user %d, but jobs run as user %d: set ansible_async_dir to a directory of that '
-            'user.' % (path, os.lstat(path).st_uid, os.geteuid())
-        )
-    status = os.stat(path)
+    link, status, own = os.lstat(path), os.stat(path), os.geteuid()
+    for owner, trusted in ((link.st_uid, (0, own)), (status.st_uid, (own,))):
+        if owner not in trusted:
+            raise StoreError('%s belongs to user %s. %s' % (path, user(owner), _AS_WHOM % user()))
     if not stat.S_ISDIR(status.st_mode):
         raise StoreError('%s is not a directory: remove it, or set ansible_async_dir to another directory.' % path)
-    if status.st_uid != os.geteuid():
-        raise StoreError(
-            '%s belongs to user %d, but jobs run as user %d: set ansible_async_dir to a directory of that '
-            'user.' % (path, status.st_uid, os.geteuid())
-        )
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise StoreError(
             '%s can be written by others (mode %04o): run chmod go-w on it, or set ansible_async_dir to '

@@ -6,7 +6,7 @@
 
 It holds the job's lock (inherited from the process that made the job) until the end is written, sleeps in one
 select() until the module ends, the limit is over or somebody asks it to stop, and never wakes up in between.
-A job of a queue hands its supervisor on to the next one, so that a slot is one process, however many jobs wait.
+A job of a queue hands its slot on to the next one, so that a slot is one process, however many jobs wait.
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
@@ -56,13 +56,14 @@ class Batch:
 
 
 def kick(store, name):
-    """Start what may start now in the queue *name*."""
+    """Start what may start now in the queue *name*. True where something did."""
     batch = Batch()
-    job = _turn(store, name)
+    job = first = _turn(store, name)
     while job is not None:
         batch.add(job)
         job = _turn(store, name)
     batch.go()
+    return first is not None
 
 
 def _turn(store, name):
@@ -70,78 +71,92 @@ def _turn(store, name):
         return queue.next()
 
 
-def _supervise(job, report, gate):
-    """The life of the daemon: *job*, then the jobs that its queue gives its slot to."""
-    _close_descriptors(keep=(0, 1, 2, report, gate, job.lock))
-    _tree.adopt_orphans()
-    _go_on(job, _vigil.Signals(), report, gate)
-
-
-def _go_on(job, signals, report=None, gate=None):
-    while job is not None and not signals.shutdown:
-        run = _Run(job, report, gate)
-        if _guarded(job, run.start):
-            _vigil.replace(job, run.main, run.deadline)
-            vigil = _vigil.Vigil(run.main, signals)
+def _supervise(job, report=None, gate=None):
+    """The life of the daemon: *job*, then a child of its own for the next job of the same slot."""
+    while job is not None:
+        _close_descriptors(keep=(0, 1, 2, report, gate, job.lock))
+        vigil = _vigil.Vigil(_vigil.Signals())
+        _tree.adopt_orphans()
+        queue = job.spec()['queue']
+        run = _Run(job, vigil, report, gate)
+        if _guarded(job, vigil, run.start):
+            _vigil.replace(job, vigil.main, run.deadline)
             state = vigil.keep(run.deadline, job.file('stop.json'))
-            _guarded(job, _finish, job, vigil, state)
+            _guarded(job, vigil, _finish, job, vigil, state)
         run.answer()
         report = gate = None
-        job = _next(job)
+        job = _hand_on(job, queue, vigil.signals)
 
 
 def resume(root, job_id, lock, vigil, state):
     """Go on with the job whose module the new image of this supervisor (_vigil.py) has waited for."""
     job = _store.Store(root).job(job_id)
     job.lock = lock
-    _guarded(job, _finish, job, vigil, state)
-    _go_on(_next(job), vigil.signals)
+    queue = (job.spec() or {}).get('queue')  # now, because whoever sees the end may remove the job
+    _guarded(job, vigil, _finish, job, vigil, state)
+    _supervise(_hand_on(job, queue, vigil.signals))
 
 
-def _guarded(job, step, *args):
+def _hand_on(job, name, signals):
+    """Let go of the lock of *job*, which has ended, and give its slot in the queue *name* (or None) to the next one.
+
+    That one is returned, its lock held, to a new process: what *job* has left behind must not be of its tree.
+    """
+    following = None
+    if name is not None:
+        with Queue(job.store, name) as queue:
+            queue.leave(job.id)
+            if not signals.shutdown:  # what waits when the host is shut down runs after the boot
+                following = queue.next()
+    job.let_go()
+    if following is not None:
+        if os.fork() == 0:
+            return following
+        following.let_go()
+        kick(job.store, name)  # slots that were added, or lost with a killed supervisor
+    return None
+
+
+def _guarded(job, vigil, step, *args):
+    """What *step* returns. If it fails the job ends, for nothing may run unwatched, look alive, or be lost."""
     try:
         return step(*args)
-    except BaseException:  # whatever it was, the job must not look alive or lost for it
-        import traceback  # here, because each supervisor would pay for it in memory
+    except BaseException as error:
+        if vigil.main is not None and vigil.status is None:
+            _tree.stop(vigil.main, 0, vigil.sleep)
+        if isinstance(error, OSError):
+            told = str(error)
+        else:
+            import traceback  # here, because each supervisor would pay for it in memory
 
-        _outcome.write(job, 'failed', reason='the supervisor of job %s failed:\n%s' % (job.id, traceback.format_exc()))
+            told = traceback.format_exc()[-1000:]
+        try:
+            _outcome.write(job, 'failed', reason='the supervisor of job %s failed: %s' % (job.id, told))
+        except OSError:  # somebody has removed the job's files: nobody will ask
+            pass
         return None
 
 
 def _finish(job, vigil, state):
     """Stop what is to be stopped, and write how the job ended (*state*: as Vigil.keep() tells it)."""
+    tmpdir = (job.read('run.json') or {}).get('tmpdir')
     survivors = []
     if state is not None:
         stop = job.read('stop.json') or {}
         survivors = _tree.stop(vigil.main, stop.get('grace', job.spec()['grace']), vigil.sleep)
     _outcome.write(job, state, vigil.status, survivors=survivors)
-    tmpdir = (job.read('run.json') or {}).get('tmpdir')
     if tmpdir:
         _store.remove_tree(tmpdir)
-
-
-def _next(job):
-    """The next job of the queue of *job*, which has ended, its lock held; the lock of *job* is free after this."""
-    name = job.spec()['queue']
-    following = None
-    if name is not None:
-        with Queue(job.store, name) as queue:
-            queue.leave(job.id)
-            following = queue.next()
-    job.let_go()
-    if following is not None:
-        kick(job.store, name)  # slots that were added, or lost with a killed supervisor
-    return following
 
 
 class _Run:
     """The start of one job's module. Knows nothing of requests and responses, on purpose."""
 
-    def __init__(self, job, report, gate):
+    def __init__(self, job, vigil, report, gate):
         self.job = job
+        self.vigil = vigil
         self.report = report
         self.gate = gate
-        self.main = None
         self.deadline = None
 
     def start(self):
@@ -161,8 +176,8 @@ class _Run:
             'run.json',
             dict(
                 moment,
-                pid=self.main,
-                process_start=_clock.process_start(self.main),
+                pid=self.vigil.main,
+                process_start=_clock.process_start(self.vigil.main),
                 supervisor=os.getpid(),
                 supervisor_start=_clock.process_start(os.getpid()),
                 tmpdir=launch['tmpdir'],
@@ -184,8 +199,8 @@ class _Run:
         stdio = [self._stdin(launch), self._output('stdout'), self._output('stderr')]
         reader, writer = os.pipe()  # closed by the execution itself: an end without data means success
         supervisor = os.getpid()
-        self.main = os.fork()
-        if self.main == 0:
+        self.vigil.main = os.fork()
+        if self.vigil.main == 0:
             try:
                 _become_module(argv, launch, stdio, self.gate, supervisor)
             except Exception as error:
@@ -199,8 +214,9 @@ class _Run:
             failure = pipe.read().decode('utf-8', 'replace')
         if not failure:
             return None
-        os.waitpid(self.main, 0)
-        return 'could not execute %s: %s' % (' '.join(shlex.quote(arg) for arg in argv), failure)
+        os.waitpid(self.vigil.main, 0)
+        command = _outcome.cut(' '.join(shlex.quote(arg) for arg in argv))
+        return 'could not execute %s: %s' % (command, failure)
 
     def _stdin(self, launch):
         """The module itself, where its interpreter reads it from there; else nothing."""

@@ -47,9 +47,9 @@ class Signals:
 
 
 class Vigil:
-    """The wait for the process *main*, a child of this one."""
+    """The wait for the process ``main``, a child of this one; None until there is one."""
 
-    def __init__(self, main, signals):
+    def __init__(self, signals, main=None):
         self.main = main
         self.signals = signals
         self.status = None
@@ -90,7 +90,7 @@ def main():
     """Come back from replace()."""
     root, job_id, lock, home, pid, deadline, stop_file = sys.argv[1:]
     os.set_inheritable(int(lock), False)
-    vigil = Vigil(int(pid), Signals())
+    vigil = Vigil(Signals(), int(pid))
     state = vigil.keep(float(deadline) if deadline else None, stop_file)
 
     from . import _supervisor  # not earlier: this is what the memory is saved by

@@ -10,6 +10,7 @@ import base64
 import contextlib
 import dataclasses
 import datetime
+import functools
 import hashlib
 import secrets
 import time
@@ -18,13 +19,20 @@ import typing as t
 from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import Payload
-from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote, was_sent
 from ansible_collections.background.jobs.plugins.plugin_utils._workers import Place
 
 TICK = 15
 """Seconds between looks of a task that has no `poll`."""
-_MARGIN = 60
-"""Seconds beyond the jobs' limits for which an unreachable host is asked again."""
+MARGIN = 60
+"""Seconds beyond the jobs' limits for which an unreachable host is asked again, unless `background_jobs_margin` says
+otherwise."""
+_LONGEST = 60
+"""Seconds of one request at most: a host that is cut off says nothing, and this is how it is found out."""
+_SILENCE = 30
+"""Seconds beyond what a request takes on the target after which the connection counts as lost."""
+_PROMPT = (2.0, 0.1)
+"""Hosts that take turns look at least every 2 s at first, later within 0.1 of the time they have waited."""
 _BACKOFF = (1, 2, 4, 8, 15)
 """Seconds between attempts to reach a host that went away; the last one repeats."""
 
@@ -48,12 +56,25 @@ class Order:
 def start(remote: Remote, orders: list[Order], retention: float) -> list[dict[str, t.Any]]:
     """Start jobs in one request; a look at each, taken when its module had been executed or it had been queued.
 
-    The ids are made here: a start whose answer was lost can be asked again, and starts nothing twice.
+    The ids are made here: a start whose answer was lost is asked again, once, and starts nothing twice.
     """
     bases: dict[str, bytes] = {}
     jobs = [_job(order, job_id, bases) for order, job_id in zip(orders, _new_ids(len(orders)), strict=True)]
     encoded = {digest: base64.b64encode(base).decode() for digest, base in bases.items()}
-    return remote.ask('start', jobs=jobs, bases=encoded, retention=retention)
+    ask = functools.partial(remote.ask, 'start', jobs=jobs, bases=encoded, retention=retention)
+    try:
+        return ask()
+    except AnsibleConnectionFailure as error:
+        if not was_sent(error):
+            raise
+        display.vvv(f'Lost the host while jobs were started there. Trying again: {error.message}')
+    remote.reset()
+    try:
+        return ask()
+    except AnsibleConnectionFailure as error:
+        raise AnsibleConnectionFailure(
+            f'Lost the host while the jobs {[job["id"] for job in jobs]} were started; they may run there. {error.message}'
+        ) from error
 
 
 def _new_ids(count: int) -> list[str]:
@@ -115,7 +136,7 @@ def _common(first: bytes, second: bytes) -> int:
 
 
 def bring(
-    remote: Remote, looks: list[dict[str, t.Any]], poll: int, place: Place | None = None
+    remote: Remote, looks: list[dict[str, t.Any]], poll: int, margin: float = MARGIN, place: Place | None = None
 ) -> list[dict[str, t.Any]]:
     """Wait for the jobs of *looks* if *poll* is above 0; the looks again, with the output of what has ended.
 
@@ -125,7 +146,7 @@ def bring(
     ids = [look['id'] for look in looks if not look['error'] and (poll or look['ended'])]
     if not ids:
         return looks
-    brought = wait(remote, ids, poll, place=place) if poll else remote.ask('collect', ids=ids)
+    brought = wait(remote, ids, poll, looks, margin=margin, place=place) if poll else remote.ask('collect', ids=ids)
     if poll:
         named = [look['id'] for look in brought if look['job'] and look['job']['name'] is not None]
         _tidy(remote, 'collect', named)
@@ -138,27 +159,38 @@ def _tidy(remote: Remote, op: str, ids: list[str]) -> None:
     """The results are here already: a connection that breaks now is not worth a failed task."""
     if ids:
         try:
-            remote.ask(op, ids=ids)
+            remote.ask(op, within=_SILENCE, ids=ids)
         except AnsibleConnectionFailure as error:
             display.warning(f'Lost the host before the files of the jobs {ids} could be tidied up: {error.message}')
 
 
 def wait(
-    remote: Remote, ids: list[t.Any], poll: float, timeout: float | None = None, place: Place | None = None
+    remote: Remote,
+    ids: list[t.Any],
+    poll: float,
+    looks: list[dict[str, t.Any]],
+    *,
+    timeout: float | None = None,
+    margin: float = MARGIN,
+    place: Place | None = None,
 ) -> list[dict[str, t.Any]]:
     """Wait until all jobs have ended, or *timeout* seconds; the last looks at them, with output if all have ended.
 
     The target answers as soon as all have ended, and at least every *poll* seconds. A lost connection is not the
-    jobs' failure: the host is asked again until their limits and a margin are over, for ever without a limit.
-    *place*: of a process that waits without a fork.
+    jobs' failure: the host is asked again until their limits and *margin* are over, for ever without a limit.
+    *looks*: at the same jobs, taken just now. *place*: of a process that waits without a fork.
     """
-    contact = _Contact()
-    deadline = None if timeout is None else time.monotonic() + timeout
+    began = time.monotonic()
+    deadline = None if timeout is None else began + timeout
+    contact = _Contact(looks, margin, deadline)
     while True:
-        left = poll if deadline is None else deadline - time.monotonic()
         try:
             with contextlib.nullcontext(1) if place is None else place.turn() as sharers:
-                looks = remote.ask('wait', ids=ids, seconds=max(0.0, min(poll / sharers, left)))
+                now = time.monotonic()
+                longest = min(poll, _LONGEST) if deadline is None else min(poll, _LONGEST, max(0.0, deadline - now))
+                if sharers > 1:
+                    longest = min(longest, max(_PROMPT[0], (now - began) * _PROMPT[1])) / sharers
+                looks = remote.ask('wait', within=longest + _SILENCE, ids=ids, seconds=longest)
         except AnsibleConnectionFailure as error:
             contact.lost(error, ids)
             remote.reset()
@@ -172,29 +204,36 @@ def wait(
 class _Contact:
     """When the host was last heard of, and how long to try when it is not."""
 
-    def __init__(self) -> None:
-        self._seen = time.time()
-        self._patience: float | None = None
-        self._failures = 0
+    def __init__(self, looks: list[dict[str, t.Any]], margin: float, deadline: float | None) -> None:
+        self._margin = margin
+        self._deadline = deadline
+        self._warned = False
+        self.made(looks)
 
     def made(self, looks: list[dict[str, t.Any]]) -> None:
-        self._seen = time.time()
+        self._seen, self._seen_at = time.monotonic(), time.localtime()
         self._failures = 0
         left = [_left(look['job']) for look in looks if look['job'] and not look['ended']]
-        self._patience = None if None in left else max([0.0, *(seconds for seconds in left if seconds is not None)])
+        limit = None if None in left else max([0.0, *(seconds for seconds in left if seconds is not None)])
+        ends = [end for end in (None if limit is None else self._seen + limit, self._deadline) if end is not None]
+        self._patient_until = min(ends) + self._margin if ends else None
 
     def lost(self, error: AnsibleConnectionFailure, ids: list[t.Any]) -> None:
         """Sleep before the next attempt, or raise *error* with what a person needs to know."""
-        seen = time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(self._seen))
-        if self._patience is not None and time.time() > self._seen + self._patience + _MARGIN:
+        seen = time.strftime('%Y-%m-%d %H:%M:%S', self._seen_at)
+        if self._patient_until is not None and time.monotonic() > self._patient_until:
             raise AnsibleConnectionFailure(
                 f'The host was last seen at {seen}; the jobs {ids} may still run there. {error.message}'
             ) from error
-        if not self._failures:
+        if not self._warned:
             display.warning(
                 f'Lost the host while waiting for the jobs {ids}, last seen at {seen}. Trying again: {error.message}'
             )
-        time.sleep(_BACKOFF[min(self._failures, len(_BACKOFF) - 1)])
+        self._warned = True
+        pause: float = _BACKOFF[min(self._failures, len(_BACKOFF) - 1)]
+        if self._patient_until is not None:
+            pause = min(pause, max(0.1, self._patient_until - time.monotonic()))
+        time.sleep(pause)
         self._failures += 1
 
 

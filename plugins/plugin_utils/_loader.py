@@ -58,7 +58,7 @@ def main():
     if sys.argv[2]=="-":
         if sys.stdin.isatty():
             return {{"refused":"a terminal is forced on the connection"}}
-        call=json.loads(zlib.decompress(sys.stdin.buffer.read()).decode())
+        call=json.loads(zlib.decompress(a2b_base64(sys.stdin.buffer.read())).decode())
     else:
         call=json.loads(zlib.decompress(a2b_base64(sys.argv[2])).decode())
     root=call["request"]["async_dir"]

@@ -18,15 +18,29 @@ import shlex
 import typing as t
 import zlib
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
+from ansible.plugins.connection import ConnectionBase
 from ansible_collections.background.jobs.plugins.plugin_utils._loader import COMMAND, MARK, digest, runtime_files
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import python_of
+from ansible_collections.background.jobs.plugins.plugin_utils._watchdog import Watchdog
 
 _OPEN = frozenset(('wait', 'status', 'collect', 'cancel', 'list', 'prune', 'remove'))
 """The operations whose requests hold nothing that other users of the target must not see."""
 _LONGEST_ARGUMENT = 100_000
 """Bytes; the kernel takes 128 KiB in one argument."""
+_NO_CONNECTION = (
+    'ssh: connect to host ',
+    'ssh: Could not resolve hostname ',
+    'Permission denied (',
+    'Host key verification failed',
+)
+"""What ssh says when there was no connection to begin with."""
+
+
+def was_sent(error: AnsibleConnectionFailure) -> bool:
+    """Whether the request that *error* ended may have reached the target."""
+    return not any(words in str(error.message) for words in _NO_CONNECTION)
 
 
 class Remote:
@@ -37,30 +51,40 @@ class Remote:
         self._task_vars = task_vars
         self._async_dir = action.get_shell_option('async_dir', default='~/.ansible_async')
         self._as_command = True
+        self._answered = False
         if getattr(action._connection._shell, '_IS_WINDOWS', False):
             raise AnsibleActionFail(
                 "background.jobs does not run on Windows targets: use ansible-core's own async there."
             )
 
-    def ask(self, op: str, **details: t.Any) -> list[dict[str, t.Any]]:
+    def ask(self, op: str, within: float | None = None, **details: t.Any) -> list[dict[str, t.Any]]:
         """Send one request; the looks of its response (shapes: module_utils/_runtime.py).
 
-        Raises AnsibleActionFail with what the runtime said was wrong, or why it could not be run, and whatever
-        the connection raises.
+        *within*: seconds after which an answer is no longer waited for. Raises AnsibleActionFail with what the runtime
+        said was wrong, or why it could not be run, and AnsibleConnectionFailure where the answer was lost.
         """
         request = dict(details, op=op, async_dir=self._async_dir)
-        response = self._by_command(request) if self._as_command else None
-        if response is None:
-            response = self._by_module(request)
+        with Watchdog(within) as watchdog:
+            try:
+                response = self._by_command(request) if self._as_command else None
+                if response is None:
+                    response = self._by_module(request)
+            except (AnsibleActionFail, AnsibleConnectionFailure):
+                if watchdog.barked:
+                    raise AnsibleConnectionFailure(f'The host did not answer within {within:g} s.') from None
+                raise
         if 'error' in response:
             raise AnsibleActionFail(response['error'])
         return response['jobs']
 
     def reset(self) -> None:
         """Forget a connection that broke; the next request makes a new one."""
-        reset = getattr(self._action._connection, 'reset', None)
-        if reset is not None:
-            reset()
+        connection = self._action._connection
+        if type(connection).reset is not ConnectionBase.reset:  # which only warns that there is nothing to do
+            try:
+                connection.reset()
+            except AnsibleConnectionFailure:
+                pass  # paramiko connects again at once; the next request tells that it cannot
 
     def _by_command(self, request: dict[str, t.Any]) -> dict[str, t.Any] | None:
         """The response, or None where the request cannot travel like this."""
@@ -71,23 +95,31 @@ class Remote:
         answer = self._run(python, call)
         if answer is not None and 'missing' in answer:
             answer = self._run(python, {**call, 'files': runtime_files()})
+        if answer is None and self._answered:
+            raise AnsibleConnectionFailure('The connection ended before the answer had come.')
         response = None if answer is None else answer.get('response')
+        self._answered = self._answered or response is not None
         self._as_command = response is not None  # what does not work once is not tried again
         return response
 
     def _run(self, python: list[str], call: dict[str, t.Any]) -> dict[str, t.Any] | None:
         """What the loader on the target answers to *call*, or None where it did not."""
-        data = zlib.compress(json.dumps(call).encode())
+        data = zlib.compress(json.dumps(call).encode())  # as text, because a terminal obeys bytes: one is ^Z
         argument = base64.b64encode(data).decode()
         if call['request']['op'] not in _OPEN or 'files' in call or len(argument) > _LONGEST_ARGUMENT:
             if not self._takes_input():
                 return None
             argument = '-'
         command = ' '.join(shlex.quote(word) for word in [*python, '-I', '-S', '-c', *COMMAND, digest(), argument])
-        result = self._action._low_level_execute_command(command, in_data=data if argument == '-' else None)
+        result = self._action._low_level_execute_command(
+            command, in_data=base64.encodebytes(data) if argument == '-' else None
+        )
         for line in result['stdout'].splitlines():
             if line.startswith(MARK):
-                return t.cast('dict[str, t.Any]', json.loads(line[len(MARK) :]))
+                try:
+                    return t.cast('dict[str, t.Any]', json.loads(line[len(MARK) :]))
+                except ValueError:
+                    raise AnsibleConnectionFailure('The connection ended in the middle of the answer.') from None
         return None
 
     def _takes_input(self) -> bool:

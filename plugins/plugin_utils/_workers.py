@@ -27,8 +27,8 @@ from ansible import constants as C
 from ansible import context
 from ansible.errors import AnsibleActionFail
 from ansible.executor.process.worker import WorkerProcess
-from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
+from ansible_collections.background.jobs.plugins.plugin_utils import _settings
 
 _MOST = 200
 """How many tasks may wait at once without a fork, unless `background_jobs_max_waiting` says otherwise."""
@@ -72,7 +72,7 @@ def give_back(action: ActionBase, task_vars: dict[str, t.Any], jobs: list[t.Any]
     global _place
     if _place is not None or not _may(action, task_vars):
         return _place
-    number = _take_place(int(task_vars.get('background_jobs_max_waiting', _MOST)))
+    number = _take_place(_settings.number(action, task_vars, 'background_jobs_max_waiting', _MOST))
     if number is None:
         return None
     ansible = os.pidfd_open(os.getppid())
@@ -80,7 +80,9 @@ def give_back(action: ActionBase, task_vars: dict[str, t.Any], jobs: list[t.Any]
     if os.fork():
         os._exit(0)  # the worker; its exit handlers belong to the child now
     os.setsid()
-    _place = Place(number, context.CLIARGS['forks'])
+    _place = Place(
+        number, context.CLIARGS.get('forks') or C.DEFAULT_FORKS
+    )  # no command line where ansible-core is a library
     child = os.fork()
     if child == 0:
         os.close(ansible)
@@ -93,7 +95,7 @@ def give_back(action: ActionBase, task_vars: dict[str, t.Any], jobs: list[t.Any]
 def _may(action: ActionBase, task_vars: dict[str, t.Any]) -> bool:
     return (
         hasattr(os, 'pidfd_open')
-        and boolean(task_vars.get('background_jobs_give_back_forks', True))
+        and _settings.flag(action, task_vars, 'background_jobs_give_back_forks', True)
         and isinstance(multiprocessing.current_process(), WorkerProcess)
         and threading.active_count() == 1  # a connection that lives in threads would not survive a fork
         and not action._task.throttle  # bounds how many workers run the task, which is to stay true

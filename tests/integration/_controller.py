@@ -75,7 +75,9 @@ class Controller:
         """Run *plays*, each on all *targets* unless it says otherwise; *settings* are ANSIBLE_ variables."""
         book = self._directory / 'playbook.yml'
         filled = [{'hosts': 'all', 'gather_facts': False, **play} for play in plays]
-        book.write_text(yaml.dump(filled, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1000), encoding='utf-8')
+        book.write_text(
+            yaml.dump(filled, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1000), encoding='utf-8'
+        )
         return self._run('ansible-playbook', targets, [str(book)], settings)
 
     def adhoc(self, target: Target, *arguments: str, **settings: str) -> Run:
@@ -95,8 +97,13 @@ class Controller:
         said = self._directory / 'output.txt'
         with open(said, 'wb') as stream:
             done = subprocess.Popen(
-                command, cwd=self._directory, env=self._environment(record, settings),
-                stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT)
+                command,
+                cwd=self._directory,
+                env=self._environment(record, settings),
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+            )
             try:
                 rc = done.wait(_HUNG)
             except subprocess.TimeoutExpired:
@@ -112,12 +119,21 @@ class Controller:
     def _environment(self, record: Path, settings: dict[str, str]) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(('ANSIBLE_', 'PYTHON'))}
         own = {
-            'COLLECTIONS_PATH': self._collections, 'HOME': self._directory / 'home', 'CONFIG': self._configuration,
-            'LIBRARY': HERE / 'library', 'CALLBACK_PLUGINS': HERE / 'callback_plugins',
-            'CALLBACKS_ENABLED': 'recorder', 'LOAD_CALLBACK_PLUGINS': '1',
-            'NOCOLOR': '1', 'LOCALHOST_WARNING': '0', 'DEVEL_WARNING': '0', **settings,
+            'COLLECTIONS_PATH': self._collections,
+            'HOME': self._directory / 'home',
+            'CONFIG': self._configuration,
+            'LIBRARY': HERE / 'targets/jobs/library',
+            'CALLBACK_PLUGINS': HERE / 'callback_plugins',
+            'CALLBACKS_ENABLED': 'recorder',
+            'LOAD_CALLBACK_PLUGINS': '1',
+            'NOCOLOR': '1',
+            'LOCALHOST_WARNING': '0',
+            'DEVEL_WARNING': '0',
+            **settings,
         }
         return {
-            **inherited, 'LC_ALL': 'C.UTF-8', 'BACKGROUND_JOBS_RECORD': str(record),
+            **inherited,
+            'LC_ALL': 'C.UTF-8',
+            'BACKGROUND_JOBS_RECORD': str(record),
             **{f'ANSIBLE_{name}': str(value) for name, value in own.items()},
         }

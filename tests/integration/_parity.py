@@ -12,7 +12,7 @@ import fnmatch
 import functools
 import typing as t
 
-from ansible_collections.background.jobs.tests.integration._controller import Event, Run
+from ansible_collections.background.jobs.tests.integration._controller import Run
 
 RUN = 'background.jobs.async_run'
 
@@ -51,8 +51,10 @@ class Case:
     def tasks(self, way: str, variable: str) -> list[dict[str, t.Any]]:
         """The case as tasks of a play that goes *way*. In keywords, THIS is the result."""
         task = dict(self.task) if way == 'sync' else {RUN: {'task': self.task}, 'async': 60, 'poll': 1}
-        keywords = {key: value.replace('THIS', variable) if isinstance(value, str) else value
-                    for key, value in self.keywords.items()}
+        keywords = {
+            key: value.replace('THIS', variable) if isinstance(value, str) else value
+            for key, value in self.keywords.items()
+        }
         return [*self.before, {'name': f'{way}: {self.id}', **task, **keywords, 'register': variable}]
 
 
@@ -64,8 +66,10 @@ class Table:
 
     def plays(self, **keywords: t.Any) -> list[dict[str, t.Any]]:
         """Two plays, alike but for the way of their tasks. Each finds its directory empty, and no facts."""
-        return [{'ignore_errors': True, **keywords, 'tasks': self._tasks(way), 'handlers': self._handlers(way)}
-                for way in ('sync', 'job')]
+        return [
+            {'ignore_errors': True, **keywords, 'tasks': self._tasks(way), 'handlers': self._handlers(way)}
+            for way in ('sync', 'job')
+        ]
 
     def _tasks(self, way: str) -> list[dict[str, t.Any]]:
         return [
@@ -109,8 +113,11 @@ def _check_same(case: Case, sync: dict[str, t.Any], job: dict[str, t.Any]) -> No
         for path in sorted(mine.keys() | its.keys())
         if path not in mine or path not in its or (type(mine[path]), mine[path]) != (type(its[path]), its[path])
     }
-    left = {path: values for path, values in different.items()
-            if not any(fnmatch.fnmatchcase(path, pattern) for pattern in case.differs)}
+    left = {
+        path: values
+        for path, values in different.items()
+        if not any(fnmatch.fnmatchcase(path, pattern) for pattern in case.differs)
+    }
     assert not left, f'path: (synchronous, job) of what differs: {left}'
 
 
@@ -126,7 +133,8 @@ def _timeless(value: t.Any) -> t.Any:
     if isinstance(value, dict):
         return {
             key: type(item).__name__ if key in _CLOCK else _timeless(item)
-            for key, item in value.items() if not key.startswith('_ansible_')
+            for key, item in value.items()
+            if not key.startswith('_ansible_')
         }
     return [_timeless(item) for item in value] if isinstance(value, list) else value
 
@@ -141,4 +149,6 @@ def _flat(value: t.Any, path: str = '') -> c.Iterator[tuple[str, t.Any]]:
 
 
 def _find(value: t.Any, path: str) -> t.Any:
-    return functools.reduce(lambda found, key: found[int(key)] if isinstance(found, list) else found[key], path.split('.'), value)
+    return functools.reduce(
+        lambda found, key: found[int(key)] if isinstance(found, list) else found[key], path.split('.'), value
+    )

@@ -21,9 +21,14 @@ from hosts import DEPLOY, Fleet
 CORE = tuple(int(number) for number in ansible.release.__version__.split('.')[:2])
 
 # The oldest and the newest Python of a target, as the support matrix of ansible-core has them.
-_SUPPORTED = {
-    (2, 16): ((3, 6), (3, 12)), (2, 17): ((3, 7), (3, 12)), (2, 18): ((3, 8), (3, 13)), (2, 19): ((3, 8), (3, 13)),
-    (2, 20): ((3, 9), (3, 14)), (2, 21): ((3, 9), (3, 14)), (2, 22): ((3, 9), (3, 15)),
+_SUPPORTED: dict[tuple[int, ...], tuple[tuple[int, ...], tuple[int, ...]]] = {
+    (2, 16): ((3, 6), (3, 12)),
+    (2, 17): ((3, 7), (3, 12)),
+    (2, 18): ((3, 8), (3, 13)),
+    (2, 19): ((3, 8), (3, 13)),
+    (2, 20): ((3, 9), (3, 14)),
+    (2, 21): ((3, 9), (3, 14)),
+    (2, 22): ((3, 9), (3, 15)),
 }
 
 
@@ -40,7 +45,9 @@ class Target:
 
     def jobs(self) -> list[str]:
         """The ids of the jobs that there are files of."""
-        return self.shell(f"find {self.async_dir}/.jobs -maxdepth 1 -name 'j[0-9]*' -printf '%f\\n' 2>/dev/null || true").split()
+        return self.shell(
+            f"find {self.async_dir}/.jobs -maxdepth 1 -name 'j[0-9]*' -printf '%f\\n' 2>/dev/null || true"
+        ).split()
 
     def also(self, name: str, **variables: t.Any) -> Target:
         """The same host under another name, with more variables."""
@@ -52,8 +59,7 @@ def target_pythons() -> dict[str, str]:
     """Version -> installation prefix of this machine's Pythons that this ansible-core supports on targets."""
     oldest, newest = _SUPPORTED[CORE]
     return {
-        '.'.join(map(str, found.version)): found.prefix
-        for found in interpreters() if oldest <= found.version <= newest
+        '.'.join(map(str, found.version)): found.prefix for found in interpreters() if oldest <= found.version <= newest
     }
 
 
@@ -71,8 +77,10 @@ def _remote(fleet: Fleet, name: str, command: str, user: str = DEPLOY) -> str:
 def local_target(name: str, directory: Path, python: str) -> Target:
     """This machine by the local connection, as a target that leaves nothing outside *directory*."""
     variables = {
-        'ansible_connection': 'local', 'ansible_python_interpreter': python,
-        'ansible_async_dir': str(directory / 'async'), 'ansible_remote_tmp': str(directory / 'remote'),
+        'ansible_connection': 'local',
+        'ansible_python_interpreter': python,
+        'ansible_async_dir': str(directory / 'async'),
+        'ansible_remote_tmp': str(directory / 'remote'),
     }
     return Target(name, variables, _local, str(directory / 'async'))
 

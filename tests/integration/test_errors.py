@@ -26,7 +26,10 @@ BAD_TASKS: dict[str, tuple[dict[str, t.Any], list[str]]] = {
     'unknown option': ({RUN: {'task': GOOD, 'tusk': 1}}, ['tusk']),
     'unknown module': ({RUN: {'task': {'no_such_module': {}}}}, ['no_such_module']),
     'unknown collection': ({RUN: {'task': {'no.such.module': {}}}}, ['no.such.module']),
-    'copy': ({RUN: {'task': {'copy': {'content': 'x', 'dest': '/nowhere/x'}}}}, ["'copy'", 'cannot run in the background']),
+    'copy': (
+        {RUN: {'task': {'copy': {'content': 'x', 'dest': '/nowhere/x'}}}},
+        ["'copy'", 'cannot run in the background'],
+    ),
     'template': (
         {RUN: {'task': {'ansible.builtin.template': {'src': 'x', 'dest': '/nowhere/x'}}}},
         ["'ansible.builtin.template'", 'cannot run in the background'],

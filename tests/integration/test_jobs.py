@@ -139,11 +139,15 @@ def test_both_read_the_jobs_of_both(play: Play, local: Target, tmp_path: Path, s
 def test_check_mode_of_a_whole_run(play: Play, local: Target, tmp_path: Path) -> None:
     run = play(
         local,
-        {RUN: {'task': {'command': {'cmd': f'touch {tmp_path}/made', 'creates': f'{tmp_path}/made'}}}, 'register': 'would'},
+        {
+            RUN: {'task': {'command': {'cmd': f'touch {tmp_path}/made', 'creates': f'{tmp_path}/made'}}},
+            'register': 'would',
+        },
         {RUN: {'task': {'command': 'true'}}, 'register': 'skipped'},
         {RUN: {'task': {'file': {'path': f'{tmp_path}/made', 'state': 'touch'}}}, 'poll': 0, 'register': 'started'},
         until_finished(STATUS, '{{ started.ansible_job_id }}', 'late'),
-        check_mode=True, diff=True,
+        check_mode=True,
+        diff=True,
     )
     assert (run['would']['changed'], run['skipped']['skipped'], run['late']['changed']) == (True, True, True)
     assert not (tmp_path / 'made').exists()
@@ -151,7 +155,12 @@ def test_check_mode_of_a_whole_run(play: Play, local: Target, tmp_path: Path) ->
 
 def test_run_once(controller: Controller, tmp_path: Path) -> None:
     targets = [local_target(name, tmp_path, sys.executable) for name in ('one', 'two')]
-    task = {'name': 'once', RUN: {'task': {'shell': f'echo x >> {tmp_path}/runs'}}, 'run_once': True, 'register': 'result'}
+    task = {
+        'name': 'once',
+        RUN: {'task': {'shell': f'echo x >> {tmp_path}/runs'}},
+        'run_once': True,
+        'register': 'result',
+    }
     run = controller.play(targets, {'tasks': [task]})
     assert (tmp_path / 'runs').read_text(encoding='utf-8') == 'x\n'
     assert run.registered['one'] == run.registered['two']

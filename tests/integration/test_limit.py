@@ -45,7 +45,9 @@ def directory(host: Target) -> c.Iterator[str]:
     """An empty directory on the host, and no marked processes afterwards."""
     path = host.shell('mktemp -d').strip()
     yield path
-    host.shell(f'rm -rf {path}; for process in {" ".join(tree(host))}; do kill -KILL ${{process//[^0-9]}}; done', user='root')
+    host.shell(
+        f'rm -rf {path}; for process in {" ".join(tree(host))}; do kill -KILL ${{process//[^0-9]}}; done', user='root'
+    )
 
 
 def tree(host: Target) -> list[str]:
@@ -87,10 +89,16 @@ def start_blocked(play: Play, host: Target, directory: str) -> dict[str, t.Any]:
 
 
 def finish(play: Play, host: Target, jid: str) -> dict[str, t.Any]:
-    return play(host, {
-        'background.jobs.async_status': {'jid': jid}, 'register': 'job',
-        'until': 'job is finished', 'retries': 600, 'delay': 0,
-    })['job']
+    return play(
+        host,
+        {
+            'background.jobs.async_status': {'jid': jid},
+            'register': 'job',
+            'until': 'job is finished',
+            'retries': 600,
+            'delay': 0,
+        },
+    )['job']
 
 
 def test_nobody_else_sees_anything(play: Play, host: Target, directory: str) -> None:

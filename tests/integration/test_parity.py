@@ -27,7 +27,11 @@ def both(tmp_path_factory: pytest.TempPathFactory, collections_path: Path, fleet
     library.mkdir()
     shutil.copy('/bin/cat', library / 'binary')  # prints the file of its arguments, and JSON it is
     return Controller(directory, collections_path, fleet.inventory).play(
-        hosts[:1], *Table(TABLE).plays(vars={'dir': '/tmp/parity', 'secret': SECRET}), PIPELINING='1', LIBRARY=f'{HERE}/library:{library}')
+        hosts[:1],
+        *Table(TABLE).plays(vars={'dir': '/tmp/parity', 'secret': SECRET}),
+        PIPELINING='1',
+        LIBRARY=f'{HERE}/targets/jobs/library:{library}',
+    )
 
 
 @pytest.mark.parametrize('case', TABLE, ids=lambda case: case.id)

@@ -17,23 +17,46 @@ from hosts import Fleet
 
 VERSIONS = list(target_pythons())
 
-FACTS = Case('facts', {'setup': {'gather_subset': ['!all', '!min', 'python']}}, {'ansible_facts.ansible_python.type': 'cpython'})
+FACTS = Case(
+    'facts', {'setup': {'gather_subset': ['!all', '!min', 'python']}}, {'ansible_facts.ansible_python.type': 'cpython'}
+)
 ANYWHERE = [
-    Case('command', {'command': {'argv': ['printf', '%s', NAUGHTY], 'expand_argument_vars': False}}, {'stdout': NAUGHTY}),
-    Case('environment', {'shell': {'cmd': 'printf "%s\\n" "$A"; cat', 'stdin': 'ü'}}, {'stdout_lines': [NAUGHTY, 'ü']},
-         {'environment': {'A': NAUGHTY}}),
-    Case('traceback', {'raises': {}}, {'failed': True}, differs={
-        'exception': 'has the path of a temporary file', 'module_stdout': 'likewise', 'module_stderr':
-        'likewise; with a terminal, ssh writes to it and the module does not'}),
+    Case(
+        'command', {'command': {'argv': ['printf', '%s', NAUGHTY], 'expand_argument_vars': False}}, {'stdout': NAUGHTY}
+    ),
+    Case(
+        'environment',
+        {'shell': {'cmd': 'printf "%s\\n" "$A"; cat', 'stdin': 'ü'}},
+        {'stdout_lines': [NAUGHTY, 'ü']},
+        {'environment': {'A': NAUGHTY}},
+    ),
+    Case(
+        'traceback',
+        {'raises': {}},
+        {'failed': True},
+        differs={
+            'exception': 'has the path of a temporary file',
+            'module_stdout': 'likewise',
+            'module_stderr': 'likewise; with a terminal, ssh writes to it and the module does not',
+        },
+    ),
     Case('WANT_JSON', {'json_python': {'text': NAUGHTY}}, {'given.text': NAUGHTY}),
     FACTS,
 ]
 BECOME = [
     Case('become', {'shell': {'cmd': 'id -un; cat', 'stdin': 'ü'}}, {'stdout_lines': ['root', 'ü']}, {'become': True}),
-    Case('become somebody', {'shell': 'id -un; echo ~'}, {'stdout_lines': ['plain', '/home/plain']},
-         {'become': True, 'become_user': 'plain'}),
-    Case('become somebody, WANT_JSON', {'json_python': {'text': NAUGHTY}}, {'given.text': NAUGHTY},
-         {'become': True, 'become_user': 'plain'}),
+    Case(
+        'become somebody',
+        {'shell': 'id -un; echo ~'},
+        {'stdout_lines': ['plain', '/home/plain']},
+        {'become': True, 'become_user': 'plain'},
+    ),
+    Case(
+        'become somebody, WANT_JSON',
+        {'json_python': {'text': NAUGHTY}},
+        {'given.text': NAUGHTY},
+        {'become': True, 'become_user': 'plain'},
+    ),
 ]
 EVERYWHERE = ANYWHERE + BECOME
 
@@ -47,17 +70,23 @@ def _run(controller: Controller, targets: list[Target], table: Table, directory:
 
 
 # Without pipelining everything travels as files, whatever the Python.
-WAYS = [f'py{version}-pipelining' for version in VERSIONS] + [f'py{version}-files' for version in VERSIONS[:1] + VERSIONS[-1:]]
+WAYS = [f'py{version}-pipelining' for version in VERSIONS] + [
+    f'py{version}-files' for version in VERSIONS[:1] + VERSIONS[-1:]
+]
 
 
 @pytest.fixture(scope='module')
-def over_ssh(tmp_path_factory: pytest.TempPathFactory, collections_path: Path, fleet: Fleet, hosts: list[Target]) -> Run:
+def over_ssh(
+    tmp_path_factory: pytest.TempPathFactory, collections_path: Path, fleet: Fleet, hosts: list[Target]
+) -> Run:
     """As an ordinary user, who becomes root and somebody else."""
     targets = []
     for way in WAYS:
         version, transport = way.removeprefix('py').split('-')
         python = f'/opt/python/{version}/bin/python3'
-        targets.append(hosts[0].also(way, ansible_python_interpreter=python, ansible_pipelining=transport == 'pipelining'))
+        targets.append(
+            hosts[0].also(way, ansible_python_interpreter=python, ansible_pipelining=transport == 'pipelining')
+        )
     controller = Controller(tmp_path_factory.mktemp('ssh'), collections_path, fleet.inventory)
     return _run(controller, targets, Table(EVERYWHERE), '/tmp/reach-{{ inventory_hostname }}')
 
@@ -67,8 +96,11 @@ def locally(tmp_path_factory: pytest.TempPathFactory, collections_path: Path) ->
     """As the user who runs the tests."""
     directory = tmp_path_factory.mktemp('local')
     targets = [
-        local_target(f'py{version}', directory, f'{prefix}/bin/python3') for version, prefix in target_pythons().items()]
-    return _run(Controller(directory, collections_path), targets, Table(ANYWHERE), f'{directory}/{{{{ inventory_hostname }}}}')
+        local_target(f'py{version}', directory, f'{prefix}/bin/python3') for version, prefix in target_pythons().items()
+    ]
+    return _run(
+        Controller(directory, collections_path), targets, Table(ANYWHERE), f'{directory}/{{{{ inventory_hostname }}}}'
+    )
 
 
 @pytest.mark.hosts

@@ -25,9 +25,17 @@ requirements: [the environment variable BACKGROUND_JOBS_RECORD]
 # Longer strings are recorded by their length and hash: some tests move 50 MB.
 _LONGEST = 1_000_000
 _EVENTS = (
-    'runner_on_ok', 'runner_on_failed', 'runner_on_skipped', 'runner_on_unreachable', 'runner_retry',
-    'runner_item_on_ok', 'runner_item_on_failed', 'runner_item_on_skipped',
-    'runner_on_async_poll', 'runner_on_async_ok', 'runner_on_async_failed',
+    'runner_on_ok',
+    'runner_on_failed',
+    'runner_on_skipped',
+    'runner_on_unreachable',
+    'runner_retry',
+    'runner_item_on_ok',
+    'runner_item_on_failed',
+    'runner_item_on_skipped',
+    'runner_on_async_poll',
+    'runner_on_async_ok',
+    'runner_on_async_failed',
 )
 
 
@@ -65,12 +73,14 @@ class CallbackModule(CallbackBase):
 
     def record(self, kind: str, result: t.Any) -> None:
         new = hasattr(result, 'result')  # ansible-core 2.19
-        self._events.append({
-            'kind': kind,
-            'host': (result.host if new else result._host).get_name(),
-            'task': (result.task if new else result._task).name,
-            'result': _plain(result.result if new else result._result),
-        })
+        self._events.append(
+            {
+                'kind': kind,
+                'host': (result.host if new else result._host).get_name(),
+                'task': (result.task if new else result._task).name,
+                'result': _plain(result.result if new else result._result),
+            }
+        )
 
 
 def _recording(event: str) -> t.Callable[..., None]:

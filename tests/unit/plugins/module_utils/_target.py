@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, List, Optional, Set
 
 HERE = Path(__file__).resolve().parent
 PLUGINS = HERE.parents[3] / 'plugins'
-HUNG = 60  # seconds; no request of a test takes as long, however slow the machine
+HUNG = 30  # seconds; no request of a test takes as long, however slow the machine
 ENDED = ('succeeded', 'failed', 'timed_out', 'cancelled', 'lost')
 _MARK = 'BACKGROUND_JOBS_TEST'
 _numbers = itertools.count(1)
@@ -41,6 +41,7 @@ class Order(Dict[str, Any]):
             grace=10,
             queue=None,
             slots=1,
+            no_log=False,
             argv=['/bin/sh'],
             environment={},
             stdin=True,
@@ -179,14 +180,15 @@ class Target:
         return found - {os.getpid()}
 
     def supervisors(self) -> List[int]:
-        """The pids of the processes that hold the lock of a job."""
+        """The pids of the processes that hold the lock of a job; the module holds it too until it is executed."""
+        locks = '%s/.jobs/' % self.async_dir
         found = []
         for pid in self.processes():
             try:
                 targets = [os.readlink(str(link)) for link in Path('/proc/%d/fd' % pid).iterdir()]
             except OSError:
                 continue
-            if any(target.startswith(str(self.async_dir)) and target.endswith('/lock') for target in targets):
+            if any(target.startswith(locks) and target.endswith('/lock') for target in targets):
                 found.append(pid)
         return found
 
@@ -226,7 +228,8 @@ def answer(process: 'subprocess.Popen[bytes]') -> Dict[str, Any]:
     except subprocess.TimeoutExpired:
         process.kill()
         raise
-    assert process.returncode == 0 and not err, (process.returncode, out, err)
+    assert process.returncode == 0, (process.returncode, out, err)
+    assert not err, (process.returncode, out, err)
     found = json.loads(out.decode('utf-8'))
     assert isinstance(found, dict)
     return found

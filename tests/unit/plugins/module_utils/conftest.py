@@ -4,10 +4,8 @@
 
 """Every test of the runtime gets a target of its own, under each interpreter of this machine that a target may have."""
 
-import json
-import sys
 from pathlib import Path
-from typing import Iterator, List
+from typing import Iterator
 
 import pytest
 from ansible_collections.background.jobs.tests.tools.pythons import Interpreter, interpreters

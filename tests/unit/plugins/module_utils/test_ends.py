@@ -76,7 +76,7 @@ def test_failure(some_target: Target, script: str) -> None:
 
 @pytest.mark.parametrize('name', ['TERM', 'KILL', 'SEGV', 'USR1', 'RTMIN+3'])
 def test_the_module_is_killed_by_a_signal(target: Target, name: str) -> None:
-    job_id = target.run('exec python3 -c "import os, signal; os.kill(os.getpid(), %s)"' % _number(name))
+    job_id = target.run('exec %s -c "import os; os.kill(os.getpid(), %d)"' % (target.python, _number(name)))
 
     job = target.ended(job_id)
     assert job['state'] == 'failed'
@@ -196,7 +196,17 @@ def test_the_working_directory_is_gone(some_target: Target) -> None:
 
 @pytest.mark.parametrize(
     'printed',
-    ['', 'hello', '[1, 2]', '"text"', '{"changed": tru', '{"a": 1}\\n{"b": 2}', '{"a":' * 9 + '1}', '{} }', '\\0\\377\\376{'],
+    [
+        '',
+        'hello',
+        '[1, 2]',
+        '"text"',
+        '{"changed": tru',
+        '{"a": 1}\\n{"b": 2}',
+        '{"a":' * 9 + '1}',
+        '{} }',
+        '\\0\\377\\376{',
+    ],
 )
 def test_the_result_is_not_json(target: Target, printed: str) -> None:
     job_id = target.run("printf '%s'; echo oops >&2; exit 3" % printed)
@@ -204,7 +214,6 @@ def test_the_result_is_not_json(target: Target, printed: str) -> None:
     job = target.ended(job_id)
     assert job['state'] == 'failed'
     assert 'ended with rc 3 and printed no JSON result' in job['reason']
-    assert str(target.files(job_id)) in job['reason']
     assert target.result_file(job_id)['stderr'] == 'oops\n'
 
 
@@ -262,9 +271,10 @@ def test_the_files_of_a_running_job_are_removed(some_target: Target) -> None:
 
 def test_damaged_files(some_target: Target) -> None:
     """What a power cut leaves of files that had not reached the disk."""
-    ids = [some_target.run(result()) for _ in range(3)]
+    ids = [some_target.run(result(changed=True)) for _number in range(3)]
     some_target.end(*ids)
-    (some_target.files(ids[0]) / 'spec.json').write_bytes(b'')
+    for path in some_target.files(ids[0]).glob('*.json'):
+        path.write_bytes(b'')
     (some_target.files(ids[1]) / 'end.json').write_bytes(b'')
     (some_target.async_dir / ids[2]).write_bytes(b'')
 
@@ -272,38 +282,37 @@ def test_damaged_files(some_target: Target) -> None:
     assert first['job']['state'] == 'lost'
     assert 'damaged' in first['job']['reason']
     assert second['job']['state'] == 'lost'
-    assert (third['job']['state'], third['result']) == ('succeeded', {})
-    assert some_target.result_file(ids[2]) == {}, 'written again'
+    assert (third['job']['state'], third['result']) == ('succeeded', {'changed': True})
     assert len(some_target.ask('list', states=None, names=None, queues=None)) == 3
 
 
 @pytest.mark.parametrize('step', [_HOUR, -_HOUR])
-def test_the_clock_is_set(target: Target, step: int) -> None:
+def test_the_clock_is_set(some_target: Target, step: int) -> None:
     """libfaketime moves the wall clock of all processes of the target, the runtime and its modules among them."""
     if not _FAKETIME:
         left_out('setting the clock while a job runs: libfaketime is not installed')
-    clock = target.directory / 'clock'
+    clock = some_target.directory / 'clock'
     clock.write_text('+0\n', encoding='ascii')
-    target.environment.update(
+    some_target.environment.update(
         LD_PRELOAD=str(_FAKETIME[0]),
         FAKETIME_TIMESTAMP_FILE=str(clock),
         FAKETIME_NO_CACHE='1',
         FAKETIME_DONT_FAKE_MONOTONIC='1',
     )
-    gate = target.gate()
-    before, limited = Order('date +%%s; : < %s; date +%%s; %s' % (gate, result())), Order('exec sleep 1000', limit=2)
-    target.start(before, limited)
+    gate = some_target.gate()
+    before, limited = Order('date +%%s; : < %s; date +%%s; %s' % (gate, result())), Order('exec sleep 1000', limit=1)
+    some_target.start(before, limited)
 
     clock.write_text('%+d\n' % step, encoding='ascii')
-    job = target.job(before.id)
+    job = some_target.job(before.id)
     assert job['state'] == 'running'
     assert 0 <= job['elapsed'] < 600
     gate.open()
-    first, second = target.end(before.id, limited.id)
+    first, second = some_target.end(before.id, limited.id)
     assert first['job']['state'] == 'succeeded'
     times = [int(line) for line in first['output']['stdout'].splitlines()[:2]]
     assert abs(times[1] - times[0] - step) < 600, 'the clock was set indeed'
     assert 0 <= first['job']['elapsed'] < 600
     assert second['job']['state'] == 'timed_out'
-    assert 2 <= second['job']['elapsed'] < 600
-    assert target.ask('prune', older_than=2 * _HOUR, states=ENDED, keep=0, check=False) == []
+    assert 1 <= second['job']['elapsed'] < 600
+    assert some_target.ask('prune', older_than=2 * _HOUR, states=ENDED, keep=0, check=False) == []

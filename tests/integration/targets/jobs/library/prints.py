@@ -12,12 +12,16 @@ import signal
 from ansible.module_utils.basic import AnsibleModule
 
 
-def main():
-    module = AnsibleModule(argument_spec={
-        'stdout': {'type': 'str', 'default': ''}, 'stderr': {'type': 'str', 'default': ''},
-        'rc': {'type': 'int', 'default': 0}, 'signal': {'type': 'str'},
-        'padding': {'type': 'int', 'default': 0},
-    })
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            'stdout': {'type': 'str', 'default': ''},
+            'stderr': {'type': 'str', 'default': ''},
+            'rc': {'type': 'int', 'default': 0},
+            'signal': {'type': 'str'},
+            'padding': {'type': 'int', 'default': 0},
+        }
+    )
     for name, fd in (('stdout', 1), ('stderr', 2)):
         with os.fdopen(fd, 'wb') as stream:
             stream.write(base64.b64decode(module.params[name]).replace(b'PADDING', b'x' * module.params['padding']))

@@ -8,7 +8,7 @@
 from ansible.module_utils.basic import AnsibleModule
 
 
-def main():
+def main() -> None:
     AnsibleModule(argument_spec={})
     raise RuntimeError('broken on purpose, with ümläuts')
 

@@ -5,10 +5,9 @@
 
 """A module that asks for its arguments as a JSON file: WANT_JSON."""
 
-import io
 import json
 import sys
 
-with io.open(sys.argv[1], encoding='utf-8') as stream:
+with open(sys.argv[1], encoding='utf-8') as stream:
     given = json.load(stream)
 print(json.dumps({'changed': True, 'given': {key: given[key] for key in given if not key.startswith('_')}}))

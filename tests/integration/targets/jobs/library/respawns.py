@@ -11,7 +11,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.respawn import has_respawned, respawn_module
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(argument_spec={'text': {'type': 'str'}})
     if not has_respawned():
         respawn_module(sys.executable)

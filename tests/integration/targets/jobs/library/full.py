@@ -8,18 +8,27 @@
 from ansible.module_utils.basic import AnsibleModule
 
 
-def main():
-    module = AnsibleModule(argument_spec={
-        'text': {'type': 'str'}, 'number': {'type': 'int', 'default': 7}, 'items': {'type': 'list', 'elements': 'str'},
-        'facts': {'type': 'dict', 'default': {}}, 'password': {'type': 'str', 'no_log': True},
-        'fail': {'type': 'bool', 'default': False},
-    })
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            'text': {'type': 'str'},
+            'number': {'type': 'int', 'default': 7},
+            'items': {'type': 'list', 'elements': 'str'},
+            'facts': {'type': 'dict', 'default': {}},
+            'password': {'type': 'str', 'no_log': True},
+            'fail': {'type': 'bool', 'default': False},
+        }
+    )
     module.warn('a warning with ümläuts')
     module.deprecate('an old habit', version='99.0.0', collection_name='background.jobs')
     result = {key: module.params[key] for key in ('text', 'number', 'items')}
     result.update(
-        changed=True, nothing=None, deep={'a': [{'b': 1.5}]}, leak='the password is %s' % module.params['password'],
-        diff={'before': 'a\n', 'after': 'b\n'}, ansible_facts=module.params['facts'],
+        changed=True,
+        nothing=None,
+        deep={'a': [{'b': 1.5}]},
+        leak='the password is %s' % module.params['password'],
+        diff={'before': 'a\n', 'after': 'b\n'},
+        ansible_facts=module.params['facts'],
     )
     if module.params['fail']:
         module.fail_json(msg='failed as asked', **result)

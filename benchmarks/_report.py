@@ -1,0 +1,115 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was measured -> a table for the terminal, and docs/performance.md."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from typing import Any
+
+from _rows import EXPERIMENTS, Experiment, Row
+from _stage import CORE, JOBS, MITOGEN, ONE_WAY
+
+NEAR, SLOW = "near", "slow"
+LINES = {NEAR: "Next door", SLOW: f"{ONE_WAY * 2000:.0f} ms away"}
+_ENGINES = [CORE.name, JOBS.name, MITOGEN.name]
+
+Record = dict[str, Any]
+"""Of an experiment: `samples` (line -> row's key -> engine -> numbers), `load`, `at`, `commit`, `rounds`, `versions`."""
+
+
+def lines(record: Record, row: Row, line: str) -> list[str] | None:
+    """The cells of a row: title, an engine each, ratio, budget, verdict. None where it was not measured."""
+    samples = record["samples"].get(line, {}).get(row.key)
+    if not samples:
+        return None
+    medians = {engine: statistics.median(numbers) for engine, numbers in samples.items()}
+    cells = [row.title, *(_cell(samples.get(engine), row.unit) for engine in _ENGINES)]
+    ours, core = medians.get(JOBS.name), medians.get(CORE.name)
+    cells.append(f"{ours / core:.3f}" if ours is not None and core else "")
+    if row.budget is None or ours is None:
+        return [*cells, "", ""]
+    most = row.budget.most(medians)
+    verdict = "met" if ours <= most else f"**missed** by {_number(ours - most)} {row.unit}".rstrip()
+    shown = (
+        row.budget.text
+        if row.budget.text.startswith(_number(most))
+        else f"{row.budget.text}: {_number(most)} {row.unit}"
+    )
+    return [*cells, shown.rstrip(), verdict]
+
+
+def _cell(numbers: list[float] | None, unit: str) -> str:
+    if not numbers:
+        return ""
+    text = f"{_number(statistics.median(numbers))} {unit}".rstrip()
+    if len(numbers) > 1:
+        text += f" ({_number(min(numbers))} to {_number(max(numbers))})"
+    return text
+
+
+def _number(value: float) -> str:
+    if value == int(value):
+        return f"{value:.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.3f}"
+
+
+def text(experiment: Experiment, record: Record) -> str:
+    """For the terminal."""
+    shown = []
+    for line, name in LINES.items():
+        for row in experiment.rows:
+            cells = lines(record, row, line)
+            if cells:
+                title, *values, ratio, budget, verdict = cells
+                measured = [f"{engine} {value}" for engine, value in zip(_ENGINES, values, strict=True) if value]
+                rest = [f"ratio {ratio}"] * bool(ratio) + [f"budget {budget} {verdict}"] * bool(budget)
+                shown.append(f"{title} [{name}]\n    " + "; ".join(measured + rest))
+    return "\n".join(shown)
+
+
+def markdown(records: dict[str, Record]) -> str:
+    """docs/performance.md."""
+    return "\n".join(_markdown(records)) + "\n"
+
+
+def _markdown(records: dict[str, Record]) -> Iterator[str]:
+    measured = [(experiment, records[experiment.key]) for experiment in EXPERIMENTS if experiment.key in records]
+    yield "# Performance"
+    yield ""
+    yield "Written by `make bench`, which measures everything again ([how](../benchmarks/README.md)). ansible-core's own"
+    yield "`async` and this collection take turns on the same test host, so that what else the machine does falls on both."
+    yield "mitogen is there for what it does itself. Times are from the start of a task to its last result, by Ansible's own"
+    yield "events. Each cell has the median, and the smallest and the largest of all measurements."
+    for line, name in LINES.items():
+        rows = [
+            cells for experiment, record in measured for row in experiment.rows if (cells := lines(record, row, line))
+        ]
+        if rows:
+            yield from ("", f"## {name}", "")
+            if line == SLOW:
+                yield f"A TCP proxy holds each byte back for {ONE_WAY * 1000:.0f} ms in each direction. The budgets are the same."
+                yield ""
+            yield "| what | " + " | ".join(_ENGINES) + " | ratio | budget | |"
+            yield "| --- " * 7 + "|"
+            yield from ("| " + " | ".join(cells) + " |" for cells in rows)
+    yield from ("", "## What was run", "")
+    yield "The load is that of the machine before each experiment, over the last minute and the last five, controller and"
+    yield "test host together. A machine that does other work makes all times longer, and the ratios less exact."
+    yield ""
+    yield "| experiment | what | rounds | load | when | commit |"
+    yield "| --- " * 6 + "|"
+    for experiment, record in measured:
+        load = ", ".join(f"{number:.1f}" for number in record["load"][:2])
+        yield (
+            f"| {experiment.key} | {experiment.what} | {record['rounds']} | {load} | {record['at']} | {record['commit']} |"
+        )
+    yield from ("", "## Versions", "")
+    seen: list[dict[str, str]] = []
+    for _, record in measured:
+        if record["versions"] not in seen:
+            seen.append(record["versions"])
+            yield from (f"- {name}: {version}" for name, version in record["versions"].items())
+            yield ""

@@ -1,0 +1,201 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs that are looked at, or disturbed, while they go on, and jobs that wait for each other or for the test."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import concurrent.futures
+import contextlib
+import dataclasses
+import fcntl
+import os
+import re
+import shlex
+import signal
+import time
+import typing as t
+from pathlib import Path
+
+from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
+from ansible_collections.background.jobs.tests.integration._targets import Target
+
+RUN = 'background.jobs.async_run'
+
+
+def eventually(what: c.Callable[[], t.Any], why: str, seconds: float = 60) -> t.Any:
+    """What *what* returns as soon as that is true; fails after *seconds*."""
+    until = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < until, f'not within {seconds} s: {why}'
+        time.sleep(0.05)
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class Process:
+    """A process of this machine that has not ended."""
+
+    pid: int
+    parent: int
+    group: int
+    session: int
+    command: list[str]
+
+    def cpu(self) -> float:
+        """Seconds of processor time so far."""
+        fields = Path(f'/proc/{self.pid}/stat').read_text(encoding='utf-8').rpartition(') ')[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def processes() -> list[Process]:
+    found = []
+    for path in Path('/proc').glob('[0-9]*'):
+        with contextlib.suppress(OSError):
+            state, parent, group, session = (path / 'stat').read_text(encoding='utf-8').rpartition(') ')[2].split()[:4]
+            command = (path / 'cmdline').read_text(encoding='utf-8', errors='replace').split('\0')
+            if state not in 'ZX':
+                found.append(Process(int(path.name), int(parent), int(group), int(session), command))
+    return found
+
+
+class Playing:
+    """A play that goes on in the background. Leaving it waits for its end."""
+
+    def __init__(
+        self,
+        directory: Path,
+        controller: Controller,
+        targets: c.Iterable[Target],
+        *plays: dict[str, t.Any],
+        **settings: str,
+    ) -> None:
+        self._mark = f'BACKGROUND_JOBS_RECORD={directory}/record.json'.encode()
+        self._pool = concurrent.futures.ThreadPoolExecutor(1)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # where it is ignored, Ansible would ignore it too
+        self._future = self._pool.submit(controller.play, targets, *plays, **settings)
+
+    def __enter__(self) -> Playing:
+        return self
+
+    def __exit__(self, *raised: t.Any) -> None:
+        if raised[0]:
+            for process in self.processes():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
+        concurrent.futures.wait([self._future])
+        self._pool.shutdown()
+
+    def result(self) -> Run:
+        return self._future.result()
+
+    def over(self) -> bool:
+        return self._future.done()
+
+    def processes(self) -> list[Process]:
+        """The processes of Ansible itself, oldest first, and of its connections; not those of the jobs."""
+        found = []
+        for process in processes():
+            with contextlib.suppress(OSError):
+                if self._mark in Path(f'/proc/{process.pid}/environ').read_bytes().split(b'\0') and (
+                    any(word.endswith('/ansible-playbook') for word in process.command) or process.command[0] == 'ssh'
+                ):
+                    found.append(process)
+        return sorted(found, key=lambda process: process.pid)
+
+    def main(self) -> Process:
+        """ansible-playbook."""
+        mine = self.processes()
+        pids = {process.pid for process in mine}
+        return next(process for process in mine if process.parent not in pids and process.parent == os.getpid())
+
+    def waiting(self) -> list[tuple[Process, Process]]:
+        """(guardian, child) of each task that waits without a fork."""
+        mine = {process.pid: process for process in self.processes() if process.command[0] != 'ssh'}
+        main = self.main().pid
+        return [
+            (mine[process.parent], process)
+            for process in mine.values()
+            if process.parent in mine
+            and process.parent != main
+            and process.session == process.parent
+            and mine[process.parent].parent != main
+        ]
+
+    def interrupt(self) -> None:
+        """What Ctrl-C does in a terminal: a signal to all processes of the foreground group."""
+        main = self.main()
+        for process in self.processes():
+            if process.group == main.group:
+                os.kill(process.pid, signal.SIGINT)
+
+
+class Meeting:
+    """A place that jobs come to, and that knows when all are there."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._gate = directory / 'gate'
+        (directory / 'came').mkdir(parents=True)
+        self._gate.touch()
+
+    def of(self, count: int) -> str:
+        """A command line that ends only when *count* hosts run it at the same time, and says which host it is."""
+        came = shlex.quote(f'{self.directory}/came')
+        return (
+            f'touch {came}/{{{{ inventory_hostname }}}}; '
+            f'until [ $(ls {came} | wc -l) -ge {count} ]; do sleep 0.1; done; echo {{{{ inventory_hostname }}}}'
+        )
+
+    def wait(self) -> str:
+        """A command line that waits for the end of closed(), without work for the processor."""
+        return f'touch {self.directory}/came/{{{{ inventory_hostname }}}}; flock -s {self._gate} true'
+
+    @contextlib.contextmanager
+    def closed(self) -> c.Iterator[None]:
+        with open(self._gate, 'rb') as gate:
+            fcntl.flock(gate, fcntl.LOCK_EX)
+            yield
+
+    def came(self) -> set[str]:
+        return set(os.listdir(self.directory / 'came'))
+
+
+class Log:
+    """What jobs do one after the other or at the same time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def job(self, seconds: float = 1) -> str:
+        return (
+            f'echo + {{{{ inventory_hostname }}}} >> {self._path}; sleep {seconds}; '
+            f'echo - {{{{ inventory_hostname }}}} >> {self._path}'
+        )
+
+    def events(self) -> list[tuple[str, str]]:
+        """(+ or -, host), in order."""
+        lines = self._path.read_text(encoding='utf-8').splitlines()
+        return [(line[0], line[2:]) for line in lines]
+
+    def at_once(self) -> int:
+        """How many ran at the same time at most."""
+        most = now = 0
+        for sign, _host in self.events():
+            now += 1 if sign == '+' else -1
+            most = max(most, now)
+        return most
+
+
+def shell(command: str, **more: t.Any) -> dict[str, t.Any]:
+    """A task that runs *command* as a job; *more*: options of async_run."""
+    return {RUN: {'task': {'ansible.builtin.shell': command}, **more}}
+
+
+def without_what_differs(output: str) -> list[str]:
+    """The lines of a run without ids and times, in an order that does not depend on which host was first."""
+    output = re.sub(r'j[0-9]{20}\.[0-9]{8}', 'JOB', output)
+    output = re.sub(r'[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+Z?', 'TIME', output)
+    return sorted(re.sub(r'[0-9]+(\.[0-9]+)?', 'N', output).splitlines())

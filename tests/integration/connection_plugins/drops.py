@@ -1,0 +1,42 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A connection that breaks after a command has run, before its answer is through."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from pathlib import Path
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.connection.local import Connection as Local
+
+DOCUMENTATION = """
+name: drops
+short_description: The local connection, which breaks
+description: For tests. Loses as many answers to starts as BACKGROUND_JOBS_DROPS (a directory) has files.
+options:
+  become_success_timeout:
+    type: int
+    default: 10
+    description: As in the local connection.
+  become_strip_preamble:
+    type: bool
+    default: true
+    description: As in the local connection.
+extends_documentation_fragment: [connection_pipelining]
+"""
+
+
+class Connection(Local):
+    transport = 'drops'
+
+    def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
+        done: tuple[int, bytes, bytes] = super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
+        left: list[t.Any] = list(Path(os.environ['BACKGROUND_JOBS_DROPS']).glob('drop-*'))
+        if left and b'"response"' in done[1] and in_data:  # a start: nothing else needs standard input
+            left[0].unlink()
+            raise AnsibleConnectionFailure('The test has cut the connection.')
+        return done

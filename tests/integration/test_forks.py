@@ -1,0 +1,401 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A task that waits gives its fork back, and nothing else changes by that.
+
+Whether hosts wait at the same time is told by jobs that end only when enough of them run: no test depends on how fast
+the machine is, except that what is to be found impossible has a few seconds to happen.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import os
+import re
+import signal
+import sys
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
+from ansible_collections.background.jobs.tests.integration._playing import (
+    Log,
+    Meeting,
+    Playing,
+    eventually,
+    processes,
+    shell,
+    without_what_differs,
+)
+from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
+
+LONG = 100  # seconds, of jobs that end before by themselves
+SHORT = 5  # seconds, of jobs that cannot
+
+Play = c.Callable[..., Run]
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> c.Callable[[int], list[Target]]:
+    """Hosts, all of them this machine, each with job files of its own."""
+    return lambda count: [local_target(f'h{n}', tmp_path / f'h{n}', sys.executable) for n in range(1, count + 1)]
+
+
+@pytest.fixture
+def meeting(tmp_path: Path) -> Meeting:
+    return Meeting(tmp_path / 'meeting')
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Log:
+    return Log(tmp_path / 'log')
+
+
+def kinds(run: Run, task: str) -> dict[str, str]:
+    """Host -> how its task ended."""
+    return {event.host: event.kind for event in run.of(task) if not event.kind.startswith(('item', 'retry'))}
+
+
+def states(run: Run, task: str) -> list[str]:
+    return sorted(event.result['job']['state'] for event in run.of(task))
+
+
+# --- Strategies ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('strategy', ['linear', 'free', 'ansible.builtin.linear'])
+def test_all_hosts_start_before_any_is_waited_for(
+    controller: Controller, many: t.Any, meeting: Meeting, strategy: str
+) -> None:
+    job = {'name': 'job', **shell(meeting.of(6)), 'async': LONG, 'poll': 2, 'register': 'r'}
+    after = {'name': 'after', 'ansible.builtin.debug': {'var': 'r.stdout'}}
+    run = controller.play(many(6), {'strategy': strategy, 'tasks': [job, after]}, FORKS='2')
+    assert kinds(run, 'job') == kinds(run, 'after') == {f'h{n}': 'ok' for n in range(1, 7)}, run.output
+    assert {host: variables['r']['stdout'] for host, variables in run.registered.items()} == {
+        f'h{n}': f'h{n}' for n in range(1, 7)
+    }
+
+
+def test_async_wait_gives_the_fork_back_too(
+    controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path
+) -> None:
+    start = {**shell(meeting.wait()), 'async': LONG, 'poll': 0, 'register': 'started'}
+    wait = {'name': 'wait', 'background.jobs.async_wait': {'jobs': '{{ started }}'}, 'poll': 2}
+    with Playing(tmp_path, controller, many(4), {'tasks': [start, wait]}, FORKS='2') as playing:
+        with meeting.closed():
+            eventually(lambda: len(playing.waiting()) == 4, 'four tasks wait, each without a fork')
+        run = playing.result()
+    assert set(kinds(run, 'wait').values()) == {'ok'}, run.output
+
+
+def test_host_pinned_means_that_no_more_hosts_are_under_way_than_forks(
+    controller: Controller, many: t.Any, meeting: Meeting
+) -> None:
+    job = {'name': 'job', **shell(meeting.of(3)), 'async': SHORT, 'poll': 2, 'ignore_errors': True}
+    run = controller.play(many(4), {'strategy': 'host_pinned', 'tasks': [job]}, FORKS='2')
+    assert 'timed_out' in states(run, 'job'), run.output
+
+
+def test_it_can_be_switched_off(controller: Controller, many: t.Any, meeting: Meeting) -> None:
+    job = {'name': 'job', **shell(meeting.of(3)), 'async': SHORT, 'poll': 2, 'ignore_errors': True}
+    run = controller.play(
+        many(4), {'tasks': [job], 'vars': {'background_jobs_give_back_forks': '{{ 1 == 2 }}'}}, FORKS='2'
+    )
+    assert 'timed_out' in states(run, 'job'), run.output
+
+
+def test_the_cap(controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path) -> None:
+    # Two wait without a fork, and two hold theirs: four at once, and not a fifth.
+    keywords = {'vars': {'background_jobs_max_waiting': '{{ 1 + 1 }}'}}
+    job = {'name': 'job', **shell(meeting.of(4)), 'async': LONG, 'poll': 2}
+    run = controller.play(many(4), {'tasks': [job], **keywords}, FORKS='2')
+    assert set(kinds(run, 'job').values()) == {'ok'}, run.output
+    job = {'name': 'job', **shell(Meeting(tmp_path / 'more').of(5)), 'async': SHORT, 'poll': 2, 'ignore_errors': True}
+    run = controller.play(many(5), {'tasks': [job], **keywords}, FORKS='2')
+    assert states(run, 'job')[-1] == 'timed_out', run.output
+
+
+@pytest.mark.parametrize(
+    'name', ['background_jobs_max_waiting', 'background_jobs_give_back_forks', 'background_jobs_margin']
+)
+def test_a_setting_that_makes_no_sense_is_named(controller: Controller, many: t.Any, name: str) -> None:
+    task = {'name': 'job', **shell('sleep 1'), 'async': LONG, 'poll': 2, 'vars': {name: 'plenty'}}
+    run = controller.play(many(1), {'tasks': [task]})
+    assert kinds(run, 'job') == {'h1': 'failed'}
+    assert name in run.output
+    assert 'plenty' in run.output
+
+
+# --- Keywords --------------------------------------------------------------------------------------------------------
+
+
+def test_serial(controller: Controller, many: t.Any, log: Log) -> None:
+    job = {'name': 'job', **shell(log.job()), 'async': LONG, 'poll': 2}
+    run = controller.play(many(4), {'serial': 2, 'tasks': [job]}, FORKS='5')
+    assert run.rc == 0, run.output
+    assert log.at_once() == 2
+    hosts = [host for _sign, host in log.events()]
+    assert set(hosts[:4]) == {'h1', 'h2'}  # the first batch ends before the second begins
+    assert set(hosts[4:]) == {'h3', 'h4'}
+
+
+@pytest.mark.parametrize('where', ['task', 'block', 'play variable'])
+def test_throttle(controller: Controller, many: t.Any, log: Log, where: str) -> None:
+    job: dict[str, t.Any] = {'name': 'job', **shell(log.job()), 'async': LONG, 'poll': 2}
+    if where == 'block':
+        tasks = [{'block': [job], 'throttle': 2}]
+    else:
+        tasks = [{**job, 'throttle': 2 if where == 'task' else '{{ two }}'}]
+    run = controller.play(many(5), {'tasks': tasks, 'vars': {'two': 2}}, FORKS='5')
+    assert set(kinds(run, 'job').values()) == {'ok'}, run.output
+    assert log.at_once() == 2
+
+
+def test_run_once(controller: Controller, many: t.Any, log: Log) -> None:
+    job = {'name': 'job', **shell(log.job(0.1)), 'async': LONG, 'poll': 2, 'run_once': True, 'register': 'r'}
+    run = controller.play(many(3), {'tasks': [job]}, FORKS='2')
+    assert log.events() == [('+', 'h1'), ('-', 'h1')]
+    assert {host: variables['r']['rc'] for host, variables in run.registered.items()} == {'h1': 0, 'h2': 0, 'h3': 0}
+
+
+def test_delegate_to(controller: Controller, many: t.Any, meeting: Meeting) -> None:
+    task = {'name': 'job', **shell(meeting.of(4)), 'async': LONG, 'poll': 2, 'delegate_to': 'h1', 'register': 'r'}
+    run = controller.play(many(4), {'tasks': [task]}, FORKS='2')
+    assert {host: variables['r']['stdout'] for host, variables in run.registered.items()} == {
+        f'h{n}': f'h{n}' for n in range(1, 5)
+    }, run.output
+    results = [event.result for event in run.of('job')]
+    assert all('/h1/async/' in result['job']['output_file'] for result in results)
+
+
+def test_loop(controller: Controller, many: t.Any, tmp_path: Path) -> None:
+    meetings = [Meeting(tmp_path / name) for name in ('first', 'second')]
+    job = {
+        'name': 'job',
+        **shell('{{ item }}'),
+        'async': LONG,
+        'poll': 2,
+        'register': 'r',
+        'loop': [meeting.of(4) for meeting in meetings],
+    }
+    run = controller.play(many(4), {'tasks': [job]}, FORKS='2')
+    assert kinds(run, 'job') == {f'h{n}': 'ok' for n in range(1, 5)}, run.output
+    for host, variables in run.registered.items():
+        assert [item['stdout'] for item in variables['r']['results']] == [host, host]
+        assert [event.kind for event in run.of('job', host)] == ['item_ok', 'item_ok', 'ok']
+
+
+def test_loop_with_a_failed_item(controller: Controller, many: t.Any) -> None:
+    job = {
+        'name': 'job',
+        **shell('sleep 1; exit {{ item }}'),
+        'async': LONG,
+        'poll': 2,
+        'register': 'r',
+        'loop': [0, 3, 0],
+        'ignore_errors': True,
+    }
+    run = controller.play(many(2), {'tasks': [job]}, FORKS='1')
+    for host in ('h1', 'h2'):
+        assert [event.kind for event in run.of('job', host)] == ['item_ok', 'item_failed', 'item_ok', 'failed']
+        assert [item['rc'] for item in run.registered[host]['r']['results']] == [0, 3, 0]
+
+
+def test_until(controller: Controller, many: t.Any, tmp_path: Path) -> None:
+    tries = f'{tmp_path}/{{{{ inventory_hostname }}}}.tries'
+    job = {
+        'name': 'job',
+        **shell(f'sleep 0.5; echo x >> {tries}; test $(wc -l < {tries}) -ge 3'),
+        'async': LONG,
+        'poll': 2,
+        'register': 'r',
+        'until': 'r.rc == 0',
+        'retries': 5,
+        'delay': 0,
+    }
+    run = controller.play(many(3), {'tasks': [job]}, FORKS='2')
+    for host in ('h1', 'h2', 'h3'):
+        assert [event.kind for event in run.of('job', host)] == ['retry', 'retry', 'ok'], run.output
+        assert run.registered[host]['r']['attempts'] == 3
+
+
+def failing(host: str) -> dict[str, t.Any]:
+    command = f"sleep 1; test {{{{ inventory_hostname }}}} != {host}"
+    return {'name': 'job', **shell(command), 'async': LONG, 'poll': 2}
+
+
+AFTER = {'name': 'after', 'ansible.builtin.debug': {'msg': 'x'}}
+
+
+def test_any_errors_fatal(controller: Controller, many: t.Any) -> None:
+    run = controller.play(many(4), {'any_errors_fatal': True, 'tasks': [failing('h2'), AFTER]}, FORKS='2')
+    assert kinds(run, 'job') == {'h1': 'ok', 'h2': 'failed', 'h3': 'ok', 'h4': 'ok'}, run.output
+    assert kinds(run, 'after') == {}
+    assert run.rc != 0
+
+
+def test_ignore_errors(controller: Controller, many: t.Any) -> None:
+    run = controller.play(many(4), {'tasks': [{**failing('h2'), 'ignore_errors': True}, AFTER]}, FORKS='2')
+    assert kinds(run, 'job')['h2'] == 'failed', run.output
+    assert kinds(run, 'after') == {f'h{n}': 'ok' for n in range(1, 5)}
+    assert run.rc == 0
+
+
+@pytest.mark.parametrize(('percentage', 'after'), [(30, {'h1': 'ok', 'h3': 'ok', 'h4': 'ok'}), (20, {})])
+def test_max_fail_percentage(controller: Controller, many: t.Any, percentage: int, after: dict[str, str]) -> None:
+    run = controller.play(many(4), {'max_fail_percentage': percentage, 'tasks': [failing('h2'), AFTER]}, FORKS='2')
+    assert kinds(run, 'job')['h2'] == 'failed', run.output
+    assert kinds(run, 'after') == after
+
+
+def test_rescue_and_always(controller: Controller, many: t.Any) -> None:
+    block = {
+        'block': [failing('h2'), AFTER],
+        'rescue': [{'name': 'rescue', **shell('sleep 1'), 'async': LONG, 'poll': 2}],
+        'always': [{'name': 'always', **shell('sleep 1'), 'async': LONG, 'poll': 2}],
+    }
+    run = controller.play(many(3), {'tasks': [block]}, FORKS='2')
+    assert kinds(run, 'rescue') == {'h2': 'ok'}, run.output
+    assert kinds(run, 'after') == {'h1': 'ok', 'h3': 'ok'}
+    assert kinds(run, 'always') == {'h1': 'ok', 'h2': 'ok', 'h3': 'ok'}
+    assert run.rc == 0
+
+
+def test_handlers(controller: Controller, many: t.Any, log: Log) -> None:
+    job = {
+        **shell('sleep 1'),
+        'async': LONG,
+        'poll': 2,
+        'notify': 'handler',
+        'changed_when': 'inventory_hostname != "h2"',
+    }
+    handler = {'name': 'handler', **shell(log.job(0.1)), 'async': LONG, 'poll': 2}
+    run = controller.play(many(3), {'tasks': [job, job], 'handlers': [handler]}, FORKS='2')
+    assert kinds(run, 'handler') == {'h1': 'ok', 'h3': 'ok'}, run.output
+    assert sorted(log.events()) == [('+', 'h1'), ('+', 'h3'), ('-', 'h1'), ('-', 'h3')]
+
+
+def test_the_timeout_keyword_ends_a_wait(controller: Controller, many: t.Any, tmp_path: Path) -> None:
+    job = {'name': 'job', **shell('sleep 60'), 'async': 60, 'poll': 50, 'timeout': 4}
+    began = time.monotonic()
+    run = controller.play(many(2), {'tasks': [job, AFTER]}, FORKS='1')
+    assert kinds(run, 'job') == {'h1': 'failed', 'h2': 'failed'}, run.output
+    assert all(
+        re.search('expected time frame|timed out', event.result['msg'], re.IGNORECASE) for event in run.of('job')
+    )
+    assert time.monotonic() - began < 40  # neither the 60 of the job nor the 50 of the poll
+    for host in ('h1', 'h2'):
+        end_jobs(tmp_path / host)
+
+
+# --- Ends ------------------------------------------------------------------------------------------------------------
+
+
+def end_jobs(directory: Path) -> None:
+    """Stop the jobs that a test has left, as a user who finds them would: by TERM to their supervisors."""
+    for path in directory.glob('async/.jobs/j*/run.json'):
+        supervisor = int(t.cast('re.Match[str]', re.search(r'"supervisor": ?([0-9]+)', path.read_text()))[1])
+        if any(process.pid == supervisor for process in processes()):
+            os.kill(supervisor, signal.SIGTERM)
+
+
+@pytest.mark.parametrize('whole_group', [False, True], ids=['child', 'guardian'])
+def test_a_killed_process_never_hangs_the_play(
+    controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path, whole_group: bool
+) -> None:
+    job = {'name': 'job', **shell(meeting.wait()), 'async': LONG, 'poll': 2}
+    with Playing(tmp_path, controller, many(3), {'tasks': [job, AFTER]}, FORKS='2') as playing:
+        with meeting.closed():
+            pairs = eventually(
+                lambda: len(meeting.came()) == 3 and len(playing.waiting()) == 3 and playing.waiting(),
+                'three tasks wait',
+            )
+            guardian, child = pairs[0]
+            os.kill((guardian if whole_group else child).pid, signal.SIGKILL)
+            if not whole_group:
+                eventually(lambda: guardian.pid not in [p.pid for p in processes()], 'the guardian has told')
+        run = playing.result()
+    how = sorted(kinds(run, 'job').values())
+    if whole_group:  # the child goes on, and brings the result
+        assert how == ['ok', 'ok', 'ok'], run.output
+        return
+    assert how == ['failed', 'ok', 'ok'], run.output
+    (failed,) = [event for event in run.of('job') if event.kind == 'failed']
+    assert 'signal 9' in failed.result['msg']
+    assert re.search(r'j[0-9]{20}\.[0-9]{8}', failed.result['msg'])
+    assert 'async_wait' in failed.result['msg']
+    assert set(kinds(run, 'after')) == {'h1', 'h2', 'h3'} - {failed.host}
+
+
+@pytest.mark.parametrize('how', ['Ctrl-C', 'TERM', 'KILL'])
+def test_an_end_of_the_play_leaves_no_process(
+    controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path, how: str
+) -> None:
+    job = {
+        'name': 'job',
+        **shell(meeting.wait() + f'; touch {tmp_path}/{{{{ inventory_hostname }}}}.done'),
+        'async': LONG,
+        'poll': 30,
+    }
+    with Playing(tmp_path, controller, many(3), {'tasks': [job, AFTER]}, FORKS='2') as playing:
+        with meeting.closed():
+            eventually(lambda: len(playing.waiting()) == 3 and len(meeting.came()) == 3, 'three tasks wait')
+            if how == 'Ctrl-C':
+                playing.interrupt()
+            else:
+                os.kill(playing.main().pid, signal.SIGTERM if how == 'TERM' else signal.SIGKILL)
+            eventually(lambda: not playing.processes(), 'no process of Ansible is left', 20)
+        with pytest.raises(AssertionError, match='did not come to its end'):
+            playing.result()
+    eventually(lambda: len(list(tmp_path.glob('*.done'))) == 3, 'the jobs go on')
+
+
+# --- Many ------------------------------------------------------------------------------------------------------------
+
+
+def requests(python: str) -> int:
+    """How many waits are under way on targets now; *python* is what carries them out there.
+
+    Supervisors go on as the processes that started them, and those took their requests from standard input ("-").
+    """
+    mine = [process.command for process in processes() if process.command[:3] == [python, '-I', '-S']]
+    return sum(1 for command in mine if command[-2] != '-')
+
+
+@pytest.mark.parametrize('hosts', [24, pytest.param(200, marks=pytest.mark.timeout(900))])
+def test_many_hosts_and_few_forks(
+    controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path, hosts: int, record_property: t.Any
+) -> None:
+    job = {'name': 'job', **shell(meeting.wait()), 'async': 600, 'poll': 10}
+    began = time.monotonic()
+    with Playing(tmp_path, controller, many(hosts), {'tasks': [job]}, FORKS='5') as playing:
+        with meeting.closed():
+            eventually(lambda: len(meeting.came()) == hosts and len(playing.waiting()) == hosts, 'all wait', 400)
+            started = time.monotonic() - began
+            most = 0
+            until = time.monotonic() + 6
+            while time.monotonic() < until:
+                most = max(most, requests(sys.executable))
+        opened = time.monotonic()
+        run = playing.result()
+    record_property('seconds', f'{started:.0f} until all wait, {time.monotonic() - opened:.0f} until all are done')
+    assert len(kinds(run, 'job')) == hosts
+    assert set(kinds(run, 'job').values()) == {'ok'}, run.output
+    assert 1 <= most <= 5 * 2  # a look at all processes takes its time: some end, and others begin, while it lasts
+
+
+# --- Nothing else changes --------------------------------------------------------------------------------------------
+
+
+def test_the_screen_is_the_same(controller: Controller, many: t.Any) -> None:
+    loop = {'name': 'loop', **shell('sleep 0.3; echo {{ item }}'), 'async': LONG, 'poll': 2, 'loop': [1, 2]}
+    tasks = [loop, {**failing('h2'), 'ignore_errors': True}, {**failing('h3'), 'name': 'fatal'}, AFTER]
+    seen = [
+        controller.play(many(4), {'tasks': tasks, 'vars': {'background_jobs_give_back_forks': given}}, FORKS='2')
+        for given in (True, False)
+    ]
+    assert without_what_differs(seen[0].output) == without_what_differs(seen[1].output)
+    assert 'PLAY RECAP' in seen[0].output

@@ -1,0 +1,166 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A host that is out of reach is not a job that failed."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import dataclasses
+import os
+import signal
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.background.jobs.tests.integration._controller import HERE, Controller
+from ansible_collections.background.jobs.tests.integration._playing import Playing, eventually, shell
+from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
+from hosts import Fleet, HostsError
+
+CAME, GO = '/tmp/reconnect.came', '/tmp/reconnect.go'
+JOB = shell(f'echo $$ >> {CAME}; until [ -e {GO} ]; do sleep 0.2; done; echo done')
+
+
+@pytest.fixture
+def host(fleet: Fleet, hosts: list[Target]) -> c.Iterator[Target]:
+    """A host that is reached again after the test."""
+    host = hosts[1]
+    host.shell(f'sudo rm -f {CAME} {GO}')
+    yield host
+    if not fleet.status()[host.name]:
+        fleet.boot(host.name)
+    eventually(lambda: reached(host), 'the host answers again', 120)
+
+
+def reached(host: Target) -> bool:
+    try:
+        host.shell('true')
+    except HostsError:
+        return False
+    return True
+
+
+def without_sshd(host: Target, seconds: int) -> None:
+    """Stop sshd and end its sessions; start it again after *seconds*."""
+    script = f'systemctl stop ssh; pkill -KILL sshd; sleep {seconds}; systemctl start ssh'
+    host.shell(f"sudo systemd-run --quiet sh -c '{script}'")
+    eventually(lambda: not reached(host), 'sshd is stopped', 20)
+
+
+@pytest.fixture
+def waits(controller: Controller, host: Target, tmp_path: Path) -> c.Callable[..., Playing]:
+    """A play of one job, as soon as its task waits."""
+
+    def play(poll: int = 2, limit: int = 200, give_back: bool = True, **variables: t.Any) -> Playing:
+        variables['background_jobs_give_back_forks'] = give_back
+        job = {'name': 'job', **JOB, 'async': limit, 'poll': poll, 'register': 'r'}
+        playing = Playing(tmp_path, controller, [host], {'tasks': [job], 'vars': variables})
+        eventually(lambda: clients(playing) and host.shell(f'cat {CAME} 2>/dev/null || true'), 'the job runs')
+        return playing
+
+    return play
+
+
+def clients(playing: Playing) -> list[int]:
+    return [process.pid for process in playing.processes() if process.command[0] == 'ssh']
+
+
+def check_done(playing: Playing, host: Target) -> None:
+    """The job ended well, ran once, and nobody was told that the host was unreachable."""
+    host.shell(f'touch {GO}')
+    run = playing.result()
+    assert [event.kind for event in run.of('job')] == ['ok'], run.output
+    assert run['r']['stdout'] == 'done'
+    assert len(host.shell(f'cat {CAME}').split()) == 1
+    assert host.jobs() == [] or run['r']['ansible_job_id'] not in host.jobs()
+
+
+@pytest.mark.hosts
+@pytest.mark.parametrize('give_back', [True, False], ids=['fork given back', 'fork held'])
+def test_sshd_is_stopped_and_started(waits: t.Any, host: Target, give_back: bool) -> None:
+    with waits(give_back=give_back) as playing:
+        without_sshd(host, 6)
+        eventually(lambda: reached(host), 'sshd is back')
+        check_done(playing, host)
+        assert 'Lost the host while' in playing.result().output
+
+
+@pytest.mark.hosts
+@pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGTERM])
+def test_the_ssh_client_is_killed(waits: t.Any, host: Target, number: int) -> None:
+    with waits(poll=60) as playing:
+        first = eventually(lambda: clients(playing), 'a wait is under way')
+        for pid in first:
+            os.kill(pid, number)
+        eventually(lambda: set(clients(playing)) - set(first), 'the host is asked again')
+        check_done(playing, host)
+
+
+@pytest.mark.hosts
+def test_the_session_is_cut_on_the_target(waits: t.Any, host: Target) -> None:
+    with waits(poll=60) as playing:
+        first = eventually(lambda: clients(playing), 'a wait is under way')
+        host.shell("sudo systemd-run --quiet pkill -KILL -f 'sshd.*deploy'")
+        eventually(lambda: set(clients(playing)) - set(first), 'the host is asked again')
+        check_done(playing, host)
+
+
+@pytest.mark.hosts
+def test_power_cut_and_boot(waits: t.Any, host: Target, fleet: Fleet) -> None:
+    with waits() as playing:
+        fleet.cut(host.name)
+        fleet.boot(host.name)
+        run = playing.result()
+    assert [event.kind for event in run.of('job')] == ['failed'], run.output
+    result = run['r']
+    assert result['job']['state'] == 'lost'
+    assert 'rebooted' in result['msg']
+    assert result['ansible_job_id'] in result['msg']
+
+
+@pytest.mark.hosts
+@pytest.mark.parametrize('give_back', [True, False], ids=['fork given back', 'fork held'])
+def test_a_host_that_stays_away(waits: t.Any, host: Target, give_back: bool) -> None:
+    with waits(limit=15, give_back=give_back, background_jobs_margin=3) as playing:
+        without_sshd(host, 40)
+        run = playing.result()
+    (event,) = run.of('job')
+    assert event.kind == 'unreachable', run.output
+    assert 'last seen at 20' in event.result['msg']
+    assert 'may still run' in event.result['msg']
+    assert "jobs ['j20" in event.result['msg']
+
+
+@pytest.mark.hosts
+def test_a_host_that_was_never_there(controller: Controller, hosts: list[Target]) -> None:
+    target = dataclasses.replace(hosts[0], variables={**hosts[0].variables, 'ansible_port': 9})
+    run = controller.play([target], {'tasks': [{'name': 'job', **JOB, 'async': 10}]}, VERBOSITY='3')
+    (event,) = run.of('job')
+    assert event.kind == 'unreachable'
+    assert 'may' not in event.result['msg']  # nothing has been started
+    assert run.output.count('SSH: EXEC') == 1
+
+
+@pytest.mark.parametrize(('losses', 'kind'), [(0, 'ok'), (1, 'ok'), (2, 'unreachable')])
+def test_a_lost_start_is_asked_again_and_starts_nothing_twice(
+    controller: Controller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, losses: int, kind: str
+) -> None:
+    target = local_target('local', tmp_path, sys.executable)
+    target = dataclasses.replace(target, variables={**target.variables, 'ansible_connection': 'drops'})
+    for number in range(losses):
+        (tmp_path / f'drop-{number}').touch()
+    monkeypatch.setenv('BACKGROUND_JOBS_DROPS', str(tmp_path))
+    job = {'name': 'job', **shell(f'echo x >> {tmp_path}/runs; sleep 1'), 'async': 100, 'poll': 2}
+    run = controller.play([target], {'tasks': [job]}, CONNECTION_PLUGINS=f'{HERE}/connection_plugins')
+    (event,) = run.of('job')
+    assert event.kind == kind, run.output
+    assert not list(tmp_path.glob('drop-*'))
+    eventually((tmp_path / 'runs').exists, 'the job has run')
+    assert (tmp_path / 'runs').read_text() == 'x\n'
+    if losses == 2:
+        (job_id,) = target.jobs()
+        assert job_id in event.result['msg']
+        assert 'may run there' in event.result['msg']

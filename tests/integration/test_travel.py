@@ -1,0 +1,272 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How requests reach the runtime: how many remote operations they take, and who can touch the runtime there."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shutil
+import sys
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.background.jobs.tests.integration._controller import HERE, Controller, Run
+from ansible_collections.background.jobs.tests.integration._playing import (
+    Meeting,
+    Playing,
+    eventually,
+    processes,
+    shell,
+)
+from ansible_collections.background.jobs.tests.integration._targets import CORE, Target, local_target
+from ansible_collections.background.jobs.tests.integration.conftest import ROOT
+from hosts import OPERATOR, PLAIN, Fleet
+
+VERBOSE = {'VERBOSITY': '3', 'CONNECTION_PLUGINS': f'{HERE}/connection_plugins'}
+RUNTIME = '~/.ansible_async/.runtime'
+
+START = {'name': 'start', **shell('id -un'), 'async': 100, 'poll': 0, 'register': 'job'}
+POLLED = {'name': 'polled', **shell('id -un'), 'async': 100, 'poll': 30, 'register': 'polled'}
+STATUS = {'name': 'status', 'background.jobs.async_status': {'jid': '{{ job.ansible_job_id }}'}, 'register': 'status'}
+WAIT = {'name': 'wait', 'background.jobs.async_wait': {'jobs': '{{ job }}'}, 'register': 'waited'}
+WARM_UP = {'name': 'warm-up', **shell('true'), 'async': 100, 'poll': 0}
+CLEANUP = {
+    'name': 'cleanup',
+    'background.jobs.async_status': {'jid': '{{ job.ansible_job_id }}', 'mode': 'cleanup'},
+}
+WAYS = [WARM_UP, START, WAIT, STATUS, CLEANUP, POLLED]
+
+
+def operations(run: Run, task: str) -> int:
+    """How many commands and files Ansible sent to the target for *task*."""
+    parts = re.split(r'^TASK \[(.*?)\] .*$', run.output, flags=re.MULTILINE)
+    text = ''.join(text for name, text in zip(parts[1::2], parts[2::2], strict=True) if name == task)
+    assert text, f'no task {task}:\n{run.output}'
+    return len(re.findall(r'^<[^>]*> (?:SSH: )?(?:EXEC|PUT|FETCH) ', text, flags=re.MULTILINE))
+
+
+def with_variables(target: Target, **variables: t.Any) -> Target:
+    return dataclasses.replace(target, variables={**target.variables, **variables})
+
+
+SUDO = {'ansible_become': True, 'ansible_become_user': 'root'}
+PASSWORD = {'ansible_become_password': '{{ test_password }}'}
+
+
+@pytest.mark.hosts
+@pytest.mark.parametrize('pipelining', ['1', '0'], ids=['pipelining', 'no pipelining'])
+@pytest.mark.parametrize(
+    ('variables', 'user'),
+    [
+        ({}, 'deploy'),
+        (SUDO, 'root'),
+        ({**SUDO, 'ansible_become_user': PLAIN}, PLAIN),
+        ({**SUDO, **PASSWORD, 'ansible_user': OPERATOR}, 'root'),
+        ({'ansible_ssh_use_tty': False}, 'deploy'),
+    ],
+    ids=['no become', 'sudo', 'sudo to a user', 'sudo with a password', 'use_tty off'],
+)
+def test_one_operation_for_a_request(
+    controller: Controller, hosts: list[Target], variables: dict[str, t.Any], user: str, pipelining: str
+) -> None:
+    target = with_variables(hosts[0], **variables)
+    run = controller.play([target], {'tasks': WAYS}, PIPELINING=pipelining, **VERBOSE)
+    assert run['waited']['jobs'][0]['stdout'] == run['polled']['stdout'] == user, run.output
+    assert operations(run, 'start') == 1
+    assert operations(run, 'status') == 1
+    assert operations(run, 'cleanup') == 1
+    assert operations(run, 'polled') == 3  # start, wait, tidy up
+    assert operations(run, 'wait') <= 3  # look, wait, fetch
+
+
+@pytest.mark.hosts
+def test_one_operation_for_a_poll(controller: Controller, hosts: list[Target]) -> None:
+    polled = {'name': 'polled', **shell('sleep 5'), 'async': 100, 'poll': 1}
+    run = controller.play([hosts[0]], {'tasks': [WARM_UP, polled]}, **VERBOSE)
+    # Start, tidy up, and a wait for each second at most: fewer where the machine is slow.
+    assert 4 <= operations(run, 'polled') <= 2 + 6
+
+
+@pytest.mark.hosts
+def test_two_operations_for_the_first_contact(controller: Controller, hosts: list[Target]) -> None:
+    hosts[0].shell(f'rm -rf {RUNTIME}')
+    run = controller.play([hosts[0]], {'tasks': [{**START, 'name': 'first'}, START]}, **VERBOSE)
+    assert (operations(run, 'first'), operations(run, 'start')) == (2, 1), run.output
+
+
+@pytest.mark.hosts
+@pytest.mark.parametrize(
+    ('variables', 'user'),
+    [
+        ({**SUDO, 'ansible_become_method': 'su', **PASSWORD}, 'root'),
+        ({'ansible_ssh_extra_args': '-tt'}, 'deploy'),
+        ({'ansible_ssh_extra_args': '-tt', **SUDO}, 'root'),
+        ({'ansible_ssh_extra_args': '-tt', **SUDO, **PASSWORD, 'ansible_user': OPERATOR}, 'root'),
+    ],
+    ids=['su', 'a forced terminal', 'a forced terminal, sudo', 'a forced terminal, sudo with a password'],
+)
+def test_what_has_no_standard_input_works_by_modules(
+    controller: Controller, hosts: list[Target], variables: dict[str, t.Any], user: str
+) -> None:
+    run = controller.play([with_variables(hosts[0], **variables)], {'tasks': WAYS}, PIPELINING='0', **VERBOSE)
+    assert run['waited']['jobs'][0]['stdout'] == run['polled']['stdout'] == user, run.output
+    assert run['status']['stdout'] == user
+    assert operations(run, 'start') > 1  # so it was by a module, or this test shows nothing
+
+
+def test_a_connection_without_pipelining(controller: Controller, tmp_path: Path) -> None:
+    target = with_variables(local_target('local', tmp_path, sys.executable), ansible_connection='no_pipelining')
+    run = controller.play([target], {'tasks': WAYS}, PIPELINING='1', **VERBOSE)
+    assert run['polled']['rc'] == run['status']['rc'] == run['waited']['jobs'][0]['rc'] == 0, run.output
+    assert operations(run, 'start') > 1
+
+
+@pytest.mark.hosts
+@pytest.mark.skipif(CORE >= (2, 21), reason='ansible-core has no paramiko any more')
+def test_paramiko(controller: Controller, hosts: list[Target], fleet: Fleet) -> None:
+    pytest.importorskip('paramiko')
+    target = with_variables(
+        hosts[0],
+        ansible_connection='paramiko_ssh',
+        ansible_host_key_checking=False,
+        ansible_paramiko_private_key_file=str(fleet.state / 'id_ed25519'),
+    )
+    run = controller.play([target], {'tasks': WAYS}, **VERBOSE)
+    assert run['waited']['jobs'][0]['stdout'] == run['polled']['stdout'] == 'deploy', run.output
+
+
+# --- The runtime on the target ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.hosts
+def test_the_runtime_is_private(controller: Controller, hosts: list[Target]) -> None:
+    host = hosts[0]
+    host.shell(f'rm -rf {RUNTIME}')
+    assert controller.play([host], {'tasks': [START]}).rc == 0
+    modes = host.shell(f'cd {RUNTIME}; find . -not -name "*.pyc" -printf "%m %u %y %f\\n"').splitlines()
+    assert {mode.split()[0] for mode in modes if mode.split()[2] == 'd'} == {'700'}
+    assert {mode.split()[0] for mode in modes if mode.split()[2] == 'f'} == {'600'}
+    assert {mode.split()[1] for mode in modes} == {'deploy'}
+
+
+EVIL = "open('/tmp/evil', 'w').close()"
+
+
+@pytest.mark.hosts
+@pytest.mark.parametrize(
+    'damage',
+    [
+        f'echo "{EVIL}" >> r*/_store.py',
+        f'echo "{EVIL}" > r*/_runtime.py',
+        f'echo "{EVIL}" > r*/base64.py; sed -i "1i from . import base64" r*/_runtime.py',
+        f'echo "{EVIL}" > r*/json.py',
+        'rm r*/_look.py',
+        'truncate -s 100 r*/_look.py',
+    ],
+    ids=['appended', 'replaced', 'planted', 'added', 'removed', 'cut'],
+)
+def test_a_runtime_that_is_not_whole_is_replaced(controller: Controller, hosts: list[Target], damage: str) -> None:
+    host = hosts[0]
+    assert controller.play([host], {'tasks': [START]}).rc == 0
+    host.shell(f"rm -f /tmp/evil; cd {RUNTIME}; sh -c '{damage}'")
+    run = controller.play([host], {'tasks': [{**START, 'name': 'first'}, START]}, **VERBOSE)
+    assert run.rc == 0, run.output
+    assert host.shell('ls /tmp/evil 2>/dev/null || true') == ''
+    assert (operations(run, 'first'), operations(run, 'start')) == (2, 1)
+
+
+@pytest.mark.hosts
+@pytest.mark.parametrize(
+    'damage',
+    ['chmod g+w {}', 'chmod o+w {}', 'chmod g+w {}/r*', 'sudo chown plain {}', 'sudo chown -R plain {}'],
+)
+def test_a_runtime_that_others_can_write_is_not_run(controller: Controller, hosts: list[Target], damage: str) -> None:
+    host = hosts[0]
+    assert controller.play([host], {'tasks': [START]}).rc == 0
+    try:
+        host.shell(f'rm -f /tmp/evil; {damage.format(RUNTIME)}')
+        host.shell(f'sudo sh -c \'echo "{EVIL}" | tee -a ~deploy/.ansible_async/.runtime/r*/_runtime.py\'')
+        run = controller.play([host], {'tasks': [START, WAIT]}, **VERBOSE)
+        assert host.shell('ls /tmp/evil 2>/dev/null || true') == ''
+        assert run.rc == 0, run.output  # by an ordinary module, then
+        assert operations(run, 'start') > 2
+    finally:
+        host.shell(f'sudo rm -rf {RUNTIME} /tmp/evil')
+
+
+@pytest.mark.hosts
+def test_two_versions_side_by_side(tmp_path: Path, controller: Controller, hosts: list[Target], fleet: Fleet) -> None:
+    copy = tmp_path / 'other/ansible_collections/background/jobs'
+    for part in ('plugins', 'meta'):
+        shutil.copytree(ROOT / part, copy / part)
+    shutil.copy(ROOT / 'galaxy.yml', copy)
+    with open(copy / 'plugins/module_utils/_status.py', 'a', encoding='utf-8') as stream:
+        stream.write('# Another version.\n')
+    (tmp_path / 'other controller').mkdir()
+    other = Controller(tmp_path / 'other controller', tmp_path / 'other', fleet.inventory)
+    hosts[0].shell(f'rm -rf {RUNTIME}')
+    meeting = '/tmp/versions'
+    hosts[0].shell(f'rm -rf {meeting}; mkdir {meeting}')
+    came = f'touch {meeting}/$$; until [ $(ls {meeting} | wc -l) -ge 2 ]; do sleep 0.1; done'
+    job = {'name': 'job', **shell(came), 'async': 100, 'poll': 1, 'register': 'r'}
+    with Playing(tmp_path, controller, hosts[:1], {'tasks': [job]}) as playing:
+        run = other.play(hosts[:1], {'tasks': [job]})
+        assert playing.result()['r']['rc'] == run['r']['rc'] == 0
+    assert len(hosts[0].shell(f'ls {RUNTIME}').split()) == 2
+
+
+@pytest.mark.hosts
+@pytest.mark.parametrize('login_shell', ['/bin/dash', '/bin/bash'])
+def test_login_shells(controller: Controller, hosts: list[Target], login_shell: str) -> None:
+    host = hosts[0]
+    host.shell(f'sudo usermod -s {login_shell} {PLAIN}; echo "echo Be welcome, {{}}" | sudo tee ~{PLAIN}/.bashrc')
+    run = controller.play([with_variables(host, ansible_user=PLAIN)], {'tasks': WAYS}, **VERBOSE)
+    assert run['polled']['stdout'] == run['waited']['jobs'][0]['stdout'] == PLAIN, run.output
+    assert operations(run, 'start') == 1
+
+
+# --- Waiting ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('give_back', [True, False])
+def test_the_end_is_noticed_whatever_poll_says(controller: Controller, local: Target, give_back: bool) -> None:
+    job = {**shell('sleep 3'), 'async': 100, 'poll': 60}
+    began = time.monotonic()
+    run = controller.play([local], {'tasks': [job], 'vars': {'background_jobs_give_back_forks': give_back}})
+    assert run.rc == 0, run.output
+    assert 3 <= time.monotonic() - began < 30  # far from 60
+
+
+def test_many_hosts_notice_the_end_whatever_poll_says(controller: Controller, tmp_path: Path) -> None:
+    targets = [local_target(f'h{n}', tmp_path / f'h{n}', sys.executable) for n in range(6)]
+    began = time.monotonic()
+    run = controller.play(targets, {'tasks': [{**shell('sleep 3'), 'async': 100, 'poll': 120}]}, FORKS='1')
+    assert run.rc == 0, run.output
+    assert time.monotonic() - began < 60  # they take turns: by the poll divided among them it would be 120
+
+
+def test_a_wait_costs_no_processor_time(controller: Controller, local: Target, tmp_path: Path) -> None:
+    meeting = Meeting(tmp_path / 'meeting')
+    job = {**shell(meeting.wait()), 'async': 100, 'poll': 60}
+
+    def on_the_target() -> list[t.Any]:
+        mine = [process for process in processes() if process.command[:3] == [sys.executable, '-I', '-S']]
+        return [process for process in mine if process.command[-2] != '-']  # no supervisor
+
+    with Playing(tmp_path, controller, [local], {'tasks': [job]}) as playing:
+        with meeting.closed():
+            pairs = eventually(lambda: meeting.came() and on_the_target() and playing.waiting(), 'the task waits')
+            time.sleep(2)  # until all is at rest
+            watched = [*pairs[0], *on_the_target()]
+            assert len(watched) == 3
+            before = [process.cpu() for process in watched]
+            time.sleep(8)
+            after = [process.cpu() for process in watched]
+        assert playing.result().rc == 0
+    # A busy loop would take seconds; a tick each 0.1 s, tenths.
+    assert max(late - early for early, late in zip(before, after, strict=True)) < 0.1

@@ -1,0 +1,282 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Queues: never more than the slots at once, first come first served, and nobody is stranded."""
+
+import os
+import signal
+import time
+from typing import Any, List
+
+import pytest
+from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
+    Gate,
+    Order,
+    Target,
+    answer,
+    looks,
+    result,
+    start_request,
+    until,
+)
+
+
+def _states(target: Target, *orders: Order) -> List[str]:
+    return [look['job']['state'] for look in target.ask('status', ids=[order.id for order in orders])]
+
+
+def _positions(target: Target, *orders: Order) -> List[Any]:
+    return [look['job'].get('position') for look in target.ask('collect', ids=[order.id for order in orders])]
+
+
+def _blocked(gate: Gate, **changes: Any) -> Order:
+    """A job that ends when its gate is opened."""
+    return Order(': < %s; %s' % (gate, result()), **{'queue': 'q', **changes})
+
+
+def test_first_come_first_served(target: Target) -> None:
+    trace = target.directory / 'trace'
+    orders = [Order('echo %d >> %s; %s' % (number, trace, result()), queue='q') for number in range(12)]
+    target.start(*orders[:6])
+    for order in orders[6:]:
+        target.start(order)
+
+    target.end(*[order.id for order in orders])
+    assert trace.read_text(encoding='ascii').split() == [str(number) for number in range(12)]
+
+
+def test_never_more_than_the_slots(target: Target) -> None:
+    trace = target.directory / 'trace'
+    script = 'echo + >> %s; sleep 0.05; %s; echo - >> %s' % (trace, result(), trace)
+    orders = [
+        Order(script, queue='q', slots=3) for _number in range(12)
+    ]  # the first three begin together, so 3 are seen
+    target.start(*orders)
+
+    assert all(look['job']['state'] == 'succeeded' for look in target.end(*[order.id for order in orders]))
+    now, most = 0, 0
+    for sign in trace.read_text(encoding='ascii').split():
+        now += 1 if sign == '+' else -1
+        most = max(most, now)
+    assert (now, most) == (0, 3)
+
+
+def test_what_waits_says_where_and_uses_no_process(some_target: Target) -> None:
+    gates = [some_target.gate(str(number)) for number in range(3)]
+    orders = [_blocked(gate) for gate in gates]
+    some_target.start(*orders)
+
+    assert _states(some_target, *orders) == ['running', 'queued', 'queued']
+    assert _positions(some_target, *orders) == [None, 1, 2]
+    run = some_target.note(orders[0].id, 'run.json')
+    assert some_target.processes() == {run['supervisor'], run['pid']}
+    assert [some_target.job(order.id)['started'] is None for order in orders] == [False, True, True]
+    gates[0].open()
+    some_target.end(orders[0].id)
+    until(lambda: _states(some_target, orders[1]) == ['running'])
+    assert _positions(some_target, *orders) == [None, None, 1]
+    for gate in gates[1:]:
+        gate.open()
+    some_target.end(*[order.id for order in orders])
+    until(lambda: not some_target.processes())
+
+
+def test_queues_do_not_wait_for_each_other(some_target: Target) -> None:
+    gate = some_target.gate()
+    orders = _blocked(gate, queue='one'), Order(result(), queue='two'), Order(result())
+    some_target.start(*orders)
+
+    some_target.end(orders[1].id, orders[2].id)
+    assert _states(some_target, orders[0]) == ['running']
+    gate.open()
+    some_target.end(orders[0].id)
+
+
+def test_jobs_of_many_requests_share_the_slots(some_target: Target) -> None:
+    """Twenty controllers at the same instant."""
+    lock = some_target.directory / 'lock'
+    orders = [Order(f'mkdir {lock} && rmdir {lock} && {result()}', queue='q') for _number in range(20)]
+
+    starting = [some_target.popen(start_request(order)) for order in orders]
+    for process in starting:
+        looks(answer(process))
+    found = some_target.end(*[order.id for order in orders])
+    assert {look['job']['state'] for look in found} == {'succeeded'}
+
+
+def test_slots_are_added_and_taken_away(some_target: Target) -> None:
+    gates = [some_target.gate(str(number)) for number in range(6)]
+    orders = [_blocked(gate) for gate in gates]
+    some_target.start(*orders[:3])
+    assert _states(some_target, *orders[:3]) == ['running', 'queued', 'queued']
+
+    orders[3]['slots'] = 3
+    some_target.start(orders[3])
+    assert _states(some_target, *orders[:4]) == ['running', 'running', 'running', 'queued']
+
+    orders[4]['slots'] = orders[5]['slots'] = 1
+    some_target.start(*orders[4:])
+    assert _states(some_target, *orders) == ['running'] * 3 + ['queued'] * 3, 'it stops nothing'
+    for gate in gates[:2]:
+        gate.open()
+    some_target.end(orders[0].id, orders[1].id)
+    assert _states(some_target, *orders[2:]) == ['running'] + ['queued'] * 3
+    gates[2].open()
+    some_target.end(orders[2].id)
+    until(lambda: _states(some_target, *orders[3:]) == ['running', 'queued', 'queued'])
+    for gate in gates[3:]:
+        gate.open()
+    some_target.end(*[order.id for order in orders])
+
+
+@pytest.mark.parametrize('ask', ['wait', 'status', 'collect', 'list'])
+def test_every_look_makes_up_for_a_killed_supervisor(some_target: Target, ask: str) -> None:
+    orders = Order('exec sleep 1000', queue='q'), Order(result(), queue='q'), Order(result(), queue='q')
+    some_target.start(*orders)
+    run = some_target.note(orders[0].id, 'run.json')
+    os.kill(run['supervisor'], signal.SIGSTOP)  # it must not see the module's death
+    os.kill(run['pid'], signal.SIGKILL)
+    some_target.kill_supervisor(orders[0].id)
+
+    if ask == 'list':
+        some_target.ask('list', states=None, names=None, queues=None)
+    else:
+        some_target.ask(ask, ids=[orders[1].id], seconds=0)
+    until((some_target.files(orders[2].id) / 'end.json').exists)
+    assert _states(some_target, *orders) == ['lost', 'succeeded', 'succeeded']
+
+
+def test_a_module_whose_supervisor_was_killed_keeps_its_slot(some_target: Target) -> None:
+    """One slot is a lock: whoever runs in it, runs alone."""
+    gate = some_target.gate()
+    first, second = _blocked(gate), Order(result(), queue='q')
+    some_target.start(first, second)
+    module = some_target.note(first.id, 'run.json')['pid']
+
+    some_target.kill_supervisor(first.id)
+    assert _states(some_target, first, second) == ['lost', 'queued']
+    some_target.ask('wait', ids=[second.id], seconds=0)
+    assert _states(some_target, first, second) == ['lost', 'queued']
+    gate.open()
+    until(lambda: module not in some_target.processes())
+    assert some_target.ended(second.id)['state'] == 'succeeded'
+
+
+def test_the_end_of_one_job_does_no_harm_to_the_others(some_target: Target) -> None:
+    """What a job leaves behind on purpose, and a slot that its supervisor has made up for, outlive the next one."""
+    daemon = some_target.directory / 'daemon'
+    gates = [some_target.gate(str(number)) for number in range(4)]
+    leaves = 'setsid sleep 1000 > /dev/null 2>&1 & echo $! > %s' % daemon
+    orders = [
+        Order('%s; : < %s; %s' % (leaves, gates[0], result()), queue='q', slots=2),
+        Order('exec sleep 1000', queue='q', slots=2),
+        Order(': < %s; exec sleep 1000' % gates[2], queue='q', slots=2),
+        _blocked(gates[3], slots=2),
+    ]
+    some_target.start(*orders)
+    run = some_target.note(orders[1].id, 'run.json')
+    os.kill(run['supervisor'], signal.SIGSTOP)
+    os.kill(run['pid'], signal.SIGKILL)
+    some_target.kill_supervisor(orders[1].id)
+    gates[0].open()
+    until((some_target.files(orders[3].id) / 'run.json').exists)
+
+    some_target.ask('cancel', ids=[orders[2].id], grace=0, check=False)
+    assert some_target.ended(orders[2].id)['state'] == 'cancelled'
+    assert int(daemon.read_text(encoding='ascii')) in some_target.processes()
+    gates[3].open()
+    assert some_target.ended(orders[3].id)['state'] == 'succeeded'
+
+
+def test_what_waits_when_the_host_is_shut_down_runs_later(some_target: Target) -> None:
+    orders = Order('exec sleep 1000', queue='q', grace=0), Order(result(), queue='q')
+    some_target.start(*orders)
+
+    os.kill(some_target.note(orders[0].id, 'run.json')['supervisor'], signal.SIGTERM)
+    until(lambda: not some_target.processes())
+    assert (some_target.files(orders[0].id) / 'end.json').exists()
+    assert not (some_target.files(orders[1].id) / 'run.json').exists()
+    first, second = some_target.end(*[order.id for order in orders])
+    assert (first['job']['state'], second['job']['state']) == ('cancelled', 'succeeded')
+    assert 'was the host shut down?' in first['job']['reason']
+
+
+def test_the_request_that_queues_is_killed(some_target: Target) -> None:
+    """At whatever moment: each job runs, or does not exist."""
+    for moment in range(10):
+        orders = [Order(result(), queue='q') for _number in range(10)]
+        starting = some_target.popen(start_request(*orders))
+        time.sleep(moment * 0.004)  # there is no event for a moment in the middle of its work
+        starting.kill()
+        starting.wait()
+        known = [order.id for order in orders if some_target.files(order.id).exists()]
+        if known:
+            assert {look['job']['state'] for look in some_target.end(*known)} <= {'succeeded', 'lost'}
+    orders = [Order(result(), queue='q')]
+    some_target.start(*orders)
+    assert some_target.ended(orders[0].id)['state'] == 'succeeded'
+
+
+def test_an_interpreter_that_is_missing_does_not_stop_the_queue(some_target: Target) -> None:
+    orders = Order('', argv=['/no/such'], queue='q'), Order(result(), queue='q')
+    some_target.start(*orders)
+
+    assert [look['job']['state'] for look in some_target.end(*[order.id for order in orders])] == [
+        'failed',
+        'succeeded',
+    ]
+
+
+def test_a_waiting_job_whose_files_are_removed(some_target: Target) -> None:
+    gate = some_target.gate()
+    orders = _blocked(gate), Order(result(), queue='q'), Order(result(), queue='q')
+    some_target.start(*orders)
+    for path in some_target.files(orders[1].id).iterdir():
+        path.unlink()
+    some_target.files(orders[1].id).rmdir()
+    gate.open()
+
+    assert some_target.ended(orders[2].id)['state'] == 'succeeded'
+
+
+def test_the_limit_does_not_count_while_a_job_waits(some_target: Target) -> None:
+    gate = some_target.gate()
+    orders = _blocked(gate), Order('exec sleep 0.2', queue='q', limit=0.6)
+    some_target.start(*orders)
+    some_target.ask('wait', ids=[orders[1].id], seconds=0.8)  # longer than its limit
+
+    gate.open()
+    job = some_target.ended(orders[1].id)
+    assert job['state'] == 'failed', 'no result, but in time'
+    assert job['elapsed'] < 0.6
+
+
+def test_a_thousand_jobs(some_target: Target) -> None:
+    gate = some_target.gate()
+    orders = [_blocked(gate, slots=2), _blocked(gate, slots=2)]
+    orders += [Order(result(), queue='q', slots=2) for _number in range(998)]
+    begin = time.monotonic()
+    some_target.start(*orders)
+    started = time.monotonic()
+    assert len(some_target.processes()) == 4
+    found = some_target.ask('list', states=['queued'], names=None, queues=['q'])
+    listed = time.monotonic()
+    assert [look['job']['position'] for look in found] == list(range(1, 999))
+    assert {look['id'] for look in found} == {order.id for order in orders[2:]}
+
+    gate.open()
+    gate.open()
+    most = 0
+    ends = [some_target.files(order.id) / 'end.json' for order in orders]
+    while not ends[-1].exists() or not ends[-2].exists():
+        most = max(most, len(some_target.supervisors()))
+        time.sleep(0.05)
+    ran = time.monotonic()
+    found = some_target.end(*[order.id for order in orders])
+    assert {look['job']['state'] for look in found} == {'succeeded'}
+    assert most <= 2
+    print(
+        '1,000 queued jobs: started in %.1f s, listed in %.1f s, run in %.1f s'
+        % (started - begin, listed - started, ran - listed)
+    )

@@ -1,0 +1,134 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Answers that do not come, or not whole, and hosts that say nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import time
+import typing as t
+from types import SimpleNamespace
+
+import pytest
+from ansible.errors import AnsibleConnectionFailure
+from ansible_collections.background.jobs.plugins.plugin_utils import _lifecycle, _remote
+from ansible_collections.background.jobs.plugins.plugin_utils._loader import MARK
+from ansible_collections.background.jobs.plugins.plugin_utils._watchdog import Watchdog
+
+GOOD = f'Be welcome\r\n{MARK}{json.dumps({"response": {"jobs": []}})}\r\n'
+
+
+class Action:
+    """As much of an action as a request by command needs: *outputs* are what its commands print."""
+
+    def __init__(self, *outputs: str) -> None:
+        self._outputs = list(outputs)
+        self.modules = 0
+        self._connection = SimpleNamespace(_shell=SimpleNamespace(), has_pipelining=True, become=None)
+
+    def get_shell_option(self, option: str, default: str) -> str:
+        return default
+
+    def _low_level_execute_command(self, command: str, in_data: bytes | None) -> dict[str, t.Any]:
+        return {'stdout': self._outputs.pop(0)}
+
+    def _execute_module(self, **call: t.Any) -> dict[str, t.Any]:
+        self.modules += 1
+        return {'response': json.dumps({'jobs': []})}
+
+
+@pytest.fixture(autouse=True)
+def _python(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_remote, 'python_of', lambda action, task_vars: ['python3'])
+
+
+def remote(action: Action) -> _remote.Remote:
+    return _remote.Remote(t.cast('t.Any', action), {})
+
+
+@pytest.mark.parametrize('length', [len(MARK) + 12, len(MARK) + 20, len(GOOD.strip()) - 14])
+def test_half_an_answer_is_a_lost_connection(length: int) -> None:
+    action = Action('Be welcome\n' + GOOD.splitlines()[1][:length])
+    with pytest.raises(AnsibleConnectionFailure, match='middle of the answer'):
+        remote(action).ask('wait', ids=[], seconds=0)
+    assert not action.modules
+
+
+def test_no_answer_where_there_were_some_is_a_lost_connection() -> None:
+    action = Action(GOOD, '')
+    asked = remote(action)
+    assert asked.ask('wait', ids=[], seconds=0) == []
+    with pytest.raises(AnsibleConnectionFailure, match='before the answer'):
+        asked.ask('wait', ids=[], seconds=0)
+    assert not action.modules
+
+
+def test_no_answer_at_all_means_to_go_by_modules() -> None:
+    action = Action('sh: python3: not found')
+    asked = remote(action)
+    assert asked.ask('wait', ids=[], seconds=0) == asked.ask('wait', ids=[], seconds=0) == []
+    assert action.modules == 2
+
+
+@pytest.mark.parametrize(
+    ('words', 'sent'),
+    [
+        ('Failed to connect to the host via ssh: ssh: connect to host 192.0.2.1 port 22: Connection refused', False),
+        ('Failed to connect to the host via ssh: ssh: Could not resolve hostname x: Name or service not known', False),
+        ('Failed to connect to the host via ssh: x@192.0.2.1: Permission denied (publickey).', False),
+        ('Failed to connect to the host via ssh: Connection to 192.0.2.1 closed by remote host.', True),
+        ('Failed to connect to the host via ssh: mux_client_request_session: read from master failed', True),
+    ],
+)
+def test_what_may_have_been_started(words: str, sent: bool) -> None:
+    assert _remote.was_sent(AnsibleConnectionFailure(words)) is sent
+
+
+def test_a_request_that_does_not_come_back_is_ended() -> None:
+    began = time.monotonic()
+    with Watchdog(0.5) as watchdog:
+        done = subprocess.run(['sleep', '60'], check=False)
+    assert watchdog.barked
+    assert done.returncode == -15
+    assert time.monotonic() - began < 30
+    assert threading.active_count() == 1
+
+
+def test_a_request_that_ignores_term_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Watchdog(1):
+        done = subprocess.run(['sh', '-c', 'trap "" TERM; while :; do sleep 1; done'], check=False)
+    assert done.returncode == -9
+
+
+def test_a_request_that_comes_back_is_left_alone() -> None:
+    with Watchdog(60) as watchdog:
+        done = subprocess.run(['true'], check=False)
+    assert (watchdog.barked, done.returncode, threading.active_count()) == (False, 0, 1)
+
+
+class Away:
+    """A host that answers no request."""
+
+    def ask(self, op: str, **details: t.Any) -> list[dict[str, t.Any]]:
+        raise AnsibleConnectionFailure('gone')
+
+    def reset(self) -> None:
+        """Nothing to forget."""
+
+
+def look(limit: int | None) -> dict[str, t.Any]:
+    return {'id': 'j1', 'ended': False, 'job': {'state': 'running', 'limit': limit, 'elapsed': 0.0}}
+
+
+@pytest.mark.parametrize(('limit', 'timeout'), [(1, None), (None, 1), (1000, 1), (1, 1000)])
+def test_a_host_that_never_answers_a_wait_is_given_up(limit: int | None, timeout: float | None) -> None:
+    began = time.monotonic()
+    with pytest.raises(AnsibleConnectionFailure) as caught:
+        _lifecycle.wait(t.cast('t.Any', Away()), ['j1'], 1, [look(limit)], timeout=timeout, margin=1)
+    assert 2 <= time.monotonic() - began < 30
+    assert 'last seen at' in str(caught.value)
+    assert "['j1'] may still run there" in str(caught.value)
