@@ -108,7 +108,11 @@ def build(action: ActionBase, task: t.Any, place: tuple[str | int, ...], task_va
         templar=action._templar,
         shared_loader_obj=action._shared_loader_obj,
     )
-    returned = plugin.run(task_vars=task_vars)
+    try:
+        returned = plugin.run(task_vars=task_vars)
+    finally:
+        if catcher.caught is None:
+            plugin.cleanup(force=True)  # its temporary directory on the target, which no job will remove
     caught = catcher.caught
     if caught is None:
         ended = AnsibleActionFail if returned.get('failed') else AnsibleActionSkip if returned.get('skipped') else None

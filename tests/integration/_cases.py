@@ -9,10 +9,11 @@ from __future__ import annotations
 import base64
 import typing as t
 
-from ansible_collections.background.jobs.tests.integration._controller import CORE
 from ansible_collections.background.jobs.tests.integration._parity import Case, Part
+from ansible_collections.background.jobs.tests.integration._targets import CORE
 
 NAUGHTY = 'grüße 日本語 🐘 \'single\' "double" $HOME `tick` \\back %percent {brace}'
+SECRET = 'open sesame'
 # From 2.19 on, ansible-core refuses what is not UTF-8.
 PREFIX = {
     'msg': 'begins with `Task failed` where an exception ends a task, but a job returns a result',
@@ -104,7 +105,7 @@ OUTPUT = [
         {'text': NAUGHTY, 'deep.a.0.b': 1.5, 'nothing': None},
     ),
     Case('a failed result', {'full': {'fail': True}}, {'failed': True, 'msg': 'failed as asked'}),
-    Case('an argument not logged', {'full': {'password': 'sesame'}}, {'leak': 'the password is ********'}),
+    Case('an argument not logged', {'full': {'password': '{{ secret }}'}}, {'leak': 'the password is ********'}),
     Case(
         'a traceback',
         {'raises': {}},
@@ -125,7 +126,7 @@ OUTPUT = [
         'a module killed',
         prints(signal='SIGKILL'),
         {'failed': True},
-        differs={'module_stderr': 'the shell of the connection says so'},
+        differs={'module_stderr': 'the shell of the connection says so', 'msg': 'a job says what killed it'},
     ),
     Case('two results', prints(b'{"changed": true, "a": 1}\n{"changed": false, "b": 2}\n'), {'failed': True}),
 ]
@@ -141,12 +142,19 @@ STYLES = [
     ),
     Case('WANT_JSON in shell', {'json_shell': {'changed': True, 'text': NAUGHTY}}, {'changed': True, 'text': NAUGHTY}),
     Case('JSON inside', {'json_inside': {'number': 5}}, {'given': {'number': 5}}),
+    Case('respawned', {'respawns': {'text': NAUGHTY}}, {'changed': True, 'text': NAUGHTY}),
     Case('binary', {'binary': {'changed': True, 'text': NAUGHTY}}, {'changed': True, 'text': NAUGHTY}),
 ]
 
 KEYWORDS = [
-    Case('no_log', {'command': 'echo sesame'}, {'stdout': 'sesame'}, {'no_log': True}),
-    Case('no_log, failed', {'shell': 'echo sesame; exit 1'}, {'rc': 1}, {'no_log': True}),
+    Case('no_log', {'command': 'echo {{ secret }}'}, {'stdout': SECRET}, {'no_log': True}),
+    Case('no_log, failed', {'shell': 'echo {{ secret }}; exit 1'}, {'rc': 1}, {'no_log': True}),
+    Case(
+        'no_log in a loop',
+        {'shell': 'echo {{ item }}; exit 1'},
+        {'results.0.stdout': SECRET},
+        {'no_log': True, 'loop': ['{{ secret }}']},
+    ),
     Case(
         'environment',
         {'shell': 'printf "%s|" "$A" "$B" "$PATH" "$HOME"'},

@@ -15,28 +15,11 @@ import sys
 import typing as t
 from pathlib import Path
 
-import ansible.release
 import yaml
+from ansible_collections.background.jobs.tests.integration._targets import Target
 
 HERE = Path(__file__).resolve().parent
-CORE = tuple(int(number) for number in ansible.release.__version__.split('.')[:2])
 _HUNG = 280  # seconds; below pytest's own timeout, so that the output so far is shown
-
-
-@dataclasses.dataclass(frozen=True)
-class Target:
-    """A host to run jobs on."""
-
-    name: str
-    variables: dict[str, t.Any]
-    """Its inventory variables, beside those of the fleet it belongs to."""
-    shell: c.Callable[..., str]
-    """A command line -> what it prints there, without Ansible; for a fleet's host also `user`."""
-    async_dir: str = '~/.ansible_async'
-
-    def jobs(self) -> list[str]:
-        """The ids of the jobs that there are files of."""
-        return self.shell(f'ls -A {self.async_dir}/.jobs 2>/dev/null || true').split()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,7 +19,8 @@ import time
 import typing as t
 from pathlib import Path
 
-from ansible_collections.background.jobs.tests.integration._controller import Controller, Run, Target
+from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
+from ansible_collections.background.jobs.tests.integration._targets import Target
 
 RUN = 'background.jobs.async_run'
 

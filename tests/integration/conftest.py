@@ -8,31 +8,25 @@ from __future__ import annotations
 
 import collections.abc as c
 import fcntl
-import functools
 import hashlib
 import os
-import subprocess
 import sys
 import typing as t
 from pathlib import Path
 
 import pytest
-import yaml
-from ansible_collections.background.jobs.tests.integration._controller import CORE, Controller, Run, Target
+from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
+from ansible_collections.background.jobs.tests.integration._targets import (
+    CORE,
+    Target,
+    fleet_targets,
+    local_target,
+    target_pythons,
+)
 from ansible_collections.background.jobs.tests.tools.left_out import left_out
-from ansible_collections.background.jobs.tests.tools.pythons import interpreters
 from hosts import Fleet, HostsError, Shape
 
 ROOT = Path(__file__).resolve().parents[2]
-_SUPPORTED_TARGETS: dict[tuple[int, ...], tuple[tuple[int, ...], tuple[int, ...]]] = {
-    (2, 16): ((3, 6), (3, 12)),
-    (2, 17): ((3, 7), (3, 12)),
-    (2, 18): ((3, 8), (3, 13)),
-    (2, 19): ((3, 8), (3, 13)),
-    (2, 20): ((3, 9), (3, 14)),
-    (2, 21): ((3, 9), (3, 14)),
-    (2, 22): ((3, 9), (3, 15)),
-}
 
 
 @pytest.fixture(scope='session')
@@ -46,20 +40,9 @@ def collections_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope='session')
-def target_pythons() -> dict[str, str]:
-    """Version -> installation prefix of this machine's Pythons that this ansible-core supports on targets."""
-    oldest, newest = _SUPPORTED_TARGETS[CORE]
-    return {
-        '.'.join(map(str, found.version)): found.prefix for found in interpreters() if oldest <= found.version <= newest
-    }
-
-
-@pytest.fixture(scope='session')
-def fleet(target_pythons: dict[str, str]) -> c.Iterator[Fleet]:
+def fleet() -> c.Iterator[Fleet]:
     """Two booted hosts. Each checkout and version of ansible-core has its own, so that runs do not meet."""
-    if os.geteuid() != 0:
-        left_out('everything that runs on test hosts: they need root')
-    owner = hashlib.sha256(f'{ROOT} {CORE}'.encode()).hexdigest()[:8]
+    owner = hashlib.sha256(f'{ROOT} {CORE} {os.geteuid()}'.encode()).hexdigest()[:8]
     state = f'/var/tmp/background-jobs-tests-{owner}'
     fleet = Fleet(state)
     with open(f'{state}.lock', 'wb') as lock:
@@ -67,9 +50,9 @@ def fleet(target_pythons: dict[str, str]) -> c.Iterator[Fleet]:
         try:
             fleet.down()  # of a run that was killed
         except HostsError as error:
-            left_out(f'everything that runs on test hosts: {error}')
+            left_out(f'all that needs test hosts: {error}')
         try:
-            fleet.up(Shape(hosts=2, pythons=target_pythons))
+            fleet.up(Shape(hosts=2, pythons=target_pythons()))
             yield fleet
         finally:
             fleet.down()
@@ -77,35 +60,14 @@ def fleet(target_pythons: dict[str, str]) -> c.Iterator[Fleet]:
 
 @pytest.fixture(scope='session')
 def hosts(fleet: Fleet) -> list[Target]:
-    """The two booted hosts, reached over ssh as an ordinary user who may use sudo."""
-    inventory = yaml.safe_load(fleet.inventory.read_text(encoding='utf-8'))
-    machines = inventory['all']['children']['machines']['hosts']
-    return [Target(name, variables, functools.partial(_shell, fleet, name)) for name, variables in machines.items()]
-
-
-def _shell(fleet: Fleet, name: str, command: str, user: str = 'deploy') -> str:
-    return fleet.ssh(name, command, user=user, check=True).stdout
+    """The two booted hosts."""
+    return fleet_targets(fleet)
 
 
 @pytest.fixture
 def local(tmp_path: Path) -> Target:
-    """This machine as a target, by the local connection, with its job files in a directory of the test."""
+    """This machine, with its job files in a directory of the test."""
     return local_target('local', tmp_path, sys.executable)
-
-
-def local_target(name: str, directory: Path, python: str) -> Target:
-    """This machine as a target that leaves nothing outside *directory*."""
-    variables = {
-        'ansible_connection': 'local',
-        'ansible_python_interpreter': python,
-        'ansible_async_dir': str(directory / 'async'),
-        'ansible_remote_tmp': str(directory / 'remote'),
-    }
-
-    def shell(command: str) -> str:
-        return subprocess.run(['sh', '-c', command], check=True, stdout=subprocess.PIPE, encoding='utf-8').stdout
-
-    return Target(name, variables, shell, str(directory / 'async'))
 
 
 @pytest.fixture

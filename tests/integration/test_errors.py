@@ -10,8 +10,8 @@ import sys
 import typing as t
 
 import pytest
-from ansible_collections.background.jobs.tests.integration._controller import Controller, Run, Target
-from ansible_collections.background.jobs.tests.integration.conftest import local_target
+from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
+from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
 
 RUN = 'background.jobs.async_run'
 GOOD = {'ansible.builtin.command': {'cmd': 'true'}}

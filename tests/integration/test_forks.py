@@ -20,7 +20,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.background.jobs.tests.integration._controller import Controller, Run, Target
+from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
 from ansible_collections.background.jobs.tests.integration._playing import (
     Log,
     Meeting,
@@ -30,7 +30,7 @@ from ansible_collections.background.jobs.tests.integration._playing import (
     shell,
     without_what_differs,
 )
-from ansible_collections.background.jobs.tests.integration.conftest import local_target
+from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
 
 LONG = 100  # seconds, of jobs that end before by themselves
 SHORT = 5  # seconds, of jobs that cannot

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.background.jobs.tests.integration._cases import prints
-from ansible_collections.background.jobs.tests.integration._controller import Controller, Run, Target
+from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
 from ansible_collections.background.jobs.tests.integration._parity import RUN, Case, Table
-from ansible_collections.background.jobs.tests.integration.conftest import local_target
+from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
 
 Play = c.Callable[..., Run]
 STATUS = 'background.jobs.async_status'

@@ -10,9 +10,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from ansible_collections.background.jobs.tests.integration._cases import TABLE
-from ansible_collections.background.jobs.tests.integration._controller import HERE, Controller, Run, Target
+from ansible_collections.background.jobs.tests.integration._cases import SECRET, TABLE
+from ansible_collections.background.jobs.tests.integration._controller import HERE, Controller, Run
 from ansible_collections.background.jobs.tests.integration._parity import Case, Table
+from ansible_collections.background.jobs.tests.integration._targets import Target
 from hosts import Fleet
 
 pytestmark = [pytest.mark.hosts]
@@ -27,7 +28,7 @@ def both(tmp_path_factory: pytest.TempPathFactory, collections_path: Path, fleet
     shutil.copy('/bin/cat', library / 'binary')  # prints the file of its arguments, and JSON it is
     return Controller(directory, collections_path, fleet.inventory).play(
         hosts[:1],
-        *Table(TABLE).plays(vars={'dir': '/tmp/parity'}),
+        *Table(TABLE).plays(vars={'dir': '/tmp/parity', 'secret': SECRET}),
         PIPELINING='1',
         LIBRARY=f'{HERE}/targets/jobs/library:{library}',
     )
@@ -36,3 +37,23 @@ def both(tmp_path_factory: pytest.TempPathFactory, collections_path: Path, fleet
 @pytest.mark.parametrize('case', TABLE, ids=lambda case: case.id)
 def test_a_job_returns_what_the_task_returns(both: Run, case: Case) -> None:
     Table(TABLE).check(case, both, 'host1')
+
+
+@pytest.mark.parametrize('way', ['sync', 'job'])
+def test_the_handler_runs_once(both: Run, way: str) -> None:
+    assert [(event.kind, event.result['stdout']) for event in both.of(f'{way}: handler')] == [('ok', 'handled')]
+
+
+def test_the_executor_does_not_poll(both: Run) -> None:
+    assert not [event for event in both.events if event.kind.startswith('async')]
+
+
+def test_secrets_are_not_shown(both: Run) -> None:
+    assert SECRET not in both.output
+
+
+def test_nothing_is_left(both: Run, hosts: list[Target]) -> None:
+    """But for the job that `timeout` took away from its task: it may still run."""
+    jobs = hosts[0].shell("find /root /home -path '*/.jobs/j*' -prune", user='root').split()
+    assert len(jobs) == 1
+    assert hosts[0].shell('ls -A ~/.ansible/tmp') == ''

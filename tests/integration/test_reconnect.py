@@ -15,9 +15,9 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.background.jobs.tests.integration._controller import HERE, Controller, Target
+from ansible_collections.background.jobs.tests.integration._controller import HERE, Controller
 from ansible_collections.background.jobs.tests.integration._playing import Playing, eventually, shell
-from ansible_collections.background.jobs.tests.integration.conftest import local_target
+from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
 from hosts import Fleet, HostsError
 
 CAME, GO = '/tmp/reconnect.came', '/tmp/reconnect.go'
