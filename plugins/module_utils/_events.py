@@ -18,6 +18,7 @@ import time
 _CLOSE_WRITE, _MOVED_TO, _DELETE_SELF = 0x8, 0x80, 0x400
 _NONBLOCK_CLOEXEC = os.O_NONBLOCK | getattr(os, 'O_CLOEXEC', 0)
 _STAND_IN = 0.5
+_LONGEST = 1000000000  # seconds; the kernel cannot count much further
 
 
 class Watch:
@@ -39,7 +40,7 @@ class Watch:
         if self._fd is None:
             time.sleep(max(0, min(seconds, _STAND_IN)))
             return self._paths
-        if not select.select([self._fd], [], [], max(0, seconds))[0]:
+        if not select.select([self._fd], [], [], max(0, min(seconds, _LONGEST)))[0]:
             return []
         return {self._watched[number] for number in _numbers(os.read(self._fd, 65536)) if number in self._watched}
 

@@ -12,7 +12,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import fcntl
 import os
 
-from ._store import JOB_ID, StoreError, open_lock
+from ._store import JOB_ID, StoreError, open_lock, read_file
 
 _LONGEST = 200
 _PLAIN = frozenset(b'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 +,=@:_-.')
@@ -35,19 +35,22 @@ def find(store, wanted):
     if not isinstance(wanted, dict):
         return store.job(wanted)
     path = path_of(store, wanted['name'])
-    if not os.path.exists(path):
-        return None
-    with Name(path) as name:
-        job_id = name.job_id()
+    job_id = _job_id(read_file(path) or b'')  # without the lock: who replaces a job holds it until that has ended
+    if job_id is None and os.path.exists(path):
+        with Name(path) as name:
+            job_id = name.job_id()
     return None if job_id is None else store.job(job_id)
 
 
 def forget_names(store):
-    """Forget the names whose job is gone."""
+    """Forget the names whose job is gone, but for those that somebody decides about just now."""
     for entry in os.listdir(store.names) if os.path.isdir(store.names) else ():
-        with Name(os.path.join(store.names, entry)) as name:
-            if name.job_id() is None or not os.path.isdir(store.job(name.job_id()).path):
-                name.forget()
+        try:
+            with Name(os.path.join(store.names, entry), fcntl.LOCK_NB) as name:
+                if name.job_id() is None or not os.path.isdir(store.job(name.job_id()).path):
+                    name.forget()
+        except BlockingIOError:
+            pass
 
 
 def path_of(store, name):
@@ -55,17 +58,23 @@ def path_of(store, name):
     return os.path.join(store.names, file_name(name, 'job'))
 
 
-class Name:
-    """One name, by the path of its file, held while in a ``with`` block."""
+def _job_id(written):
+    found = written.decode('ascii', 'replace')
+    return found if JOB_ID.fullmatch(found) else None
 
-    def __init__(self, path):
+
+class Name:
+    """One name, by the path of its file, held while in a ``with`` block; with LOCK_NB, only if nobody else does."""
+
+    def __init__(self, path, flags=0):
         self._path = path
+        self._flags = flags
         self._lock = None
 
     def __enter__(self):
         while self._lock is None:
             self._lock = open_lock(self._path)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | self._flags)
             try:
                 current = os.path.samestat(os.fstat(self._lock), os.stat(self._path))
             except FileNotFoundError:
@@ -80,8 +89,7 @@ class Name:
 
     def job_id(self):
         """The id of the name's last job, or None."""
-        found = os.pread(self._lock, 100, 0).decode('ascii', 'replace')
-        return found if JOB_ID.fullmatch(found) else None
+        return _job_id(os.pread(self._lock, 100, 0))
 
     def forget(self):
         os.unlink(self._path)

@@ -52,6 +52,8 @@ def retire(store, retention):
             store.sweep(name)
         elif _store.JOB_ID.fullmatch(name) and look(store.job(name))['ended']:
             store.job(name).remove()
+    if old:
+        forget_names(store)
 
 
 def _remove_runtime(path):

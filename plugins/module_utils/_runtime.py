@@ -55,9 +55,7 @@ def respond(request):
     except (_store.StoreError, OSError) as error:
         return {'error': '%s' % error}
     except Exception:
-        import traceback  # here, because each supervisor would pay for it in memory
-
-        return {'error': 'the runtime of background.jobs failed:\n%s' % traceback.format_exc()}
+        return {'error': _store.trace()}
     finally:
         os.umask(umask)
 

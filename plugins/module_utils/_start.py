@@ -38,7 +38,7 @@ def start(store, request):
         for path in bases.values():
             _store.remove_file(path)
         batch.go()
-    for queue in {wanted['queue'] for wanted in request['jobs']} - {None}:
+    for queue in {wanted['queue'] for found, wanted in zip(looks, request['jobs']) if not found} - {None}:
         _supervisor.kick(store, queue)
     lines = Lines(store)
     return [found or look(store.job(wanted['id']), lines=lines) for found, wanted in zip(looks, request['jobs'])]
@@ -64,8 +64,10 @@ def _start_one(store, wanted, bases, umask, batch):
             name.give_to(wanted['id'])  # first: on a full disk it is this that fails, and no job must run without it
             _create(store, wanted, bases, umask, batch)
             return None
-    except (_store.StoreError, OSError) as error:  # the other jobs of the request are no worse for it
+    except (_store.StoreError, OSError) as error:
         return dict(missing(store, wanted['id']), error='%s' % error)
+    except Exception:  # whatever is wrong with it, the other jobs of the request are no worse for it
+        return dict(missing(store, wanted.get('id')), error=_store.trace())
 
 
 def _existing(store, name, wanted):
@@ -91,18 +93,21 @@ def _existing(store, name, wanted):
 
 def _create(store, wanted, bases, umask, batch):
     spec = {key: wanted[key] for key in ('id', 'name', 'module', 'limit', 'grace', 'queue', 'no_log')}
+    if not (wanted['limit'] is None or wanted['limit'] > 0) or not wanted['grace'] >= 0 or not wanted['slots'] >= 1:
+        raise _store.StoreError('limit, grace and slots must be numbers above 0, found %r' % (spec,))
     launch = {key: wanted[key] for key in ('argv', 'stdin', 'tmpdir', 'payload')}
     launch.update(environment=dict(os.environ, **wanted['environment']), umask=umask, cwd=_working_directory())
     args = None if wanted['args'] is None else binascii.a2b_base64(wanted['args'])
+    queue = None if wanted['queue'] is None else Queue(store, wanted['queue'])
     job = store.create(dict(spec, **_clock.now()), launch, bases[wanted['payload']['base']], args)
     if job is None:
         return
     try:
         _outcome.write_started(job)
-        if wanted['queue'] is None:
+        if queue is None:
             batch.add(job)
         else:
-            with Queue(store, wanted['queue']) as queue:
+            with queue:
                 queue.add(job.id, wanted['slots'])
     except BaseException:  # no room, no more processes: then there is no such job
         job.remove()

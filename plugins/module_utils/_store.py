@@ -225,6 +225,8 @@ class Store:
         file, linked so that a thousand jobs of one module take its space once; *args*: bytes or None.
         """
         job = self.job(spec['id'])
+        if not _fits('spec.json', spec):
+            raise StoreError('this does not describe a job: %r' % (spec,))
         if os.path.lexists(job.path):
             return None
         hidden = os.path.join(self.jobs, '.new-%s.%d' % (job.id, os.getpid()))
@@ -272,10 +274,7 @@ class Job:
     def read(self, name):
         """The JSON object of *name* in the job directory, or None: not there, or not what we write there."""
         value = read_json(self.file(name))
-        shape = _SHAPES.get(name, {})
-        if value is None or not all(key in value and isinstance(value[key], kind) for key, kind in shape.items()):
-            return None
-        return value
+        return value if value is not None and _fits(name, value) else None
 
     def spec(self):
         """What was asked for, or None where there is no such job.
@@ -342,6 +341,19 @@ class Job:
         finally:
             os.close(fd)
         return False
+
+
+def _fits(name, value):
+    """Whether the object *value* is what we write into the JSON file *name*."""
+    shape = _SHAPES.get(name, {})
+    return all(key in value and isinstance(value[key], kind) for key, kind in shape.items())
+
+
+def trace():
+    """What went wrong in this code, for the person who has to mend it."""
+    import traceback  # here, because each supervisor would pay for it in memory
+
+    return 'the runtime of background.jobs failed:\n%s' % traceback.format_exc()
 
 
 def _link(source, target):

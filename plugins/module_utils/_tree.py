@@ -37,12 +37,13 @@ def stop(main, grace, sleep):
     deadline = time.monotonic() + grace
     while _signal_group(main, 0) and time.monotonic() < deadline:
         sleep(_step(deadline - time.monotonic()))
+    _signal_group(main, signal.SIGKILL)  # once: when it is empty, its number may become somebody else's
     deadline = time.monotonic() + _UNKILLABLE
     while True:
         alive = descendants() if _LINUX else ([main] if _signal_group(main, 0) else [])
         if not alive or time.monotonic() >= deadline:
+            sleep(0)  # the dead are buried, too: how the module died is part of the end
             return alive
-        _signal_group(main, signal.SIGKILL)
         for pid in alive:
             _signal(pid, signal.SIGKILL)
         sleep(_step(1))

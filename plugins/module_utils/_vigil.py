@@ -18,6 +18,7 @@ import time
 STOP = signal.SIGUSR1
 """Tells a supervisor to look for the stop.json of its job. One that has gone on to another job finds none there;
 TERM, which the system sends at shutdown, needs no file."""
+_LONGEST = 1000000000  # seconds; the kernel cannot count much further
 HEARD = (signal.SIGCHLD, signal.SIGTERM, STOP)
 
 
@@ -42,7 +43,7 @@ class Signals:
 
     def sleep(self, seconds):
         """Until a signal comes, a child's death among them, or *seconds* are over (None: no end)."""
-        if select.select([self._reader], [], [], seconds)[0]:
+        if select.select([self._reader], [], [], None if seconds is None else min(seconds, _LONGEST))[0]:
             os.read(self._reader, 4096)
 
 

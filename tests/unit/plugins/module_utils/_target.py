@@ -202,7 +202,10 @@ class Target:
     @staticmethod
     def watches(pid: int) -> bool:
         """Whether a process has asked the kernel to be told of changed files."""
-        return any('inotify wd' in info.read_text(encoding='ascii') for info in Path('/proc/%d/fdinfo' % pid).iterdir())
+        try:
+            return any('inotify wd' in info.read_text(encoding='ascii') for info in Path('/proc/%d/fdinfo' % pid).iterdir())
+        except FileNotFoundError:  # closed between the two looks
+            return False
 
     def clean_up(self) -> None:
         """End whatever a test has left running."""

@@ -1,0 +1,293 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Cancelling, listing, pruning and removing jobs, and what is done with old ones at later starts."""
+
+import os
+import time
+from typing import Any, List, Optional
+
+import pytest
+from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
+    ENDED,
+    HUNG,
+    Look,
+    Order,
+    Said,
+    Target,
+    answer,
+    looks,
+    result,
+    start_request,
+    until,
+)
+
+_DAY = 86400
+
+
+def _cancel(target: Target, *ids: Any, grace: float = 10, check: bool = False) -> List[Look]:
+    return target.ask('cancel', ids=list(ids), grace=grace, check=check)
+
+
+def _list(target: Target, **only: Any) -> List[str]:
+    found = target.ask('list', **{'states': None, 'names': None, 'queues': None, **only})
+    return [look['id'] for look in found]
+
+
+def _prune(target: Target, older_than: float = 0, keep: int = 0, states: Any = ENDED, check: bool = False) -> List[str]:
+    found = target.ask('prune', older_than=older_than, keep=keep, states=states, check=check)
+    return [look['id'] for look in found]
+
+
+def test_cancel(target: Target) -> None:
+    gate = target.gate()
+    job_id = target.run("trap 'echo bye; exit 5' TERM; sleep 1000 & echo > %s; wait" % gate)
+    gate.heard()
+
+    (look,) = _cancel(target, job_id)
+    assert look['asked']
+    (look,) = target.end(job_id)
+    assert look['job']['state'] == 'cancelled'
+    assert look['job']['reason'].startswith('job %s was stopped after ' % job_id)
+    assert look['job']['reason'].endswith('on request of user %s' % look['user'])
+    assert (look['output']['rc'], look['output']['stdout']) == (5, 'bye\n'), 'it could tidy up'
+    assert target.result_file(job_id)['failed'] is True
+
+
+def test_cancel_by_name_and_many_at_once(some_target: Target) -> None:
+    orders = [Order('exec sleep 1000', name='n%d' % number) for number in range(3)]
+    some_target.start(*orders)
+
+    found = _cancel(some_target, {'name': 'n2'}, orders[0].id)
+    assert [(look['id'], look['asked']) for look in found] == [(orders[2].id, True), (orders[0].id, True)]
+    assert {look['job']['state'] for look in some_target.end(orders[0].id, orders[2].id)} == {'cancelled'}
+    assert some_target.job(orders[1].id)['state'] == 'running'
+
+
+def test_cancel_is_idempotent_and_check_mode_touches_nothing(some_target: Target) -> None:
+    job_id = some_target.run('exec sleep 1000')
+
+    assert [look['asked'] for look in _cancel(some_target, job_id, check=True)] == [True]
+    assert not (some_target.files(job_id) / 'stop.json').exists()
+    assert some_target.job(job_id)['state'] == 'running'
+    assert [look['asked'] for look in _cancel(some_target, job_id)] == [True]
+    end = some_target.ended(job_id)
+    for check in (True, False):
+        assert [look['asked'] for look in _cancel(some_target, job_id, check=check)] == [False]
+    assert some_target.job(job_id) == end
+
+
+def test_nothing_is_cancelled_where_one_is_unknown(some_target: Target) -> None:
+    job_id = some_target.run('exec sleep 1000')
+
+    found = _cancel(some_target, job_id, 'j1.1')
+    assert [(look['known'], look['asked']) for look in found] == [(True, False), (False, False)]
+    with pytest.raises(Said, match='not a job id'):
+        _cancel(some_target, job_id, '../j1.1')
+    assert some_target.job(job_id)['state'] == 'running'
+
+
+def test_cancel_takes_a_waiting_job_out_of_its_queue(some_target: Target) -> None:
+    gate = some_target.gate()
+    orders = [Order(': < %s; %s' % (gate, result()), queue='q') for _ in range(3)]
+    some_target.start(*orders)
+
+    _cancel(some_target, orders[1].id)
+    job = some_target.job(orders[1].id)
+    assert (job['state'], job['started']) == ('cancelled', None)
+    assert 'taken out of queue q on request of user' in job['reason']
+    assert some_target.result_file(orders[1].id)['failed'] is True
+    assert not (some_target.files(orders[1].id) / 'launch.json').exists(), 'it holds the arguments'
+    assert some_target.job(orders[2].id)['position'] == 1
+    gate.open()
+    some_target.end(orders[0].id)
+    gate.open()
+    assert some_target.ended(orders[2].id)['state'] == 'succeeded'
+    assert some_target.job(orders[1].id) == job
+
+
+def test_cancel_meets_the_end(some_target: Target) -> None:
+    """Jobs that end just then: cancelled or not, every one has one end, and nobody waits for long."""
+    orders = [Order('sleep 0.0%d; %s' % (number, result())) for number in range(20)]
+    begin = time.monotonic()
+    some_target.start(*orders)
+    _cancel(some_target, *[order.id for order in orders])
+
+    found = some_target.end(*[order.id for order in orders])
+    assert {look['job']['state'] for look in found} <= {'succeeded', 'cancelled', 'failed'}
+    assert time.monotonic() - begin < HUNG
+    assert [some_target.job(order.id) for order in orders] == [look['job'] for look in found]
+
+
+def test_cancel_of_a_job_that_is_stopped_already(some_target: Target) -> None:
+    """Two at once, and one while its limit's grace runs."""
+    gate = some_target.gate()
+    job_id = some_target.run("trap 'echo > %s' TERM; sleep 1000 & wait; sleep 1; sleep 1000" % gate, limit=0.2, grace=2)
+    gate.heard()
+    for process in [some_target.popen({'op': 'cancel', 'ids': [job_id], 'grace': 2, 'check': False}) for _ in range(2)]:
+        assert looks(answer(process))[0]['asked']
+
+    assert some_target.ended(job_id)['state'] == 'timed_out'
+
+
+def test_a_cancelled_jobs_supervisor_is_killed(some_target: Target) -> None:
+    gate = some_target.gate()
+    job_id = some_target.run("trap 'echo > %s' TERM; sleep 1000 & wait; exec sleep 1000" % gate)
+    _cancel(some_target, job_id, grace=1000)
+    gate.heard()
+    some_target.kill_supervisor(job_id)
+
+    assert some_target.job(job_id)['state'] == 'lost'
+    assert [look['asked'] for look in _cancel(some_target, job_id)] == [False]
+
+
+def test_list(target: Target) -> None:
+    orders = [
+        Order(result(), name='one'),
+        Order(result(failed=True, msg='no'), name='two', queue='p'),
+        Order('exec sleep 1000', queue='q', name='three'),
+        Order(result(), queue='q'),
+    ]
+    assert _list(target) == []
+    target.start(*orders)
+    target.end(orders[0].id, orders[1].id)
+    ids = [order.id for order in orders]
+
+    assert _list(target) == ids, 'oldest first'
+    assert _list(target, states=['succeeded', 'failed']) == ids[:2]
+    assert _list(target, states=['queued']) == ids[3:]
+    assert _list(target, names=['three', 'one', 'nobody']) == [ids[0], ids[2]]
+    assert _list(target, queues=['q'], states=['running']) == [ids[2]]
+    assert _list(target, states=[]) == []
+    assert _list(target) == ids, 'looking changed nothing'
+
+
+def test_prune(target: Target) -> None:
+    ended = [target.run(script) for script in (result(), result(failed=True, msg='no'), result(), result())]
+    target.end(*ended)
+    live = target.start(Order('exec sleep 1000', queue='q'), Order(result(), queue='q'))
+    everything = [*ended, *[look['id'] for look in live]]
+    by_end = sorted(ended, key=lambda job_id: str(target.job(job_id)['ended']))
+
+    assert _prune(target, check=True) == by_end
+    assert _prune(target, older_than=_DAY) == []
+    assert sorted(_list(target)) == everything, 'neither has removed anything'
+    assert _prune(target, states=['failed']) == [ended[1]]
+    assert _prune(target, keep=2) == [job_id for job_id in by_end if job_id != ended[1]][:1]
+    assert len(_prune(target)) == 2
+    assert _prune(target) == []
+    assert _list(target) == everything[4:], 'what lives or waits is left alone'
+    assert sorted(path.name for path in target.async_dir.iterdir() if path.name[0] != '.') == everything[4:]
+
+
+def test_prune_where_no_job_ever_ran(some_target: Target) -> None:
+    assert _prune(some_target) == []
+    some_target.start()
+    assert _prune(some_target) == []
+    assert _list(some_target) == []
+
+
+def test_prune_of_a_lost_job(some_target: Target) -> None:
+    job_id = some_target.run('exec sleep 1000')
+    some_target.kill_supervisor(job_id)
+
+    assert _prune(some_target, states=['lost']) == [job_id]
+    assert _list(some_target) == []
+
+
+@pytest.mark.parametrize('state', ['running', 'queued'])
+def test_a_live_job_is_not_removed(some_target: Target, state: str) -> None:
+    gate = some_target.gate()
+    blocked = Order(': < %s; %s' % (gate, result()), queue='q')
+    orders = [blocked] if state == 'running' else [blocked, Order(result(), queue='q')]
+    some_target.start(*orders)
+
+    (look,) = some_target.ask('remove', ids=[orders[-1].id])
+    assert look['error'] == 'job %s is %s: cancel it first' % (orders[-1].id, state)
+    gate.open()
+    assert {look['job']['state'] for look in some_target.end(*[order.id for order in orders])} == {'succeeded'}
+    (look,) = some_target.ask('remove', ids=[orders[-1].id])
+    assert look['error'] is None
+    assert not some_target.look(orders[-1].id)['known']
+    assert not (some_target.async_dir / orders[-1].id).exists()
+    assert not some_target.ask('remove', ids=[orders[-1].id])[0]['known'], 'and again'
+
+
+def _age(target: Target, job_id: str, seconds: float, folder: Optional[str] = None) -> None:
+    then = time.time() - seconds
+    os.utime(str(target.files(job_id) if folder is None else target.async_dir / folder / job_id), (then, then))
+
+
+def test_later_starts_retire_what_ended_long_ago(some_target: Target) -> None:
+    gate = some_target.gate()
+    old, young, live = some_target.run(result()), some_target.run(result()), some_target.run(': < %s' % gate)
+    some_target.end(old, young)
+    for job_id in (old, live):
+        _age(some_target, job_id, 8 * _DAY)
+    jobs = some_target.async_dir / '.jobs'
+    (jobs / '.new-j1.1.4711').mkdir()  # left by a start that was cut off
+    (jobs / '.base-4711-0').touch()
+    (jobs / 'not of ours').mkdir()
+    for name in ('.new-j1.1.4711', '.base-4711-0', 'not of ours'):
+        _age(some_target, name, 8 * _DAY)
+
+    some_target.start(retention=9 * _DAY)
+    assert len(list(jobs.iterdir())) == 6
+    some_target.start(retention=7 * _DAY)
+    assert sorted(path.name for path in jobs.iterdir()) == sorted([young, live, 'not of ours'])
+    assert not (some_target.async_dir / old).exists()
+    gate.open()
+    some_target.end(live)
+
+
+def test_starts_that_retire_the_same_jobs_at_the_same_instant(some_target: Target) -> None:
+    old = [Order(result()) for _ in range(30)]
+    some_target.start(*old)
+    some_target.end(*[order.id for order in old])
+    for order in old:
+        _age(some_target, order.id, 8 * _DAY)
+    orders = [Order(result()) for _ in range(6)]
+
+    for process in [some_target.popen(start_request(order)) for order in orders]:
+        (look,) = looks(answer(process))
+        assert not look['error']
+    some_target.end(*[order.id for order in orders])
+    assert len(_list(some_target)) == 6
+
+
+def test_a_start_is_not_kept_waiting_by_a_year_of_leftovers(some_target: Target) -> None:
+    """It looks at a hundred of them at most, and the next start at the next hundred."""
+    orders = [Order('', argv=['/no/such']) for _ in range(220)]
+    some_target.start(*orders)
+    for order in orders:
+        _age(some_target, order.id, 8 * _DAY)
+
+    for left in (120, 20, 0, 0):
+        some_target.start()
+        assert len(_list(some_target)) == left
+
+
+def test_the_names_of_retired_jobs_do_not_pile_up(some_target: Target) -> None:
+    order = Order(result(), name='deploy')
+    some_target.start(order)
+    some_target.end(order.id)
+    _age(some_target, order.id, 8 * _DAY)
+
+    some_target.start()
+    assert list((some_target.async_dir / '.names').iterdir()) == []
+
+
+def test_a_look_never_finds_the_half_of_a_job(some_target: Target) -> None:
+    """Jobs are made and removed while others look: what they see is whole, and nobody brings one back."""
+    for _ in range(5):
+        orders = [Order('', argv=['/no/such']) for _ in range(20)]
+        processes = [some_target.popen(start_request(*orders))]
+        processes += [some_target.popen({'op': 'list', 'states': None, 'names': None, 'queues': None}) for _ in range(3)]
+        processes += [some_target.popen({'op': 'prune', 'older_than': 0, 'states': ENDED, 'keep': 0, 'check': False})]
+        for process in processes:
+            assert {look['job']['state'] for look in looks(answer(process))} <= {'running', 'failed'}
+    until(lambda: not some_target.processes())
+    _prune(some_target)
+    assert sorted(path.name for path in some_target.async_dir.iterdir()) == ['.jobs', '.names', '.queues']
+    assert list((some_target.async_dir / '.jobs').iterdir()) == []
