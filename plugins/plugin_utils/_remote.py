@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shlex
 import typing as t
 import zlib
@@ -29,6 +30,8 @@ _OPEN = frozenset(('wait', 'status', 'collect', 'cancel', 'list', 'prune', 'remo
 """The operations whose requests hold nothing that other users of the target must not see."""
 _LONGEST_ARGUMENT = 100_000
 """Bytes; the kernel takes 128 KiB in one argument."""
+_TERMINAL = re.compile(r'(?:^|\s)(?:-t+(?=\s|$)|-o\s*["\']?(?i:RequestTTY)[=\s]\s*(?:yes|force))')
+"""In the arguments of ssh."""
 _NO_CONNECTION = (
     'ssh: connect to host ',
     'ssh: Could not resolve hostname ',
@@ -41,6 +44,14 @@ _NO_CONNECTION = (
 def was_sent(error: AnsibleConnectionFailure) -> bool:
     """Whether the request that *error* ended may have reached the target."""
     return not any(words in str(error.message) for words in _NO_CONNECTION)
+
+
+def _forces_terminal(connection: ConnectionBase) -> bool:
+    """Whether ssh is told to make a terminal. Not has_tty: that is true for every connection of ansible-core 2.16."""
+    if getattr(connection, 'transport', None) != 'ssh':
+        return False
+    options = ('ssh_args', 'ssh_common_args', 'ssh_extra_args')
+    return any(_TERMINAL.search(connection.get_option(option) or '') for option in options)
 
 
 class Remote:
@@ -125,6 +136,8 @@ class Remote:
     def _takes_input(self) -> bool:
         """Whether a command can be given data, which both the connection and the become method must allow."""
         connection = self._action._connection
+        if _forces_terminal(connection):
+            return False  # sudo waits for ever on a terminal that is full of data nobody reads
         return bool(connection.has_pipelining and getattr(connection.become, 'pipelining', True))
 
     def _by_module(self, request: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
 import shutil
 import sys
 import time
@@ -15,7 +16,8 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.background.jobs.tests.integration._controller import HERE, Controller, Run
+from ansible.plugins.become import su
+from ansible_collections.background.jobs.tests.integration._controller import CORE, HERE, Controller, Run, Target
 from ansible_collections.background.jobs.tests.integration._playing import (
     Meeting,
     Playing,
@@ -23,8 +25,7 @@ from ansible_collections.background.jobs.tests.integration._playing import (
     processes,
     shell,
 )
-from ansible_collections.background.jobs.tests.integration._targets import CORE, Target, local_target
-from ansible_collections.background.jobs.tests.integration.conftest import ROOT
+from ansible_collections.background.jobs.tests.integration.conftest import ROOT, local_target
 from hosts import OPERATOR, PLAIN, Fleet
 
 VERBOSE = {'VERBOSITY': '3', 'CONNECTION_PLUGINS': f'{HERE}/connection_plugins'}
@@ -116,6 +117,8 @@ def test_what_has_no_standard_input_works_by_modules(
     run = controller.play([with_variables(hosts[0], **variables)], {'tasks': WAYS}, PIPELINING='0', **VERBOSE)
     assert run['waited']['jobs'][0]['stdout'] == run['polled']['stdout'] == user, run.output
     assert run['status']['stdout'] == user
+    if su.BecomeModule.pipelining and variables.get('ansible_become_method') == 'su':
+        return  # ansible-core of this version gives it standard input
     assert operations(run, 'start') > 1  # so it was by a module, or this test shows nothing
 
 
@@ -154,17 +157,17 @@ def test_the_runtime_is_private(controller: Controller, hosts: list[Target]) -> 
     assert {mode.split()[1] for mode in modes} == {'deploy'}
 
 
-EVIL = "open('/tmp/evil', 'w').close()"
+EVIL = 'open("/tmp/evil", "w").close()'
 
 
 @pytest.mark.hosts
 @pytest.mark.parametrize(
     'damage',
     [
-        f'echo "{EVIL}" >> r*/_store.py',
-        f'echo "{EVIL}" > r*/_runtime.py',
-        f'echo "{EVIL}" > r*/base64.py; sed -i "1i from . import base64" r*/_runtime.py',
-        f'echo "{EVIL}" > r*/json.py',
+        f"echo '{EVIL}' | tee -a r*/_store.py",
+        f"echo '{EVIL}' | tee r*/_runtime.py",
+        f"cd r*; echo '{EVIL}' > base64.py; sed -i '1i from . import base64' _runtime.py",
+        f"cd r*; echo '{EVIL}' > json.py",
         'rm r*/_look.py',
         'truncate -s 100 r*/_look.py',
     ],
@@ -173,7 +176,7 @@ EVIL = "open('/tmp/evil', 'w').close()"
 def test_a_runtime_that_is_not_whole_is_replaced(controller: Controller, hosts: list[Target], damage: str) -> None:
     host = hosts[0]
     assert controller.play([host], {'tasks': [START]}).rc == 0
-    host.shell(f"rm -f /tmp/evil; cd {RUNTIME}; sh -c '{damage}'")
+    host.shell(f'rm -f /tmp/evil; cd {RUNTIME}; {damage}')
     run = controller.play([host], {'tasks': [{**START, 'name': 'first'}, START]}, **VERBOSE)
     assert run.rc == 0, run.output
     assert host.shell('ls /tmp/evil 2>/dev/null || true') == ''
@@ -190,11 +193,14 @@ def test_a_runtime_that_others_can_write_is_not_run(controller: Controller, host
     assert controller.play([host], {'tasks': [START]}).rc == 0
     try:
         host.shell(f'rm -f /tmp/evil; {damage.format(RUNTIME)}')
-        host.shell(f'sudo sh -c \'echo "{EVIL}" | tee -a ~deploy/.ansible_async/.runtime/r*/_runtime.py\'')
+        plant = f'echo {shlex.quote(EVIL)} | tee -a ~deploy/.ansible_async/.runtime/r*/_runtime.py'
+        host.shell(f'sudo sh -c {shlex.quote(plant)}')
         run = controller.play([host], {'tasks': [START, WAIT]}, **VERBOSE)
         assert host.shell('ls /tmp/evil 2>/dev/null || true') == ''
-        assert run.rc == 0, run.output  # by an ordinary module, then
-        assert operations(run, 'start') > 2
+        if run.rc:
+            assert '/.ansible_async/.runtime' in run.of('start')[0].result['msg']
+        else:
+            assert operations(run, 'start') > 2  # by an ordinary module
     finally:
         host.shell(f'sudo rm -rf {RUNTIME} /tmp/evil')
 
@@ -263,7 +269,7 @@ def test_a_wait_costs_no_processor_time(controller: Controller, local: Target, t
             pairs = eventually(lambda: meeting.came() and on_the_target() and playing.waiting(), 'the task waits')
             time.sleep(2)  # until all is at rest
             watched = [*pairs[0], *on_the_target()]
-            assert len(watched) == 3
+            assert len(watched) >= 3
             before = [process.cpu() for process in watched]
             time.sleep(8)
             after = [process.cpu() for process in watched]

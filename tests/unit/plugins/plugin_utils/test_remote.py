@@ -88,6 +88,24 @@ def test_what_may_have_been_started(words: str, sent: bool) -> None:
     assert _remote.was_sent(AnsibleConnectionFailure(words)) is sent
 
 
+@pytest.mark.parametrize(
+    ('arguments', 'forced'),
+    [
+        ('-C -o ControlMaster=auto -o ControlPersist=60s', False),
+        ('-T -o RequestTTY=no', False),
+        ('-F /home/me/-tt.conf', False),
+        ('-tt', True),
+        ('-C -t -o ControlMaster=auto', True),
+        ('-o RequestTTY=force', True),
+        ('-orequesttty=yes', True),
+        (None, False),
+    ],
+)
+def test_a_terminal_that_ssh_is_told_to_make(arguments: str | None, forced: bool) -> None:
+    connection = SimpleNamespace(transport='ssh', get_option={'ssh_extra_args': arguments}.get)
+    assert _remote._forces_terminal(t.cast('t.Any', connection)) is forced
+
+
 def test_a_request_that_does_not_come_back_is_ended() -> None:
     began = time.monotonic()
     with Watchdog(0.5) as watchdog:
