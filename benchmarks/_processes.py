@@ -48,7 +48,7 @@ def _sizes(pid: int, name: str) -> dict[str, int]:
 
 def _process(pid: int) -> Process | None:
     try:
-        command, _, fields = _read(pid, "stat").decode(errors="replace").rpartition(")")
+        command, _bracket, fields = _read(pid, "stat").decode(errors="replace").rpartition(")")
         argv = _read(pid, "cmdline").replace(b"\0", b" ").decode(errors="replace").strip()
         return Process(pid, int(fields.split()[1]), command.partition("(")[2], argv)
     except OSError:  # it has ended

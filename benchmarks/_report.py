@@ -108,7 +108,7 @@ def _markdown(records: dict[str, Record]) -> Iterator[str]:
         )
     yield from ("", "## Versions", "")
     seen: list[dict[str, str]] = []
-    for _, record in measured:
+    for _row, record in measured:
         if record["versions"] not in seen:
             seen.append(record["versions"])
             yield from (f"- {name}: {version}" for name, version in record["versions"].items())

@@ -132,7 +132,7 @@ def _hosts(stage: Stage, engine: Engine, size: Size, slow: bool) -> Samples:
         engine, ["start", "pause", "wait"], variables, slow=slow, hosts=size.hosts, forks=forks, watch=watch
     )
     waiting = forks if engine is CORE else size.hosts
-    most = max(count for count, _ in looks)
+    most = max(count for count, _moment in looks)
     memory = statistics.median(size for count, size in looks if count == most) / waiting
     return {"hosts": run.seconds[-1:], "hosts_whole": [run.whole], "controller": [memory / MB]}
 

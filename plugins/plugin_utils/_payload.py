@@ -96,7 +96,7 @@ def build(action: ActionBase, task: t.Any, place: tuple[str | int, ...], task_va
     """
     name, args = parse(action, task, place)
     plugin_class = _plugin_class(name, action._task.collections)
-    if plugin_class is type(action):
+    if isinstance(action, plugin_class):
         raise AnsibleActionFail(f"'{name}' cannot run in the background: it starts jobs itself.")
     catcher = _Catcher()
     plugin = catcher.plugin(

@@ -59,7 +59,7 @@ def told(tmp_path_factory: pytest.TempPathFactory, collections_path: t.Any) -> t
     """One run of all bad tasks, and a good one at the end, which shows that jobs would leave traces."""
     directory = tmp_path_factory.mktemp('errors')
     target = local_target('local', directory, sys.executable)
-    tasks = [{'name': name, **task} for name, (task, _) in BAD_TASKS.items()]
+    tasks = [{'name': name, **task} for name, (task, _words) in BAD_TASKS.items()]
     good = {'name': 'good', RUN: {'task': GOOD}, 'poll': 0, 'register': 'good'}
     run = Controller(directory, collections_path).play([target], {'tasks': [*tasks, good], 'ignore_errors': True})
     return target, run

@@ -203,7 +203,9 @@ class Target:
     def watches(pid: int) -> bool:
         """Whether a process has asked the kernel to be told of changed files."""
         try:
-            return any('inotify wd' in info.read_text(encoding='ascii') for info in Path('/proc/%d/fdinfo' % pid).iterdir())
+            return any(
+                'inotify wd' in info.read_text(encoding='ascii') for info in Path('/proc/%d/fdinfo' % pid).iterdir()
+            )
         except FileNotFoundError:  # closed between the two looks
             return False
 

@@ -90,7 +90,7 @@ def test_nothing_is_cancelled_where_one_is_unknown(some_target: Target) -> None:
 
 def test_cancel_takes_a_waiting_job_out_of_its_queue(some_target: Target) -> None:
     gate = some_target.gate()
-    orders = [Order(': < %s; %s' % (gate, result()), queue='q') for _ in range(3)]
+    orders = [Order(': < %s; %s' % (gate, result()), queue='q') for _number in range(3)]
     some_target.start(*orders)
 
     _cancel(some_target, orders[1].id)
@@ -125,7 +125,9 @@ def test_cancel_of_a_job_that_is_stopped_already(some_target: Target) -> None:
     gate = some_target.gate()
     job_id = some_target.run("trap 'echo > %s' TERM; sleep 1000 & wait; sleep 1; sleep 1000" % gate, limit=0.2, grace=2)
     gate.heard()
-    for process in [some_target.popen({'op': 'cancel', 'ids': [job_id], 'grace': 2, 'check': False}) for _ in range(2)]:
+    for process in [
+        some_target.popen({'op': 'cancel', 'ids': [job_id], 'grace': 2, 'check': False}) for _number in range(2)
+    ]:
         assert looks(answer(process))[0]['asked']
 
     assert some_target.ended(job_id)['state'] == 'timed_out'
@@ -242,12 +244,12 @@ def test_later_starts_retire_what_ended_long_ago(some_target: Target) -> None:
 
 
 def test_starts_that_retire_the_same_jobs_at_the_same_instant(some_target: Target) -> None:
-    old = [Order(result()) for _ in range(30)]
+    old = [Order(result()) for _number in range(30)]
     some_target.start(*old)
     some_target.end(*[order.id for order in old])
     for order in old:
         _age(some_target, order.id, 8 * _DAY)
-    orders = [Order(result()) for _ in range(6)]
+    orders = [Order(result()) for _number in range(6)]
 
     for process in [some_target.popen(start_request(order)) for order in orders]:
         (look,) = looks(answer(process))
@@ -258,7 +260,7 @@ def test_starts_that_retire_the_same_jobs_at_the_same_instant(some_target: Targe
 
 def test_a_start_is_not_kept_waiting_by_a_year_of_leftovers(some_target: Target) -> None:
     """It looks at a hundred of them at most, and the next start at the next hundred."""
-    orders = [Order('', argv=['/no/such']) for _ in range(220)]
+    orders = [Order('', argv=['/no/such']) for _number in range(220)]
     some_target.start(*orders)
     for order in orders:
         _age(some_target, order.id, 8 * _DAY)
@@ -280,10 +282,12 @@ def test_the_names_of_retired_jobs_do_not_pile_up(some_target: Target) -> None:
 
 def test_a_look_never_finds_the_half_of_a_job(some_target: Target) -> None:
     """Jobs are made and removed while others look: what they see is whole, and nobody brings one back."""
-    for _ in range(5):
-        orders = [Order('', argv=['/no/such']) for _ in range(20)]
+    for _number in range(5):
+        orders = [Order('', argv=['/no/such']) for _number in range(20)]
         processes = [some_target.popen(start_request(*orders))]
-        processes += [some_target.popen({'op': 'list', 'states': None, 'names': None, 'queues': None}) for _ in range(3)]
+        processes += [
+            some_target.popen({'op': 'list', 'states': None, 'names': None, 'queues': None}) for _number in range(3)
+        ]
         processes += [some_target.popen({'op': 'prune', 'older_than': 0, 'states': ENDED, 'keep': 0, 'check': False})]
         for process in processes:
             assert {look['job']['state'] for look in looks(answer(process))} <= {'running', 'failed'}

@@ -7,7 +7,7 @@
 import os
 import signal
 import time
-from typing import Any, Dict, List
+from typing import Any
 
 import pytest
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
@@ -128,7 +128,7 @@ def test_a_look_by_name_does_not_wait_for_a_replacement(some_target: Target) -> 
 
 def test_many_controllers_at_the_same_instant_get_one_job(some_target: Target) -> None:
     gate = some_target.gate()
-    orders = [_waits(gate) for _ in range(12)]
+    orders = [_waits(gate) for _number in range(12)]
 
     starting = [some_target.popen(start_request(order)) for order in orders]
     found = [looks(answer(process))[0] for process in starting]
@@ -140,7 +140,7 @@ def test_many_controllers_at_the_same_instant_get_one_job(some_target: Target) -
 
 
 def test_many_controllers_that_replace_leave_one_job(some_target: Target) -> None:
-    orders = [Order('exec sleep 1000', name='deploy', on_existing='replace', grace=0) for _ in range(6)]
+    orders = [Order('exec sleep 1000', name='deploy', on_existing='replace', grace=0) for _number in range(6)]
 
     for process in [some_target.popen(start_request(order)) for order in orders]:
         assert not looks(answer(process))[0]['error']
@@ -167,9 +167,9 @@ def test_a_start_whose_answer_was_lost_can_be_asked_again(target: Target, name: 
 
 def test_the_same_start_twice_at_the_same_instant(some_target: Target) -> None:
     trace = some_target.directory / 'trace'
-    orders = [Order('echo began >> %s; %s' % (trace, result())) for _ in range(5)]
+    orders = [Order('echo began >> %s; %s' % (trace, result())) for _number in range(5)]
 
-    for process in [some_target.popen(start_request(*orders)) for _ in range(4)]:
+    for process in [some_target.popen(start_request(*orders)) for _number in range(4)]:
         assert [look['id'] for look in looks(answer(process))] == [order.id for order in orders]
     assert {look['job']['state'] for look in some_target.end(*[order.id for order in orders])} == {'succeeded'}
     assert trace.read_text(encoding='ascii').split() == ['began'] * 5
@@ -220,7 +220,7 @@ def test_what_cannot_be_a_name(some_target: Target, what: str, name: Any) -> Non
 
 
 def test_a_name_that_is_not_known(some_target: Target) -> None:
-    for _ in range(2):
+    for _number in range(2):
         look = _named(some_target, 'nobody')
         assert (look['known'], look['job'], look['id']) == (False, None, {'name': 'nobody'})
         some_target.start()
@@ -244,7 +244,7 @@ def test_a_name_is_freed_by_a_prune_while_it_is_started(some_target: Target) -> 
     _start(some_target, order)
     some_target.end(order.id)
     requests = []  # type: List[Dict[str, Any]]
-    for _ in range(8):
+    for _number in range(8):
         requests.append({'op': 'prune', 'older_than': 0, 'states': ENDED, 'keep': 0, 'check': False})
         requests.append(start_request(Order('exec sleep 1000', name='deploy')))
     started = set()
