@@ -4,6 +4,7 @@
 
 """The disk that jobs are kept on is full: at the start, while a job runs, and when it has a result to write."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -43,8 +44,7 @@ def _fill(target: Target, left: int = 0) -> None:
     filler = target.async_dir / 'filler'
     with open(str(filler), 'wb', buffering=0) as stream:
         with pytest.raises(OSError, match=_FULL):
-            while True:
-                stream.write(b'x' * _PAGE)
+            stream.writelines(itertools.repeat(b'x' * _PAGE))
         stream.truncate(stream.tell() // _PAGE * _PAGE - left)
     assert os.statvfs(str(target.async_dir)).f_bavail * _PAGE == left
 
@@ -61,7 +61,8 @@ def test_at_the_start(disk: Target) -> None:
         try:
             (look,) = disk.start(order)
         except Said as error:
-            assert _FULL in str(error)
+            said = str(error)
+            assert _FULL in said
         else:
             if not look['error']:  # it was enough
                 assert disk.ended(order.id)['state'] in ('succeeded', 'failed')
@@ -203,7 +204,7 @@ def test_the_home_cannot_be_written_to(some_target: Target) -> None:
         ):
             some_target.run(result())
         some_target.async_dir = Path('/proc/1/async')
-        with pytest.raises(Said, match='cannot make the job directory.*ansible_async_dir'):
+        with pytest.raises(Said, match=r'cannot make the job directory.*ansible_async_dir'):
             some_target.run(result())
     finally:
         subprocess.run(['umount', str(home)], check=True)
