@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from ansible.plugins.become import su
-from ansible_collections.background.jobs.tests.integration._controller import CORE, HERE, Controller, Run, Target
+from ansible_collections.background.jobs.tests.integration._controller import HERE, Controller, Run
 from ansible_collections.background.jobs.tests.integration._playing import (
     Meeting,
     Playing,
@@ -25,7 +25,8 @@ from ansible_collections.background.jobs.tests.integration._playing import (
     processes,
     shell,
 )
-from ansible_collections.background.jobs.tests.integration.conftest import ROOT, local_target
+from ansible_collections.background.jobs.tests.integration._targets import CORE, Target, local_target
+from ansible_collections.background.jobs.tests.integration.conftest import ROOT
 from hosts import OPERATOR, PLAIN, Fleet
 
 VERBOSE = {'VERBOSITY': '3', 'CONNECTION_PLUGINS': f'{HERE}/connection_plugins'}
