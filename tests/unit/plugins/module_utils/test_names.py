@@ -7,7 +7,7 @@
 import os
 import signal
 import time
-from typing import Any
+from typing import Any, Dict, List
 
 import pytest
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
@@ -243,7 +243,7 @@ def test_a_name_is_freed_by_a_prune_while_it_is_started(some_target: Target) -> 
     order = Order(result(), name='deploy')
     _start(some_target, order)
     some_target.end(order.id)
-    requests = []  # type: List[Dict[str, Any]]
+    requests: List[Dict[str, Any]] = []
     for _number in range(8):
         requests.append({'op': 'prune', 'older_than': 0, 'states': ENDED, 'keep': 0, 'check': False})
         requests.append(start_request(Order('exec sleep 1000', name='deploy')))
