@@ -19,6 +19,8 @@ import yaml
 from ansible_collections.background.jobs.tests.integration._targets import Target
 
 HERE = Path(__file__).resolve().parent
+LIBRARY = f'{HERE}/targets/jobs/library:{HERE}/targets/jobs/shell_library'
+"""Modules of every style; ansible-test wants those that are no Python in a folder of another name."""
 _HUNG = 280  # seconds; below pytest's own timeout, so that the output so far is shown
 
 
@@ -122,7 +124,7 @@ class Controller:
             'COLLECTIONS_PATH': self._collections,
             'HOME': self._directory / 'home',
             'CONFIG': self._configuration,
-            'LIBRARY': HERE / 'targets/jobs/library',
+            'LIBRARY': LIBRARY,
             'CALLBACK_PLUGINS': HERE / 'callback_plugins',
             'CALLBACKS_ENABLED': 'recorder',
             'LOAD_CALLBACK_PLUGINS': '1',

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.background.jobs.tests.integration._cases import SECRET, TABLE
-from ansible_collections.background.jobs.tests.integration._controller import HERE, Controller, Run
+from ansible_collections.background.jobs.tests.integration._controller import LIBRARY, Controller, Run
 from ansible_collections.background.jobs.tests.integration._parity import Case, Table
 from ansible_collections.background.jobs.tests.integration._targets import Target
 from hosts import Fleet
@@ -30,7 +30,7 @@ def both(tmp_path_factory: pytest.TempPathFactory, collections_path: Path, fleet
         hosts[:1],
         *Table(TABLE).plays(vars={'dir': '/tmp/parity', 'secret': SECRET}),
         PIPELINING='1',
-        LIBRARY=f'{HERE}/targets/jobs/library:{library}',
+        LIBRARY=f'{LIBRARY}:{library}',
     )
 
 
