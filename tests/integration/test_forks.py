@@ -356,13 +356,14 @@ def test_an_end_of_the_play_leaves_no_process(
 # --- Many ------------------------------------------------------------------------------------------------------------
 
 
-def requests(python: str) -> int:
+def requests(playing: Playing, python: str) -> int:
     """How many waits are under way on targets now; *python* is what carries them out there.
 
-    Supervisors go on as the processes that started them, and those took their requests from standard input ("-").
+    Those are in the sessions of the tasks that wait; supervisors, which look the same, have sessions of their own.
     """
-    mine = [process.command for process in processes() if process.command[:3] == [python, '-I', '-S']]
-    return sum(1 for command in mine if command[-2] != '-')
+    sessions = {guardian.pid for guardian, _child in playing.waiting()}
+    mine = [process for process in processes() if process.command[:3] == [python, '-I', '-S']]
+    return sum(1 for process in mine if process.session in sessions)
 
 
 @pytest.mark.parametrize('hosts', [24, pytest.param(200, marks=pytest.mark.timeout(900))])
@@ -378,7 +379,7 @@ def test_many_hosts_and_few_forks(
             most = 0
             until = time.monotonic() + 6
             while time.monotonic() < until:
-                most = max(most, requests(sys.executable))
+                most = max(most, requests(playing, sys.executable))
         opened = time.monotonic()
         run = playing.result()
     record_property('seconds', f'{started:.0f} until all wait, {time.monotonic() - opened:.0f} until all are done')
