@@ -27,7 +27,7 @@ TARGETS := 3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13
 COLLECTION := collections/ansible_collections/background/jobs
 LINTS := ruff vermin mypy ansible-lint docs changelog reuse
 
-.PHONY: demo test bench checks pythons lint $(LINTS) sanity unit hosts integration venvs format build clean
+.PHONY: demo test bench checks pythons lint $(LINTS) sanity unit hosts integration waits venvs format build clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -126,8 +126,17 @@ hosts: .venv/core-$(CORE)/.made
 
 integration: $(CORES:%=integration-%)
 
+# Travel, forks and lost connections: half an hour each, and not part of `test` before they were seen to pass as a whole
+# on a machine that does nothing else.
+WAITS := $(addprefix tests/integration/,test_forks.py test_reconnect.py test_travel.py)
+
 integration-%: .venv/core-%/.made $(COLLECTION)
-	$(call in_venv,core-$*) python -m pytest tests/integration
+	$(call in_venv,core-$*) python -m pytest tests/integration $(addprefix --ignore ,$(WAITS))
+
+waits: $(CORES:%=waits-%)
+
+waits-%: .venv/core-%/.made $(COLLECTION)
+	$(call in_venv,core-$*) python -m pytest $(WAITS)
 
 # --- Benchmark ------------------------------------------------------------------------------------------------------
 
