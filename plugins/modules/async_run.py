@@ -87,12 +87,14 @@ options:
     type: float
     default: 10
 notes:
-  - Three variables of the host or play set what is not a matter of one task.
+  - Variables of the host or play set what is not a matter of one task.
   - C(background_jobs_retention) is how long the files of ended jobs are kept, V(7d) by default. They go at later starts.
   - C(background_jobs_give_back_forks) says whether a task that waits gives its fork back, so that more hosts than
     C(forks) can have jobs under way, V(true) by default. Tasks with C(throttle), and plays with the strategy
     C(host_pinned), keep it in any case.
   - C(background_jobs_max_waiting) is how many tasks may wait like this at once, V(200) by default.
+  - C(background_jobs_margin) is for how many seconds beyond the limits of its jobs a host that cannot be reached is asked
+    again, V(60) by default.
 seealso:
   - module: background.jobs.async_status
   - ref: playbooks_async
