@@ -83,7 +83,7 @@ class Target:
         self.directory = directory
         self.async_dir = directory / 'async'
         self.environment = {**os.environ, _MARK: str(directory)}
-        self.prefix = []  # type: List[str]
+        self.prefix: List[str] = []
         """A command that the interpreter is run by."""
 
     def gate(self, name: str = 'gate') -> Gate:
@@ -199,7 +199,9 @@ class Target:
     def watches(pid: int) -> bool:
         """Whether a process has asked the kernel to be told of changed files."""
         try:
-            return any('inotify wd' in info.read_text(encoding='ascii') for info in Path('/proc/%d/fdinfo' % pid).iterdir())
+            return any(
+                'inotify wd' in info.read_text(encoding='ascii') for info in Path('/proc/%d/fdinfo' % pid).iterdir()
+            )
         except FileNotFoundError:  # closed between the two looks
             return False
 

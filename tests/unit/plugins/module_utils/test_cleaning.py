@@ -283,7 +283,9 @@ def test_a_look_never_finds_the_half_of_a_job(some_target: Target) -> None:
     for _ in range(5):
         orders = [Order('', argv=['/no/such']) for _ in range(20)]
         processes = [some_target.popen(start_request(*orders))]
-        processes += [some_target.popen({'op': 'list', 'states': None, 'names': None, 'queues': None}) for _ in range(3)]
+        processes += [
+            some_target.popen({'op': 'list', 'states': None, 'names': None, 'queues': None}) for _ in range(3)
+        ]
         processes += [some_target.popen({'op': 'prune', 'older_than': 0, 'states': ENDED, 'keep': 0, 'check': False})]
         for process in processes:
             assert {look['job']['state'] for look in looks(answer(process))} <= {'running', 'failed'}

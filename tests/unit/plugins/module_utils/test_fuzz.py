@@ -20,7 +20,7 @@ from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target
     result,
     start_request,
 )
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 _FUZZ = settings(
@@ -29,6 +29,9 @@ _FUZZ = settings(
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+
+_ALL = {'op': 'list', 'states': None, 'names': None, 'queues': None}
+_PRUNE = {'op': 'prune', 'older_than': 0, 'states': list(ENDED), 'keep': 0, 'check': False}
 
 _numbers = st.one_of(
     st.integers(),
@@ -95,8 +98,8 @@ class _World:
 
 
 @pytest.fixture
-def world(some_target: Target) -> Iterator[_World]:
-    world = _World(some_target)
+def world(newest_target: Target) -> Iterator[_World]:
+    world = _World(newest_target)
     yield world
     world.close()
 
@@ -151,7 +154,18 @@ _CONTENTS = st.one_of(
     _junk.map(lambda value: json.dumps(value).encode()),
     st.sampled_from([b'', b'{', b'{}', b'[]', b'null', b'"text"', b'{"a":' * 50000, b'\xff\xfe', b'\0' * 5000]),
 )
-_FILES = ['spec.json', 'run.json', 'end.json', 'stop.json', 'launch.json', 'stdout', 'stderr', 'lock', 'base', 'collected']
+_FILES = [
+    'spec.json',
+    'run.json',
+    'end.json',
+    'stop.json',
+    'launch.json',
+    'stdout',
+    'stderr',
+    'lock',
+    'base',
+    'collected',
+]
 
 
 _DAMAGES = st.tuples(
@@ -194,28 +208,36 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def _one_value(name: str, key: str, value: Any) -> Any:
-    """An example with one value of one file."""
-    return example(has_ended=name == 'end.json', damages={name: ('one value', b'', value, key, '.')})
-
-
 @_FUZZ
 @given(has_ended=st.booleans(), damages=st.dictionaries(st.sampled_from(_FILES), _DAMAGES, min_size=1, max_size=3))
-@_one_value('spec.json', 'queue', '..')
-@_one_value('spec.json', 'queue', 'no such queue')
-@_one_value('spec.json', 'name', '')
-@_one_value('spec.json', 'boot', '')
-@_one_value('run.json', 'monotonic', 10**400)
-@_one_value('run.json', 'monotonic', float('nan'))
-@_one_value('run.json', 'pid', 1)
-@_one_value('run.json', 'pid', -1)
-@_one_value('run.json', 'supervisor', 2**40)
-@_one_value('end.json', 'ended', 'yesterday')
-@_one_value('end.json', 'ended', '9999999-01-01T00:00:00.0Z')
-@_one_value('end.json', 'state', 'running')
-@_one_value('end.json', 'rc', 10**400)
 def test_job_files_are_damaged(world: _World, has_ended: bool, damages: Dict[str, Any]) -> None:
     """Every look at the damaged job is answered, and so are those at all others, which are not harmed."""
+    _look_at_damaged(world, has_ended, damages)
+
+
+_NONSENSE = [
+    ('spec.json', 'queue', '..'),
+    ('spec.json', 'queue', 'no such queue'),
+    ('spec.json', 'name', ''),
+    ('spec.json', 'boot', ''),
+    ('run.json', 'monotonic', 10**400),
+    ('run.json', 'monotonic', float('nan')),
+    ('run.json', 'pid', 1),
+    ('run.json', 'pid', -1),
+    ('run.json', 'supervisor', 2**40),
+    ('end.json', 'ended', 'yesterday'),
+    ('end.json', 'ended', '9999999-01-01T00:00:00.0Z'),
+    ('end.json', 'state', 'running'),
+    ('end.json', 'rc', 10**400),
+]
+
+
+def test_one_value_makes_no_sense(world: _World) -> None:
+    for name, key, value in _NONSENSE:
+        _look_at_damaged(world, name == 'end.json', {name: ('one value', b'', value, key, '.')})
+
+
+def _look_at_damaged(world: _World, has_ended: bool, damages: Dict[str, Any]) -> None:
     root = str(world.target.async_dir)
     damaged = world.target.files('j9.9')
     shutil.copytree(str(world.target.files(world.ended)), str(damaged))
@@ -228,9 +250,9 @@ def test_job_files_are_damaged(world: _World, has_ended: bool, damages: Dict[str
             if 'ids' in request:
                 response = world.respond({'async_dir': root, **request, 'ids': ['j9.9']})
                 assert 'jobs' in response, response
-        response = world.respond({'async_dir': root, 'op': 'list', 'states': None, 'names': None, 'queues': None})
+        response = world.respond({'async_dir': root, **_ALL})
         assert {look['id'] for look in response['jobs']} >= {world.ended}
-        assert 'jobs' in world.respond({'async_dir': root, 'op': 'prune', 'older_than': 1e9, 'states': list(ENDED), 'keep': 0, 'check': False})
+        assert 'jobs' in world.respond({'async_dir': root, **_PRUNE, 'older_than': 1e9})
     finally:
         _remove(damaged)
 
@@ -262,7 +284,7 @@ def test_shared_files_are_damaged(world: _World, damages: Dict[str, Any]) -> Non
     try:
         for request in _valid(world):
             world.respond({'async_dir': str(root), **request})
-        listed = world.respond({'async_dir': str(root), 'op': 'list', 'states': None, 'names': ['running'], 'queues': None})
+        listed = world.respond({'async_dir': str(root), **_ALL, 'names': ['running']})
         assert 'jobs' in listed, listed
         assert [look['job']['state'] for look in listed['jobs']] == ['running']
         healthy = Order('exit 1', argv=['/no/such/interpreter'], name='healthy', queue='healthy')
@@ -271,3 +293,4 @@ def test_shared_files_are_damaged(world: _World, damages: Dict[str, Any]) -> Non
     finally:
         for place in [*damages, '.queues/fuzz']:
             _remove(root / place)
+        world.respond({'async_dir': str(root), **_PRUNE})

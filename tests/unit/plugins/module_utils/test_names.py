@@ -243,7 +243,7 @@ def test_a_name_is_freed_by_a_prune_while_it_is_started(some_target: Target) -> 
     order = Order(result(), name='deploy')
     _start(some_target, order)
     some_target.end(order.id)
-    requests = []  # type: List[Dict[str, Any]]
+    requests: List[Dict[str, Any]] = []
     for _ in range(8):
         requests.append({'op': 'prune', 'older_than': 0, 'states': ENDED, 'keep': 0, 'check': False})
         requests.append(start_request(Order('exec sleep 1000', name='deploy')))

@@ -38,7 +38,10 @@ def test_the_limit(target: Target) -> None:
     job = look['job']
     assert (job['state'], job['limit'], job['signal']) == ('timed_out', 0.3, 'SIGTERM')
     assert 0.3 <= job['elapsed'] < 30
-    assert job['reason'] == 'Timeout exceeded: job %s was stopped after %.1f s, its limit is 0.3 s' % (job_id, job['elapsed'])
+    assert job['reason'] == 'Timeout exceeded: job %s was stopped after %.1f s, its limit is 0.3 s' % (
+        job_id,
+        job['elapsed'],
+    )
     found = target.result_file(job_id)
     assert (found['failed'], found['msg']) == (True, 'Timeout exceeded'), "ansible-core's words"
 
