@@ -19,10 +19,13 @@ def utc():
 
 
 def seconds(moment):
-    """Seconds since the epoch of a moment that utc() wrote, the fraction left off."""
+    """Seconds since the epoch of a moment that utc() wrote, the fraction left off; 0 for any other text."""
     import calendar  # here, because each supervisor would pay for it in memory
 
-    return calendar.timegm(time.strptime(moment.partition('.')[0], _ISO))
+    try:
+        return calendar.timegm(time.strptime(moment.partition('.')[0], _ISO))
+    except ValueError:
+        return 0
 
 
 def boot_id():

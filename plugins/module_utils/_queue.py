@@ -19,7 +19,7 @@ import os
 
 from ._clock import lives
 from ._names import file_name
-from ._store import JOB_ID, open_lock, read_json, remove_file, write_json
+from ._store import JOB_ID, StoreError, open_lock, read_json, remove_file, write_json
 
 
 class Lines:
@@ -32,9 +32,15 @@ class Lines:
     def place(self, name, job_id):
         """The place of a job in the queue *name*, from 1 on, or None: it did not wait then."""
         if name not in self._places:
-            with Queue(self._store, name) as queue:
-                self._places[name] = {waiting: place for place, waiting in enumerate(queue.waiting(), 1)}
+            self._places[name] = self._read(name)
         return self._places[name].get(job_id)
+
+    def _read(self, name):
+        try:
+            with Queue(self._store, name) as queue:
+                return {waiting: place for place, waiting in enumerate(queue.waiting(), 1)}
+        except (StoreError, OSError):  # no name of a queue, or no directory: nobody waits there
+            return {}
 
 
 class Queue:
@@ -122,4 +128,4 @@ def _runs(job):
 
 
 def _touch(path):
-    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600))

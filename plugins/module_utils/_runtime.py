@@ -72,8 +72,18 @@ def _kicked(store, take):
     """What *take(lines)* finds, after the queues of the jobs that wait were kicked: a killed supervisor did not."""
     looks = take(Lines(store))
     queues = {found['job']['queue'] for found in looks if found['job'] and found['job']['state'] == 'queued'}
-    kicked = [_supervisor.kick(store, queue) for queue in queues]
-    return take(Lines(store)) if any(kicked) else looks
+    return take(Lines(store)) if _kick(store, queues) else looks
+
+
+def _kick(store, queues):
+    """True where a kick has started something. What is wrong with a queue is no reason not to answer."""
+    started = False
+    for queue in queues:
+        try:
+            started = _supervisor.kick(store, queue) or started
+        except (_store.StoreError, OSError):  # the disk is full, say
+            pass
+    return started
 
 
 def _wait(store, request):
@@ -81,8 +91,7 @@ def _wait(store, request):
     asked = [find(store, wanted) for wanted in request['ids']]
     pending = {job.path: job for job in asked if job is not None and job.spec()}
     with Watch(pending) as watch:
-        for queue in {job.spec()['queue'] for job in pending.values()} - {None}:
-            _supervisor.kick(store, queue)
+        _kick(store, {job.spec()['queue'] for job in pending.values()} - {None})
         touched = list(pending)
         while True:
             lines = Lines(store)

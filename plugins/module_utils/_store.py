@@ -130,12 +130,17 @@ def write_file(path, data, durable=False, spare=None):
 
 
 def read_file(path, limit=-1):
-    """The bytes of *path*, at most *limit* of them, or None where there is no such file."""
+    """The bytes of *path*, at most *limit* of them, or None where there is no file, or something else in its place."""
     try:
-        with open(path, 'rb') as stream:
+        with open(path, 'rb', opener=_open_plain) as stream:
             return stream.read(limit)
-    except FileNotFoundError:
+    except OSError:
         return None
+
+
+def _open_plain(path, flags):
+    """Open a file, but follow no link, and do not wait at a pipe."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
 
 
 def write_json(path, value, durable=False, spare=None):
@@ -147,7 +152,7 @@ def read_json(path):
     data = read_file(path)
     try:
         value = json.loads((data or b'').decode('utf-8'))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 
@@ -331,8 +336,8 @@ class Job:
     def alive(self):
         """True while somebody holds the job's lock."""
         try:
-            fd = os.open(self.file('lock'), os.O_RDONLY | os.O_NOFOLLOW)
-        except FileNotFoundError:
+            fd = _open_plain(self.file('lock'), os.O_RDONLY)
+        except OSError:  # none there, or something else in its place
             return False
         try:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -346,7 +351,12 @@ class Job:
 def _fits(name, value):
     """Whether the object *value* is what we write into the JSON file *name*."""
     shape = _SHAPES.get(name, {})
-    return all(key in value and isinstance(value[key], kind) for key, kind in shape.items())
+    return all(key in value and isinstance(value[key], kind) and _counts(value[key]) for key, kind in shape.items())
+
+
+def _counts(value):
+    """False for a number that nothing can be added to."""
+    return not isinstance(value, (int, float)) or -1e30 < value < 1e30
 
 
 def trace():

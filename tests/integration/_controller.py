@@ -21,7 +21,6 @@ from ansible_collections.background.jobs.tests.integration._targets import Targe
 HERE = Path(__file__).resolve().parent
 LIBRARY = f'{HERE}/targets/jobs/library:{HERE}/targets/jobs/shell_library'
 """Modules of every style; ansible-test wants those that are no Python in a folder of another name."""
-_HUNG = 280  # seconds; below pytest's own timeout, so that the output so far is shown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,10 +65,13 @@ class _Dumper(yaml.SafeDumper):
 class Controller:
     """One controller with a home of its own; nothing of the user's Ansible settings is seen."""
 
-    def __init__(self, directory: Path, collections: Path, inventory: Path | None = None) -> None:
+    def __init__(
+        self, directory: Path, collections: Path, inventory: Path | None = None, patience: float = 280
+    ) -> None:
         self._directory = directory
         self._collections = collections
         self._inventory = inventory
+        self._patience = patience  # seconds; less than pytest's, so that a run that hangs shows its output so far
         self._configuration = directory / 'ansible.cfg'
         self._configuration.touch()
 
@@ -107,7 +109,7 @@ class Controller:
                 stderr=subprocess.STDOUT,
             )
             try:
-                rc = done.wait(_HUNG)
+                rc = done.wait(self._patience)
             except subprocess.TimeoutExpired:
                 done.kill()
                 rc = None

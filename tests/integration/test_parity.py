@@ -16,7 +16,10 @@ from ansible_collections.background.jobs.tests.integration._parity import Case, 
 from ansible_collections.background.jobs.tests.integration._targets import Target
 from hosts import Fleet
 
-pytestmark = [pytest.mark.hosts]
+pytestmark = [pytest.mark.hosts, pytest.mark.timeout(900)]
+
+# Of its own, so that what it leaves can be told from what other tests leave.
+PLACES = {'ansible_async_dir': '~/.parity/async', 'ansible_remote_tmp': '~/.parity/tmp'}
 
 
 @pytest.fixture(scope='module')
@@ -26,8 +29,8 @@ def both(tmp_path_factory: pytest.TempPathFactory, collections_path: Path, fleet
     library = directory / 'library'
     library.mkdir()
     shutil.copy('/bin/cat', library / 'binary')  # prints the file of its arguments, and JSON it is
-    return Controller(directory, collections_path, fleet.inventory).play(
-        hosts[:1],
+    return Controller(directory, collections_path, fleet.inventory, patience=840).play(
+        [hosts[0].also('host1', **PLACES)],
         *Table(TABLE).plays(vars={'dir': '/tmp/parity', 'secret': SECRET}),
         PIPELINING='1',
         LIBRARY=f'{LIBRARY}:{library}',
@@ -54,6 +57,6 @@ def test_secrets_are_not_shown(both: Run) -> None:
 
 def test_nothing_is_left(both: Run, hosts: list[Target]) -> None:
     """But for the job that `timeout` took away from its task: it may still run."""
-    jobs = hosts[0].shell("find /root /home -path '*/.jobs/j*' -prune", user='root').split()
+    jobs = hosts[0].shell("find /root /home -path '*/.parity/async/.jobs/j*' -prune", user='root').split()
     assert len(jobs) == 1
-    assert hosts[0].shell('ls -A ~/.ansible/tmp') == ''
+    assert hosts[0].shell('ls -A ~/.parity/tmp') == ''

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Hands one request to the runtime: JSON on standard input, the response on standard output.
+"""Hands requests to the runtime: a line of JSON on standard input for each, and one on standard output in return.
 
 Runs in the interpreter under test, by its path and outside of any Ansible: `python -I -S _driver.py PLUGINS`.
 """
@@ -15,8 +15,9 @@ def main() -> None:
     sys.path.insert(0, sys.argv[1])
     from module_utils._runtime import respond  # type: ignore[import-not-found]
 
-    request = json.loads(sys.stdin.buffer.read().decode('utf-8'))
-    sys.stdout.write(json.dumps(respond(request)))
+    for line in sys.stdin.buffer:
+        sys.stdout.write(json.dumps(respond(json.loads(line.decode('utf-8')))) + '\n')
+        sys.stdout.flush()
 
 
 main()

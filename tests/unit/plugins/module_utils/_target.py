@@ -83,7 +83,7 @@ class Target:
         self.directory = directory
         self.async_dir = directory / 'async'
         self.environment = {**os.environ, _MARK: str(directory)}
-        self.prefix = []  # type: List[str]
+        self.prefix: List[str] = []
         """A command that the interpreter is run by."""
 
     def gate(self, name: str = 'gate') -> Gate:
@@ -91,19 +91,22 @@ class Target:
 
     def popen(self, request: Dict[str, Any]) -> 'subprocess.Popen[bytes]':
         """A request that is on its way: what communicate() returns is for answer()."""
-        filled = {'async_dir': str(self.async_dir), **request}
-        process = subprocess.Popen(
+        process = self.driver(stderr=subprocess.PIPE)
+        assert process.stdin
+        process.stdin.write(json.dumps({'async_dir': str(self.async_dir), **request}).encode())
+        process.stdin.close()
+        process.stdin = None
+        return process
+
+    def driver(self, **options: Any) -> 'subprocess.Popen[bytes]':
+        """A process that answers requests, one a line."""
+        return subprocess.Popen(
             [*self.prefix, self.python, '-I', '-S', str(HERE / '_driver.py'), str(PLUGINS)],
             env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            **options,
         )
-        assert process.stdin
-        process.stdin.write(json.dumps(filled).encode())
-        process.stdin.close()
-        process.stdin = None
-        return process
 
     def respond(self, **request: Any) -> Dict[str, Any]:
         return answer(self.popen(request))

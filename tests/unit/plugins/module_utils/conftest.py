@@ -5,7 +5,7 @@
 """Every test of the runtime gets a target of its own, under each interpreter of this machine that a target may have."""
 
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Iterator, List
 
 import pytest
 from ansible_collections.background.jobs.tests.tools.pythons import Interpreter, interpreters
@@ -18,17 +18,19 @@ def _name(interpreter: Interpreter) -> str:
     return 'python%d.%d' % interpreter.version
 
 
-@pytest.fixture(params=PYTHONS, ids=_name)
-def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
-    """Under every interpreter: for what depends on the language or its library."""
-    found = Target(request.param.path, tmp_path)
-    yield found
-    found.clean_up()
+def _targets(pythons: List[Interpreter]) -> Any:
+    @pytest.fixture(params=pythons, ids=_name)
+    def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
+        found = Target(request.param.path, tmp_path)
+        yield found
+        found.clean_up()
+
+    return target
 
 
-@pytest.fixture(params=PYTHONS[:: max(1, len(PYTHONS) - 1)], ids=_name)
-def some_target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
-    """Under the oldest and the newest: for what depends on the kernel and our files."""
-    found = Target(request.param.path, tmp_path)
-    yield found
-    found.clean_up()
+target = _targets(PYTHONS)
+"""Under every interpreter: for what depends on the language or its library."""
+some_target = _targets(PYTHONS[:: max(1, len(PYTHONS) - 1)])
+"""Under the oldest and the newest: for what depends on the kernel and our files."""
+newest_target = _targets(PYTHONS[-1:])
+"""For what takes long."""

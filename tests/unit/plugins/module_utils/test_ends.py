@@ -299,10 +299,12 @@ def test_the_clock_is_set(some_target: Target, step: int) -> None:
         FAKETIME_NO_CACHE='1',
         FAKETIME_DONT_FAKE_MONOTONIC='1',
     )
-    gate = some_target.gate()
-    before, limited = Order('date +%%s; : < %s; date +%%s; %s' % (gate, result())), Order('exec sleep 1000', limit=1)
+    asked, gate = some_target.gate('asked'), some_target.gate()
+    before = Order('date +%%s; echo > %s; : < %s; date +%%s; %s' % (asked, gate, result()))
+    limited = Order('exec sleep 1000', limit=1)
     some_target.start(before, limited)
 
+    asked.heard()
     clock.write_text('%+d\n' % step, encoding='ascii')
     job = some_target.job(before.id)
     assert job['state'] == 'running'

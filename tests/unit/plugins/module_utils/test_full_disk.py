@@ -18,6 +18,7 @@ from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target
     Said,
     Target,
     result,
+    start_request,
     until,
 )
 
@@ -58,16 +59,12 @@ def test_at_the_start(disk: Target) -> None:
     for left in range(0, 10 * _PAGE, _PAGE):  # wherever in the start it is noticed
         _fill(disk, left)
         order = Order(result(), name='n%d' % left, queue='q' if left % (2 * _PAGE) else None)
-        try:
-            (look,) = disk.start(order)
-        except Said as error:
-            said = str(error)
-            assert _FULL in said
-        else:
-            if not look['error']:  # it was enough
-                assert disk.ended(order.id)['state'] in ('succeeded', 'failed')
-                continue
-            assert _FULL in look['error']
+        response = disk.respond(**start_request(order))
+        said = response['error'] if 'error' in response else response['jobs'][0]['error']
+        if not said:  # it was enough
+            assert disk.ended(order.id)['state'] in ('succeeded', 'failed')
+            continue
+        assert _FULL in said
         assert not disk.look(order.id)['known']
         assert not disk.files(order.id).exists()
         assert not [path for path in (disk.async_dir / '.jobs').iterdir() if path.name.startswith('.')]

@@ -252,28 +252,28 @@ def test_the_limit_does_not_count_while_a_job_waits(some_target: Target) -> None
     assert job['elapsed'] < 0.6
 
 
-def test_a_thousand_jobs(some_target: Target) -> None:
-    gate = some_target.gate()
-    orders = [_blocked(gate, slots=2), _blocked(gate, slots=2)]
+def test_a_thousand_jobs(newest_target: Target) -> None:
+    gates = [newest_target.gate('first'), newest_target.gate('second')]
+    orders = [_blocked(gate, slots=2) for gate in gates]
     orders += [Order(result(), queue='q', slots=2) for _number in range(998)]
     begin = time.monotonic()
-    some_target.start(*orders)
+    newest_target.start(*orders)
     started = time.monotonic()
-    assert len(some_target.processes()) == 4
-    found = some_target.ask('list', states=['queued'], names=None, queues=['q'])
+    assert len(newest_target.processes()) == 4
+    found = newest_target.ask('list', states=['queued'], names=None, queues=['q'])
     listed = time.monotonic()
     assert [look['job']['position'] for look in found] == list(range(1, 999))
     assert {look['id'] for look in found} == {order.id for order in orders[2:]}
 
-    gate.open()
-    gate.open()
+    for gate in gates:
+        gate.open()
     most = 0
-    ends = [some_target.files(order.id) / 'end.json' for order in orders]
+    ends = [newest_target.files(order.id) / 'end.json' for order in orders]
     while not ends[-1].exists() or not ends[-2].exists():
-        most = max(most, len(some_target.supervised()))
+        most = max(most, len(newest_target.supervised()))
         time.sleep(0.5)  # each look reads all of /proc, which takes time from the jobs
     ran = time.monotonic()
-    found = some_target.end(*[order.id for order in orders])
+    found = newest_target.end(*[order.id for order in orders])
     assert {look['job']['state'] for look in found} == {'succeeded'}
     assert most <= 2
     print(
