@@ -17,7 +17,7 @@ LINES = {NEAR: "Next door", SLOW: f"{ONE_WAY * 2000:.0f} ms away"}
 _ENGINES = [CORE.name, JOBS.name, MITOGEN.name]
 
 Record = dict[str, Any]
-"""Of an experiment: `samples` (line -> row's key -> engine -> numbers), `load`, `at`, `commit`, `rounds`, `versions`."""
+"""Of an experiment: `samples` (line -> row's key -> engine -> numbers), `loads`, `at`, `commit`, `rounds`, `versions`."""
 
 
 def lines(record: Record, row: Row, line: str) -> list[str] | None:
@@ -96,13 +96,14 @@ def _markdown(records: dict[str, Record]) -> Iterator[str]:
             yield "| --- " * 7 + "|"
             yield from ("| " + " | ".join(cells) + " |" for cells in rows)
     yield from ("", "## What was run", "")
-    yield "The load is that of the machine before each experiment, over the last minute and the last five, controller and"
-    yield "test host together. A machine that does other work makes all times longer, and the ratios less exact."
+    yield "The load is the smallest and the largest of the machine's load averages before and after each round, of a minute."
+    yield "Controller and test host are one machine. Where it does other work, all times are longer and the ratios less exact;"
+    yield "budgets in seconds then say little, because a module that starts slowly is in them."
     yield ""
     yield "| experiment | what | rounds | load | when | commit |"
     yield "| --- " * 6 + "|"
     for experiment, record in measured:
-        load = ", ".join(f"{number:.1f}" for number in record["load"][:2])
+        load = f"{min(record['loads']):.1f} to {max(record['loads']):.1f}"
         yield (
             f"| {experiment.key} | {experiment.what} | {record['rounds']} | {load} | {record['at']} | {record['commit']} |"
         )

@@ -59,16 +59,17 @@ def _measure(on: Stage, experiment: Experiment, size: Size, repeats: int) -> Rec
     rounds = (repeats + 1) // 2 if experiment.long else repeats
     engines = [engine for engine in experiment.engines if engine is not MITOGEN or _version("mitogen")]
     samples: dict[str, dict[str, dict[str, list[float]]]] = {}
-    load = os.getloadavg()
+    commit, loads = _commit(), [os.getloadavg()[0]]
     for number in range(rounds):
         for line in (NEAR, SLOW) if experiment.slow else (NEAR,):
             for engine, rows in experiment.measure(on, engines, size, line == SLOW).items():
                 for row, numbers in rows.items():
                     if numbers:
                         samples.setdefault(line, {}).setdefault(row, {}).setdefault(engine, []).extend(numbers)
-            print(f"... {experiment.key}, round {number + 1}, {line}; load {os.getloadavg()[0]:.1f}", file=sys.stderr)
+            loads.append(os.getloadavg()[0])
+            print(f"... {experiment.key}, round {number + 1}, {line}; load {loads[-1]:.1f}", file=sys.stderr)
     on.clear()
-    return {"samples": samples, "load": load, "rounds": rounds, "at": _today(), "commit": _commit()}
+    return {"samples": samples, "loads": loads, "rounds": rounds, "at": _today(), "commit": commit}
 
 
 def _keep(experiment: Experiment, record: Record) -> None:
@@ -106,7 +107,7 @@ def _versions(on: Stage) -> Mapping[str, Any]:
     return {
         "ansible-core": _version("ansible-core"),
         "mitogen": _version("mitogen") or "not installed, left out",
-        "controller": f"Python {platform.python_version()}, Linux {platform.release()}, {os.cpu_count()} processors, {memory:.0f} GB",
+        "controller": f"Python {platform.python_version()}, Linux {platform.release().partition('-')[0]}, {os.cpu_count()} processors, {memory:.0f} GB",
         "test host": f"{', '.join(target)}; on the same machine, in containers of systemd-nspawn",
         "settings": "all of ansible-core's defaults: OpenSSH with a shared connection (warm), no pipelining, no become",
     }
