@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.plugin_utils import _asked
+from ansible_collections.background.jobs.plugins.plugin_utils import _asked, _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
 
 
@@ -18,6 +18,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         args = self.validate_argument_spec(
             {
+                **_settings.OF_THE_GROUP,
                 'states': {'type': 'list', 'elements': 'str', 'choices': list(_asked.STATES)},
                 'names': {'type': 'list', 'elements': 'str'},
                 'queues': {'type': 'list', 'elements': 'str'},

@@ -8,7 +8,7 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.plugin_utils import _asked
+from ansible_collections.background.jobs.plugins.plugin_utils import _asked, _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
 
 
@@ -19,6 +19,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         args = self.validate_argument_spec(
             {
+                **_settings.OF_THE_GROUP,
                 'older_than': {'type': 'str', 'default': '7d'},
                 'states': {
                     'type': 'list',

@@ -8,6 +8,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils import _status
+from ansible_collections.background.jobs.plugins.plugin_utils import _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import read_result
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._result import hidden
@@ -20,6 +21,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         args = self.validate_argument_spec(
             argument_spec={
+                **_settings.OF_THE_GROUP,
                 'jid': {'type': 'str', 'required': True},
                 'mode': {'type': 'str', 'choices': ['status', 'cleanup'], 'default': 'status'},
                 'output': {'type': 'bool', 'default': False},

@@ -13,6 +13,7 @@ author:
   - background.jobs contributors (@background-jobs)
 extends_documentation_fragment:
   - background.jobs.attributes
+  - background.jobs.attributes.follow
 attributes:
   check_mode:
     support: full

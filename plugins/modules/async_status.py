@@ -15,6 +15,7 @@ author:
   - background.jobs contributors (@background-jobs)
 extends_documentation_fragment:
   - background.jobs.attributes
+  - background.jobs.attributes.follow
 attributes:
   check_mode:
     support: full
@@ -176,6 +177,7 @@ def main():
             'mode': {'type': 'str', 'choices': ['status', 'cleanup'], 'default': 'status'},
             'output': {'type': 'bool', 'default': False},
             'offset': {'type': 'int', 'default': 0},
+            'follow': {'type': 'bool'},
             '_async_dir': {'type': 'path'},  # ansible-core always passes it, and the action does not come here
         },
         supports_check_mode=True,
