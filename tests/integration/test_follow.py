@@ -142,7 +142,7 @@ def test_what_could_harm_a_terminal(many: Run) -> None:
 
 def test_much_output(many: Run) -> None:
     """The job and its result are whole, the screen is not drowned, and what was skipped is said."""
-    assert len(many['much']['stdout'].splitlines()) == 400_001
+    assert many['much']['stdout'].startswith('<6800004 characters'), 'as the recorder has what is long'
     lines = shown(many, 'host1 | Much | ')
     assert lines[-1] == 'last'
     assert len(lines) < 100_000
