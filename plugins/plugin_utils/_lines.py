@@ -54,7 +54,7 @@ def fit(text: str, cells: int) -> str:
         if used > cells:
             break
         kept += char
-    return f'{kept}…'[:cells]
+    return f'{kept}…'
 
 
 def clock(seconds: float) -> str:
