@@ -15,7 +15,7 @@ import html
 import itertools
 import typing as t
 
-from ansible_collections.background.jobs.plugins.plugin_utils._lines import clock, printable
+from ansible_collections.background.jobs.plugins.plugin_utils._display import clock, readable
 from ansible_collections.background.jobs.plugins.plugin_utils._seen import BAD
 from ansible_collections.background.jobs.plugins.plugin_utils._timeline import Bar
 
@@ -170,4 +170,4 @@ def _time(seconds: float | None) -> str:
 
 
 def _text(text: str) -> str:
-    return html.escape(printable(text))
+    return html.escape(readable(text))

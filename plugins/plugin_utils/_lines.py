@@ -10,6 +10,7 @@ import re
 import typing as t
 import unicodedata
 
+from ansible_collections.background.jobs.plugins.plugin_utils._display import clock, readable
 from ansible_collections.background.jobs.plugins.plugin_utils._seen import Job
 
 _BAR = 16
@@ -23,14 +24,8 @@ _PERCENT = re.compile(r'(?<![\d.,])(\d{1,3}(?:[.,]\d+)?) ?%')
 
 
 def printable(text: str) -> str:
-    """*text* on one line, with everything that controls a terminal, or the direction of writing, made visible."""
-    text = text.replace('\t', ' ')
-    return text if text.isprintable() else ''.join(map(_visible, text))
-
-
-def _visible(char: str) -> str:
-    category = unicodedata.category(char)
-    return '\ufffd' if category[0] == 'C' or category in ('Zl', 'Zp') else char
+    """*text* of a target on one line, without what controls a terminal or would move its columns."""
+    return readable(text).replace('\t', ' ')
 
 
 def width(text: str) -> int:
@@ -55,13 +50,6 @@ def fit(text: str, cells: int) -> str:
             break
         kept += char
     return f'{kept}…'
-
-
-def clock(seconds: float) -> str:
-    """``m:ss``, from an hour on ``h:mm:ss``."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f'{hours}:{minutes:02}:{rest:02}' if hours else f'{minutes}:{rest:02}'
 
 
 def percentage(line: str | None) -> str:
