@@ -88,9 +88,9 @@ class CallbackModule(SeesJobs):
         self._process = os.getpid()
         atexit.register(self._end)  # of a run that is interrupted
 
-    def saw(self, result: t.Any, *, polling: bool = False, final: bool = True) -> None:
+    def saw(self, result: t.Any, *, polling: bool = False, failed: bool = False, final: bool = True) -> None:
         with self._lock:
-            self._seen.see(result, time.monotonic(), polling=polling)
+            self._seen.see(result, time.monotonic(), polling=polling, failed=failed)
             ended = [job for job in self._seen.jobs.values() if not job.live and job.id not in self._reported]
             self._reported.update(job.id for job in ended)
             if self._ticker is None and self._live():

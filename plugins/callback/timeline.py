@@ -80,8 +80,8 @@ class CallbackModule(SeesJobs):
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
         self._timeline.began(host.get_name(), task._uuid, time.monotonic())
 
-    def saw(self, result: t.Any, *, polling: bool = False, final: bool = True) -> None:
-        self._timeline.saw(result, time.monotonic(), polling=polling, final=final)
+    def saw(self, result: t.Any, *, polling: bool = False, failed: bool = False, final: bool = True) -> None:
+        self._timeline.saw(result, time.monotonic(), polling=polling, failed=failed, final=final)
 
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         self._write()

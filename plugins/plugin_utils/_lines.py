@@ -119,7 +119,7 @@ def _heard(job: Job, now: float) -> str | None:
 
 
 def _urgent_first(jobs: list[Job]) -> list[Job]:
-    return sorted(jobs, key=lambda job: job.state == 'queued')
+    return sorted(jobs, key=lambda job: (job.state == 'queued', job.host))
 
 
 def _more(jobs: list[Job]) -> list[str]:

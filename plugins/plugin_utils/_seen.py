@@ -84,13 +84,16 @@ class Seen:
         self._hidden: dict[tuple[str, str], Job] = {}
         self._of_task: t.Counter[tuple[str, str]] = collections.Counter()
 
-    def see(self, result: t.Any, now: float, *, polling: bool = False) -> list[Job]:
-        """Take what an event tells; the jobs that its task has to do with. *polling*: the task still waits."""
+    def see(self, result: t.Any, now: float, *, polling: bool = False, failed: bool = False) -> list[Job]:
+        """Take what an event tells; the jobs that its task has to do with.
+
+        *polling*: the task still waits. *failed*: it has, which ansible-core takes out of the result.
+        """
         content = part(result, 'result')
         if 'censored' in content or content.get('_ansible_no_log'):
             return self._see_hidden(result, now, polling)
         jobs = []
-        for told in _told(content):
+        for told in _told(content, failed):
             job = self._job(told['id'], result, now)
             job.learn(told, now)
             jobs.append(job)
@@ -130,8 +133,8 @@ class Seen:
 class SeesJobs(CallbackBase):
     """A callback that is told of every event that may tell of jobs."""
 
-    def saw(self, result: t.Any, *, polling: bool = False, final: bool = True) -> None:
-        """*polling*: a task waits. *final*: it has ended, or this item of its loop."""
+    def saw(self, result: t.Any, *, polling: bool = False, failed: bool = False, final: bool = True) -> None:
+        """*polling*: a task waits. *failed*: it has. *final*: it has ended, or this item of its loop."""
         raise NotImplementedError
 
     def v2_runner_on_async_poll(self, result: t.Any) -> None:
@@ -141,7 +144,7 @@ class SeesJobs(CallbackBase):
         self.saw(result, final=False)
 
     def v2_runner_on_async_failed(self, result: t.Any) -> None:
-        self.saw(result, final=False)
+        self.saw(result, failed=True, final=False)
 
     def v2_runner_retry(self, result: t.Any) -> None:
         self.saw(result, final=False)
@@ -150,7 +153,7 @@ class SeesJobs(CallbackBase):
         self.saw(result)
 
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
-        self.saw(result)
+        self.saw(result, failed=True)
 
     def v2_runner_on_unreachable(self, result: t.Any) -> None:
         self.saw(result)
@@ -159,7 +162,7 @@ class SeesJobs(CallbackBase):
         self.saw(result)
 
     def v2_runner_item_on_failed(self, result: t.Any) -> None:
-        self.saw(result)
+        self.saw(result, failed=True)
 
 
 def part(result: t.Any, name: str) -> t.Any:
@@ -172,15 +175,19 @@ def key_of(result: t.Any) -> tuple[str, str]:
     return part(result, 'host').get_name(), part(result, 'task')._uuid
 
 
-def _told(content: c.Mapping[str, t.Any]) -> c.Iterator[c.Mapping[str, t.Any]]:
+def _told(content: c.Mapping[str, t.Any], failed: bool) -> c.Iterator[c.Mapping[str, t.Any]]:
     """What a result tells of each job that it is about."""
-    for one in (content, *_mappings(content.get('jobs'))):
+    many = _mappings(content.get('jobs'))
+    for one in many or [content]:  # of many jobs, the result itself is of none
+        has_failed = one.get('failed') if many else failed
+        known = one.get('async_result') if has_failed else None  # of ansible-core, at the limit
+        job_id = (known if isinstance(known, c.Mapping) else one).get('ansible_job_id')
         if _is_job(one.get('job')):
             yield one['job']
-        elif isinstance(one.get('ansible_job_id'), str) and 'finished' in one:
-            state = ('failed' if one.get('failed') else 'succeeded') if one['finished'] else 'running'
-            reason = {'reason': one.get('msg')} if state == 'failed' else {}
-            yield {'id': one['ansible_job_id'], 'state': state, **reason}
+        elif isinstance(job_id, str) and has_failed:
+            yield {'id': job_id, 'state': 'failed', 'reason': one.get('msg')}
+        elif isinstance(job_id, str) and 'finished' in one:
+            yield {'id': job_id, 'state': 'succeeded' if one['finished'] else 'running'}
 
 
 def _listed(content: c.Mapping[str, t.Any]) -> c.Iterator[c.Mapping[str, t.Any]]:

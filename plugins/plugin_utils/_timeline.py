@@ -51,8 +51,9 @@ class Timeline:
         """A task begins on a host."""
         self._begun[host, task] = now
 
-    def saw(self, result: t.Any, now: float, *, polling: bool, final: bool) -> None:
-        jobs = self._seen.see(result, now, polling=polling)
+    def saw(self, result: t.Any, now: float, *, polling: bool, failed: bool, final: bool) -> None:
+        """Take what an event tells; the arguments are those of SeesJobs.saw()."""
+        jobs = self._seen.see(result, now, polling=polling, failed=failed)
         for job in jobs:
             self._clocks.setdefault(job.host, _Clock()).look(job, now)
         if final:

@@ -26,7 +26,8 @@ def of_one(told: dict[str, t.Any], **more: t.Any) -> dict[str, t.Any]:
 
 
 def of_many(*told: dict[str, t.Any]) -> dict[str, t.Any]:
-    return {'jobs': [of_one(one) for one in told]}
+    ids = ', '.join(one['id'] for one in told)
+    return {'ansible_job_id': ids, 'started': True, 'finished': False, 'jobs': [of_one(one) for one in told]}
 
 
 def event(content: dict[str, t.Any], *, host: str = 'web1', task: str | None = 'Back up', uuid: str = 'u1') -> t.Any:

@@ -23,13 +23,13 @@ def test_a_table() -> None:
     jobs = [
         running(state='queued', position=3, task='Wait'),
         running(elapsed=42.0, limit=3600, line='62% copying'),
-        running(elapsed=42.0, host='日本語', line='Unpacking'),
-        running(elapsed=42.0, limit=84, name='nightly', line='1 of 2'),
+        running(elapsed=42.0, limit=84, host='日本語', name='nightly', line='1 of 2'),
+        running(elapsed=42.0, line='Unpacking'),
     ]
     assert _lines.table(jobs, 0.0, 79, 10) == [
         'web1    Back up  ────────────────  0:42 of 1:00:00  62%  62% copying',
-        '日本語  Back up  running 0:42                            Unpacking',
-        'web1    nightly  ━━━━━━━━────────  0:42 of 1:24          1 of 2',
+        'web1    Back up  running 0:42                            Unpacking',
+        '日本語  nightly  ━━━━━━━━────────  0:42 of 1:24          1 of 2',
         'web1    Wait     queued, place 3',
     ]
 

@@ -70,13 +70,22 @@ def test_jobs_of_ansible_core_have_an_id_and_an_end() -> None:
     content: dict[str, t.Any] = {'ansible_job_id': 'j5.5', 'started': 1, 'finished': 0}
     (one,) = see(content, {**content, 'finished': 1}).values()
     assert (one.id, one.state, one.elapsed) == ('j5.5', 'succeeded', 1.0)
-    (one,) = see(content, {**content, 'finished': 1, 'failed': True, 'msg': 'no'}).values()
-    assert (one.state, one.reason) == ('failed', 'no')
+
+
+@pytest.mark.parametrize(
+    'ending', [{'ansible_job_id': 'j5.5', 'finished': 1}, {'async_result': {'ansible_job_id': 'j5.5'}}]
+)
+def test_jobs_of_ansible_core_fail(ending: dict[str, t.Any]) -> None:
+    """The event tells so, not the result, from which ansible-core takes it out."""
+    seen = Seen()
+    seen.see(event({'ansible_job_id': 'j5.5', 'finished': 0}), 0.0, polling=True)
+    (one,) = seen.see(event({**ending, 'msg': 'no'}), 1.0, failed=True)
+    assert (one.id, one.state, one.reason) == ('j5.5', 'failed', 'no')
 
 
 def test_a_job_whose_files_are_gone_has_ended() -> None:
     gone = {'ansible_job_id': 'j1.1', 'finished': True, 'failed': True, 'msg': 'Job j1.1 is gone'}
-    (one,) = see(of_one(job(elapsed=3.0)), gone).values()
+    (one,) = see(of_one(job(elapsed=3.0)), {'jobs': [gone]}).values()
     assert (one.state, one.reason, one.elapsed) == ('failed', 'Job j1.1 is gone', 3.0)
 
 
@@ -122,17 +131,23 @@ def test_every_event_that_may_tell_of_jobs_is_heard() -> None:
     class Callback(SeesJobs):
         def __init__(self) -> None:
             super().__init__()
-            self.heard: list[tuple[bool, bool]] = []
+            self.heard: list[tuple[bool, bool, bool]] = []
 
-        def saw(self, result: t.Any, *, polling: bool = False, final: bool = True) -> None:
-            self.heard.append((polling, final))
+        def saw(self, result: t.Any, *, polling: bool = False, failed: bool = False, final: bool = True) -> None:
+            self.heard.append((polling, failed, final))
 
+    events = {
+        'on_async_poll': (True, False, False),
+        'on_async_ok': (False, False, False),
+        'on_async_failed': (False, True, False),
+        'retry': (False, False, False),
+        'on_ok': (False, False, True),
+        'on_failed': (False, True, True),
+        'on_unreachable': (False, False, True),
+        'item_on_ok': (False, False, True),
+        'item_on_failed': (False, True, True),
+    }
     callback = Callback()
-    for name in ('async_poll', 'async_ok', 'async_failed'):
-        getattr(callback, f'v2_runner_on_{name}')(event({}))
-    callback.v2_runner_retry(event({}))
-    assert callback.heard == [(True, False), (False, False), (False, False), (False, False)]
-    callback.heard.clear()
-    for name in ('on_ok', 'on_failed', 'on_unreachable', 'item_on_ok', 'item_on_failed'):
+    for name in events:
         getattr(callback, f'v2_runner_{name}')(event({}))
-    assert callback.heard == [(False, True)] * 5
+    assert callback.heard == list(events.values())

@@ -28,7 +28,7 @@ def timeline(*, behind: float = 0.0, seen: list[tuple[float, dict[str, t.Any]]])
     """*seen*: (seconds after the job was made, what an event tells then), on a host whose clock is *behind*."""
     timeline = Timeline(same=1000.0 - CREATED - behind)  # the job is made at 1000 by the monotonic clock
     for after, told in seen:
-        timeline.saw(event(of_one(told)), 1000.0 + after, polling=True, final=False)
+        timeline.saw(event(of_one(told)), 1000.0 + after, polling=True, failed=False, final=False)
     return timeline
 
 
@@ -66,10 +66,10 @@ def test_a_job_whose_end_nobody_knows_goes_as_far_as_it_was_seen() -> None:
 def test_jobs_of_ansible_core_and_hidden_ones_are_known_from_events() -> None:
     told = Timeline(same=0.0)
     content: dict[str, t.Any] = {'ansible_job_id': 'j5.5', 'finished': 0}
-    told.saw(event(content), 10.0, polling=True, final=False)
-    told.saw(event(CENSORED, uuid='u2'), 11.0, polling=True, final=False)
-    told.saw(event({**content, 'finished': 1}), 14.0, polling=False, final=True)
-    told.saw(event(CENSORED, uuid='u2'), 16.0, polling=False, final=True)
+    told.saw(event(content), 10.0, polling=True, failed=False, final=False)
+    told.saw(event(CENSORED, uuid='u2'), 11.0, polling=True, failed=False, final=False)
+    told.saw(event({**content, 'finished': 1}), 14.0, polling=False, failed=False, final=True)
+    told.saw(event(CENSORED, uuid='u2'), 16.0, polling=False, failed=False, final=True)
     assert [(bar.job.label, bar.started, bar.until) for bar in told.bars()] == [
         ('Back up', 10.0, 14.0),
         ('hidden by no_log', 11.0, 16.0),
@@ -80,14 +80,16 @@ def test_jobs_of_ansible_core_and_hidden_ones_are_known_from_events() -> None:
 def test_waits() -> None:
     told = Timeline(same=1000.0 - CREATED)
     told.began('web1', 'u1', 1000.0)
-    told.saw(event(of_one(RUNNING)), 1002.0, polling=False, final=True)  # an item of a loop
-    told.saw(event(of_one(job('j2.2', elapsed=1.0))), 1003.0, polling=False, final=True)
+    told.saw(event(of_one(RUNNING)), 1002.0, polling=False, failed=False, final=True)  # an item of a loop
+    told.saw(event(of_one(job('j2.2', elapsed=1.0))), 1003.0, polling=False, failed=False, final=True)
     told.began('web1', 'u2', 1010.0)
-    told.saw(event(of_many(RUNNING, job('j2.2', elapsed=9.0)), uuid='u2'), 1020.0, polling=True, final=False)
+    told.saw(
+        event(of_many(RUNNING, job('j2.2', elapsed=9.0)), uuid='u2'), 1020.0, polling=True, failed=False, final=False
+    )
     last = event(of_many(ENDED, job('j2.2', 'failed', elapsed=9.0)), uuid='u2')
-    told.saw(last, 1035.0, polling=False, final=False)  # async_ok comes before
-    told.saw(last, 1035.0, polling=False, final=True)
-    told.saw(event({'changed': True}, uuid='u3'), 1040.0, polling=False, final=True)
+    told.saw(last, 1035.0, polling=False, failed=False, final=False)  # async_ok comes before
+    told.saw(last, 1035.0, polling=False, failed=False, final=True)
+    told.saw(event({'changed': True}, uuid='u3'), 1040.0, polling=False, failed=False, final=True)
     first, second = told.bars()
     assert first.waits == [(1000.0, 1002.0), (1010.0, 1035.0)]
     assert second.waits == [(1002.0, 1003.0), (1010.0, 1035.0)]
@@ -97,5 +99,5 @@ def test_waits() -> None:
 def test_jobs_of_a_host_stand_together() -> None:
     told = Timeline(same=0.0)
     for number, host in enumerate(['web2', 'web1', 'web2']):
-        told.saw(event(of_one(job(f'j{number}.1')), host=host), 1.0, polling=True, final=False)
+        told.saw(event(of_one(job(f'j{number}.1')), host=host), 1.0, polling=True, failed=False, final=False)
     assert [bar.job.id for bar in told.bars()] == ['j0.1', 'j2.1', 'j1.1']
