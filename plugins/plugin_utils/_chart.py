@@ -14,6 +14,7 @@ import collections.abc as c
 import html
 import itertools
 import typing as t
+import urllib.parse
 
 from ansible_collections.background.jobs.plugins.plugin_utils._display import clock, readable
 from ansible_collections.background.jobs.plugins.plugin_utils._seen import BAD
@@ -21,8 +22,8 @@ from ansible_collections.background.jobs.plugins.plugin_utils._timeline import B
 
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
 _TICKS = 8
-_LISTED = 10
-"""How many of the longest, or of those that ended badly, stand above the table."""
+_LONGEST = 10
+"""How many of the longest stand above the table."""
 _STYLE = """
 :root { color-scheme: light dark; --back: #fff; --text: #1f2328; --muted: #59636e; --grid: #d1d9e0; --row: #f6f8fa;
   --good: #1a7f37; --bad: #cf222e; --open: #0969da; --queued: #818b98; }
@@ -30,14 +31,15 @@ _STYLE = """
   --row: #151b23; --good: #3fb950; --bad: #f85149; --open: #4493f8; --queued: #7d8590; } }
 body { margin: 1.5rem; background: var(--back); color: var(--text); font: 14px/1.4 system-ui, sans-serif; }
 h1 { font-size: 1.4rem; margin: 0 0 .3rem; } h2 { font-size: 1rem; margin: 1rem 0 .2rem; }
-p, ol { margin: .2rem 0; } small, .muted { color: var(--muted); }
+p, ol { margin: .2rem 0; } ol { max-height: 14rem; overflow-y: auto; padding-right: 1rem; } small { color: var(--muted); }
+a { color: inherit; } tr:target td { outline: 1px solid var(--open); } .lists { display: flex; flex-wrap: wrap; gap: 0 2rem; } section { flex: 1 1 24rem; }
 table { border-collapse: collapse; width: 100%; margin-top: 1rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--muted); padding: .3rem 0; }
 th, td { padding: .15rem .5rem; text-align: left; vertical-align: top; white-space: nowrap; }
 thead th { position: sticky; top: 0; z-index: 2; background: var(--back); border-bottom: 1px solid var(--grid); }
 tbody { border-bottom: 1px solid var(--grid); } tbody tr:nth-child(even) td { background-color: var(--row); }
-.name, tbody th { min-width: 9rem; max-width: 20rem; white-space: normal; overflow-wrap: anywhere; }
-tbody th { min-width: 6rem; max-width: 14rem; } th small { display: block; font-weight: normal; }
+.name, tbody th { min-width: 12rem; max-width: 20rem; white-space: normal; overflow-wrap: anywhere; }
+tbody th { min-width: 10rem; max-width: 14rem; } th small { display: block; font-weight: normal; }
 .time { text-align: right; }
 .chart { width: 55%; min-width: 24rem; padding: .15rem 0; }
 td.chart { background-image: repeating-linear-gradient(to right, var(--grid) 0 1px, transparent 1px var(--step)); }
@@ -83,8 +85,10 @@ def page(title: str, when: str, bars: list[Bar], begin: float, end: float, ahead
 <body>
 <h1>Background jobs: {_text(title)}</h1>
 <p>{_text(when)}, {clock(end - begin)} in all. Jobs: {len(bars)} on {len(hosts)} hosts, {summary}.</p>
+<div class="lists">
 {_list('Ended badly', [bar for bar in bars if bar.job.state in BAD])}
-{_list('Ran longest', sorted(bars, key=lambda bar: -(bar.ran or 0))) if len(bars) > _LISTED else ''}
+{_list('Ran longest', sorted(bars, key=lambda bar: -(bar.ran or 0))[:_LONGEST]) if len(bars) > _LONGEST else ''}
+</div>
 <p class="legend">{''.join(f'<span><i class="key {name}"></i>{meaning}</span>' for name, meaning in _LEGEND)}</p>
 <table style="--step: {100 * scale.step / scale.span:.4f}%">
 <caption>Times in minutes and seconds. All bars are by the controller's clock, from the beginning of the run.</caption>
@@ -126,8 +130,10 @@ def _host(host: str, bars: list[Bar], scale: _Scale, ahead: float) -> str:
         if abs(ahead) >= 2
         else ''
     )
-    head = f'<th scope="rowgroup" rowspan="{len(bars)}">{_text(host)}{note}</th>'
-    rows = (f"<tr>{head if bar is bars[0] else ''}{_row(bar, scale)}</tr>\n" for bar in bars)
+    heads = [f'<th scope="rowgroup" rowspan="{len(bars)}">{_text(host)}{note}</th>', *[''] * (len(bars) - 1)]
+    rows = (
+        f'<tr id="{_text(bar.job.id)}">{head}{_row(bar, scale)}</tr>\n' for head, bar in zip(heads, bars, strict=True)
+    )
     return f"<tbody>\n{''.join(rows)}</tbody>\n"
 
 
@@ -151,14 +157,13 @@ def _row(bar: Bar, scale: _Scale) -> str:
 
 
 def _list(title: str, bars: list[Bar]) -> str:
-    if not bars:
-        return ''
+    """All of *bars*, each a link to its row."""
     items = ''.join(
-        f'<li>{_text(bar.job.host)}: {_text(bar.job.label)}, {_text(_state(bar))} after {_time(bar.ran)}</li>'
-        for bar in bars[:_LISTED]
+        f'<li><a href="#{urllib.parse.quote(readable(bar.job.id))}">{_text(bar.job.host)}: {_text(bar.job.label)}</a>, '
+        f'{_text(_state(bar))} after {_time(bar.ran)}</li>'
+        for bar in bars
     )
-    more = f'<p class="muted">and {len(bars) - _LISTED} more</p>' if len(bars) > _LISTED else ''
-    return f'<h2>{title}</h2>\n<ol>{items}</ol>{more}'
+    return f'<section><h2>{title}</h2>\n<ol tabindex="0">{items}</ol></section>' if bars else ''
 
 
 def _state(bar: Bar) -> str:
