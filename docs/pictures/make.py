@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -25,8 +24,6 @@ PAGE = HERE.parent / 'callbacks.md'
 MOMENT = r'web1 +compile +━+─+[^\n]*%(.|\n)*web2 +compile +━+─+[^\n]*%'
 """What is on the screen when the picture is taken."""
 HOSTS = ('web1', 'web2')
-_FATAL = re.compile(r'^\[ERROR\]: .*?(?=\n\.\.\.ignoring)', re.MULTILINE | re.DOTALL)
-"""The whole result of a task that failed, which is not what these pictures are about."""
 BROWSERS = ('chromium-headless-shell', 'chromium', 'google-chrome')
 
 
@@ -36,7 +33,7 @@ def main() -> None:
         during, after = _play(directory)
         text = PAGE.read_text(encoding='utf-8')
         text = _put(text, 'during', '\n'.join(during))
-        text = _put(text, 'after', _FATAL.sub('fatal: [web2]: FAILED! => ...', '\n'.join(after)))
+        text = _put(text, 'after', '\n'.join(after))
         PAGE.write_text(text, encoding='utf-8')
         _photograph(directory / 'background-jobs.html', HERE / 'timeline.png')
 
