@@ -113,7 +113,7 @@ class _Scale:
         return ''.join(
             f'<span class="tick" style="left: {100 * n * self.step / self.span:.4f}%">{clock(n * self.step)}</span>'
             for n in range(count)
-            if n * self.step < self.span * 0.96  # no room for a label after that
+            if n * self.step < self.span * 0.94  # no room for a label after that
         )
 
     def bar(self, kind: str, begin: float, end: float) -> str:

@@ -124,20 +124,24 @@ def test_an_interrupted_run_leaves_a_clean_terminal_and_a_timeline(
     assert [state for _job, state, _limit in rows(page(tmp_path))] == ['running', 'running']
 
 
-def test_a_prompt_is_left_alone(person: Controller, screen: Screen, two: list[Target], tmp_path: Path) -> None:
-    tasks = [
-        {'name': 'Start', **shell(until(f'{tmp_path}/go')), 'async': 600, 'poll': 0, 'register': 'started'},
-        {'name': 'Ask', 'ansible.builtin.pause': {'prompt': 'Go on?'}, 'register': 'answer'},
-        {'name': 'Look', 'background.jobs.async_status': {'jid': '{{ started.ansible_job_id }}'}},
-    ]
-    with Playing(tmp_path, person, two, {'tasks': tasks}, CALLBACKS_ENABLED=BOTH) as playing:
+def test_prompts_are_left_alone(person: Controller, screen: Screen, two: list[Target], tmp_path: Path) -> None:
+    start = {'name': 'Start', **shell(until(f'{tmp_path}/go')), 'async': 600, 'poll': 0, 'register': 'started'}
+    pause = {'name': 'Ask', 'ansible.builtin.pause': {'prompt': 'Go on?'}, 'register': 'answer'}
+    look = {'name': 'Look', 'background.jobs.async_status': {'jid': '{{ started.ansible_job_id }}'}}
+    tell = {'name': 'Tell', 'ansible.builtin.command': 'echo {{ colour }}'}
+    question = {'name': 'colour', 'prompt': 'Which colour', 'private': False}
+    plays = [{'tasks': [start, pause]}, {'vars_prompt': [question], 'tasks': [tell, look]}]
+    with Playing(tmp_path, person, two, *plays, CALLBACKS_ENABLED=BOTH) as playing:
         screen.await_text(r'Go on\?')
         screen.type('of course\r')
+        assert 'h2' not in screen.await_text('^Which colour:')[-1], 'no region where somebody types'
+        screen.type('dark green\r')
         run = playing.result()
     (tmp_path / 'go').touch()
     screen.close()
     assert run.rc == 0
     assert [event.result['user_input'] for event in run.of('Ask') if event.kind == 'ok'] == ['of course']
+    assert [event.result['stdout'] for event in run.of('Tell') if event.kind == 'ok'] == ['dark green'] * 2
     assert '─' not in '\n'.join(screen.all_lines())
 
 
