@@ -104,7 +104,7 @@ class Region:
                 size = os.get_terminal_size(self._out.fileno())
                 self._show(self._lines((size.columns or 80) - 1, size.lines or 24))
             except OSError:  # the terminal is gone, which is no reason to disturb the play
-                self._paused = True
+                self._paused, self._shown = True, False
             self._drawn_at = time.monotonic()
 
     def _show(self, lines: list[str]) -> None:

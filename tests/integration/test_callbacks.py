@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections.abc as c
 import re
 import sys
+import typing as t
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -130,7 +131,7 @@ def test_prompts_are_left_alone(person: Controller, screen: Screen, two: list[Ta
     look = {'name': 'Look', 'background.jobs.async_status': {'jid': '{{ started.ansible_job_id }}'}}
     tell = {'name': 'Tell', 'ansible.builtin.command': 'echo {{ colour }}'}
     question = {'name': 'colour', 'prompt': 'Which colour', 'private': False}
-    plays = [{'tasks': [start, pause]}, {'vars_prompt': [question], 'tasks': [tell, look]}]
+    plays: list[dict[str, t.Any]] = [{'tasks': [start, pause]}, {'vars_prompt': [question], 'tasks': [tell, look]}]
     with Playing(tmp_path, person, two, *plays, CALLBACKS_ENABLED=BOTH) as playing:
         screen.await_text(r'Go on\?')
         screen.type('of course\r')

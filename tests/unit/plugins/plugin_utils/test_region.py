@@ -127,13 +127,18 @@ def test_what_the_encoding_lacks(screen: Screen, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_terminal_that_is_gone_disturbs_nobody(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(descriptor: int) -> os.terminal_size:
+        raise OSError(5, 'Input/output error')
+
     with opened(screen, ['one', 'two']) as region:
-
-        def gone(descriptor: int) -> os.terminal_size:
-            raise OSError(5, 'Input/output error')
-
-        monkeypatch.setattr(os, 'get_terminal_size', gone)
         region.draw()
+        screen.await_text('^one\ntwo$')
+        monkeypatch.setattr(os, 'get_terminal_size', gone)
+        before = screen.raw
+        for _again in range(2):
+            region.draw()
+        region.close()
+    assert screen.raw == before
 
 
 def test_a_forked_worker_draws_nothing(screen: Screen) -> None:
