@@ -66,6 +66,8 @@ def _play(directory: Path) -> tuple[list[str], list[str]]:
         stderr=screen.slave,
     ) as run:
         during = screen.await_text(MOMENT)
+    while not during[0].startswith(('TASK', 'ASYNC')):  # scrolled off in part
+        del during[0]
     screen.close()
     after = screen.all_lines()
     if run.returncode:
