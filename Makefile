@@ -5,6 +5,7 @@
 # make demo   see background jobs at work on this machine, no root needed
 # make test   run every check there is
 # make bench  measure this collection against ansible-core's async, and write docs/performance.md
+# make pictures  run docs/pictures/playbook.yml, and put what is seen into docs/callbacks.md
 #
 # Everything is made inside the checkout, in .venv, .build and collections, and `make clean` takes it away again.
 
@@ -27,7 +28,7 @@ TARGETS := 3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13
 COLLECTION := collections/ansible_collections/background/jobs
 LINTS := ruff vermin mypy ansible-lint docs changelog reuse
 
-.PHONY: demo test bench checks pythons lint $(LINTS) sanity unit hosts integration waits venvs format build clean
+.PHONY: demo test bench pictures checks pythons lint $(LINTS) sanity unit hosts integration waits venvs format build clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -143,6 +144,11 @@ waits-%: .venv/core-%/.made $(COLLECTION)
 # BENCH="--quick", BENCH="--rows start,status --repeats 3": benchmarks/README.md
 bench: .venv/bench/.made $(COLLECTION)
 	$(call in_venv,bench) python benchmarks/bench.py $(BENCH)
+
+# --- Pictures -------------------------------------------------------------------------------------------------------
+
+pictures: .venv/core-$(CORE)/.made $(COLLECTION)
+	$(call in_venv,core-$(CORE)) python -m docs.pictures.make
 
 # --- Others ---------------------------------------------------------------------------------------------------------
 

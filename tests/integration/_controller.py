@@ -17,6 +17,7 @@ from pathlib import Path
 
 import yaml
 from ansible_collections.background.jobs.tests.integration._targets import Target
+from ansible_collections.background.jobs.tests.tools.screen import Screen
 
 HERE = Path(__file__).resolve().parent
 LIBRARY = f'{HERE}/targets/jobs/library:{HERE}/targets/jobs/shell_library'
@@ -66,12 +67,18 @@ class Controller:
     """One controller with a home of its own; nothing of the user's Ansible settings is seen."""
 
     def __init__(
-        self, directory: Path, collections: Path, inventory: Path | None = None, patience: float = 280
+        self,
+        directory: Path,
+        collections: Path,
+        inventory: Path | None = None,
+        patience: float = 280,
+        screen: Screen | None = None,
     ) -> None:
         self._directory = directory
         self._collections = collections
         self._inventory = inventory
         self._patience = patience  # seconds; less than pytest's, so that a run that hangs shows its output so far
+        self._screen = screen  # of a person who has called Ansible there; what it says is then on the screen only
         self._configuration = directory / 'ansible.cfg'
         self._configuration.touch()
 
@@ -99,13 +106,15 @@ class Controller:
         for path in inventories:
             command += ['--inventory', path]
         said = self._directory / 'output.txt'
+        if self._screen:
+            command = ['setsid', '--ctty', '--wait', *command]
         with open(said, 'wb') as stream:
             done = subprocess.Popen(
                 command,
                 cwd=self._directory,
                 env=self._environment(record, settings),
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
+                stdin=self._screen.slave if self._screen else subprocess.DEVNULL,
+                stdout=self._screen.slave if self._screen else stream,
                 stderr=subprocess.STDOUT,
             )
             try:
@@ -138,6 +147,7 @@ class Controller:
         return {
             **inherited,
             'LC_ALL': 'C.UTF-8',
+            'TERM': 'xterm-256color',
             'BACKGROUND_JOBS_RECORD': str(record),
             **{f'ANSIBLE_{name}': str(value) for name, value in own.items()},
         }
