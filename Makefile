@@ -11,7 +11,7 @@
 PYTHON ?= python3
 CORES ?= 2.16 2.19 2.21
 CORE ?= 2.21
-CHECKS := pythons lint sanity-2.21 sanity-2.16 unit hosts integration
+CHECKS := pythons lint sanity-2.21 sanity-2.16 unit hosts integration molecule
 
 # The oldest and the newest Python of each virtual environment.
 pythons/core-2.16 := 3.10 3.12
@@ -20,6 +20,7 @@ pythons/core-2.21 := 3.12 3.14
 pythons/tools := $(pythons/core-2.21)
 pythons/demo := 3.10 3.14
 pythons/bench := $(pythons/core-2.21)
+pythons/molecule := $(pythons/core-2.21)
 
 # The Pythons that modules and module_utils are compiled and imported on.
 TARGETS := 3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13
@@ -27,7 +28,7 @@ TARGETS := 3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13
 COLLECTION := collections/ansible_collections/background/jobs
 LINTS := ruff vermin mypy ansible-lint docs changelog reuse
 
-.PHONY: demo test bench checks pythons lint $(LINTS) sanity unit hosts integration waits venvs format build clean
+.PHONY: demo test bench checks pythons lint $(LINTS) sanity unit hosts integration waits molecule venvs format build clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -137,6 +138,14 @@ waits: $(CORES:%=waits-%)
 
 waits-%: .venv/core-%/.made $(COLLECTION)
 	$(call in_venv,core-$*) python -m pytest $(WAITS)
+
+# The stories in extensions/molecule, on test hosts of this checkout's own. Removing what an earlier run has left of them
+# tells whether this machine can have any.
+molecule: export BACKGROUND_JOBS_HOSTS_STATE = /var/tmp/background-jobs-molecule-$(firstword $(shell echo "$(CURDIR)" | cksum))
+molecule: .venv/molecule/.made $(COLLECTION)
+	@if reason=$$($(call in_venv,molecule) python tests/hosts/hosts.py down 2>&1); then \
+	  $(call in_venv,molecule) molecule test --all; \
+	else $(call left_out,molecule: $$reason); fi
 
 # --- Benchmark ------------------------------------------------------------------------------------------------------
 
