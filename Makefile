@@ -11,7 +11,7 @@
 PYTHON ?= python3
 CORES ?= 2.16 2.19 2.21
 CORE ?= 2.21
-CHECKS := pythons lint sanity-2.21 sanity-2.16 unit hosts integration molecule
+CHECKS := pythons lint sanity-2.21 sanity-2.16 unit hosts integration molecule site galaxy-importer
 
 # The oldest and the newest Python of each virtual environment.
 pythons/core-2.16 := 3.10 3.12
@@ -21,6 +21,8 @@ pythons/tools := $(pythons/core-2.21)
 pythons/demo := 3.10 3.14
 pythons/bench := $(pythons/core-2.21)
 pythons/molecule := $(pythons/core-2.21)
+pythons/site := $(pythons/core-2.21)
+pythons/galaxy-importer := $(pythons/core-2.21)
 
 # The Pythons that modules and module_utils are compiled and imported on.
 TARGETS := 3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13
@@ -28,7 +30,7 @@ TARGETS := 3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13
 COLLECTION := collections/ansible_collections/background/jobs
 LINTS := ruff vermin mypy ansible-lint docs changelog reuse
 
-.PHONY: demo test bench checks pythons lint $(LINTS) sanity unit hosts integration waits molecule venvs format build clean
+.PHONY: demo test bench checks pythons lint $(LINTS) sanity unit hosts integration waits molecule venvs galaxy-importer site format build clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -152,6 +154,25 @@ molecule: .venv/molecule/.made $(COLLECTION)
 # BENCH="--quick", BENCH="--rows start,status --repeats 3": benchmarks/README.md
 bench: .venv/bench/.made $(COLLECTION)
 	$(call in_venv,bench) python benchmarks/bench.py $(BENCH)
+
+# --- Publishing -----------------------------------------------------------------------------------------------------
+
+# What Galaxy does with an archive that is uploaded.
+galaxy-importer: .venv/galaxy-importer/.made
+	$(call in_venv,galaxy-importer) python tests/tools/import_archive.py
+
+# The pages where they lie in the checkout, and beside them the reference that is made of the plugins.
+site: .venv/site/.made $(COLLECTION)
+	rm -rf .build/site
+	mkdir -p $(SITE)/reference
+	chmod go-w $(SITE)/reference
+	git ls-files -co --exclude-standard '*.md' '*.svg' | tar -cT - | tar -xC $(SITE)
+	cp docs/site/index.md $(SITE)
+	$(call in_venv,site) env ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/collections" antsibull-docs --config-file docs/site/antsibull-docs.cfg \
+	  collection --use-current --squash-hierarchy --dest-dir $(SITE)/reference background.jobs
+	$(call in_venv,site) sphinx-build --quiet --fail-on-warning --keep-going --conf-dir docs/site $(SITE) .build/site/html
+
+SITE := .build/site/pages
 
 # --- Others ---------------------------------------------------------------------------------------------------------
 
