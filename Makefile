@@ -184,4 +184,4 @@ build: .venv/tools/.made
 	$(call in_venv,tools) ansible-galaxy collection build --force --output-path .build
 
 clean:
-	rm -rf .venv .build collections .ansible .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .build collections .ansible .hypothesis .mypy_cache .nox .pytest_cache .ruff_cache
