@@ -33,7 +33,7 @@ _FILE = re.compile(r'---\n# ([\w./-]+\.yml)\n')
 # What the pages run on hosts of their readers, and a Debian with nothing on it does not have.
 PROGRAMS = {
     '/usr/local/bin/backup': 'sleep 1; echo backup written',
-    '/usr/local/bin/make': 'sleep 1; echo "$@"',
+    '/usr/local/bin/make': 'echo "compiling $@"; sleep 1; echo "unused variable" >&2; sleep 1; echo "linking $@"',
 }
 
 # The test hosts have no package mirror, and not the bindings that the modules for packages need: an upgrade cannot be
