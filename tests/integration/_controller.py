@@ -77,19 +77,20 @@ class Controller:
 
     def play(self, targets: c.Iterable[Target], *plays: dict[str, t.Any], **settings: str) -> Run:
         """Run *plays*, each on all *targets* unless it says otherwise; *settings* are ANSIBLE_ variables."""
-        filled = [{'hosts': 'all', 'gather_facts': False, **play} for play in plays]
-        text = yaml.dump(filled, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1000)
-        return self.playbook(targets, text, **settings)
-
-    def playbook(self, targets: c.Iterable[Target], text: str, **settings: str) -> Run:
-        """Run the playbook that somebody has written as *text*, on what it says of all *targets*."""
         book = self._directory / 'playbook.yml'
-        book.write_text(text, encoding='utf-8')
+        filled = [{'hosts': 'all', 'gather_facts': False, **play} for play in plays]
+        book.write_text(
+            yaml.dump(filled, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1000), encoding='utf-8'
+        )
         return self._run('ansible-playbook', targets, [str(book)], settings)
 
     def adhoc(self, target: Target, *arguments: str, **settings: str) -> Run:
         """Run `ansible` on one target."""
         return self._run('ansible', [target], [target.name, *arguments], settings)
+
+    def book(self, targets: c.Iterable[Target], path: Path, **settings: str) -> Run:
+        """Run a playbook that somebody else has written."""
+        return self._run('ansible-playbook', targets, [str(path)], settings)
 
     def _run(self, program: str, targets: c.Iterable[Target], arguments: list[str], settings: dict[str, str]) -> Run:
         own = self._directory / 'inventory.yml'

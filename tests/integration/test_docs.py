@@ -118,10 +118,12 @@ def _runnable(block: Block) -> str:
 
 @pytest.mark.hosts
 @pytest.mark.parametrize('block', ALONE, ids=lambda block: block.id)
-def test_what_a_page_shows_runs(block: Block, controller: Controller, host: Target) -> None:
+def test_what_a_page_shows_runs(block: Block, controller: Controller, host: Target, tmp_path: Path) -> None:
     """All its tasks do. Each has job files of its own, so that no name or queue is in the way of another's."""
     target = host.also(host.name, ansible_async_dir=f'~/.docs/{block.id}')
-    run = controller.playbook([target], _runnable(block))
+    book = tmp_path / 'book.yml'
+    book.write_text(_runnable(block), encoding='utf-8')
+    run = controller.book([target], book)
     assert run.rc == 0, run.output
     shown = set(_task_names(block.content()))
     assert shown == {event.task for event in run.events}, run.output
@@ -135,11 +137,13 @@ def test_the_project_of_a_page_runs(
     """As molecule runs it: the project is a role, which its playbooks find by this variable."""
     monkeypatch.setenv('MOLECULE_PROJECT_DIRECTORY', str(tmp_path / 'project'))
     target = host.also(host.name, ansible_async_dir=f'~/.docs/{page.stem}')
-    parts = [block for block in BLOCKS if block.page == page and block.file]
-    for part in parts:
+    books = []
+    for part in [block for block in BLOCKS if block.page == page and block.file]:
         path = tmp_path / 'project' / str(part.file)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(part.text, encoding='utf-8')
-    for book in [part for part in parts if part.is_playbook()]:
-        run = controller.playbook([target], book.text)
+        books += [path] if part.is_playbook() else []
+    assert books
+    for book in books:
+        run = controller.book([target], book)
         assert run.rc == 0, run.output
