@@ -41,6 +41,7 @@ options:
 seealso:
   - module: background.jobs.async_run
   - module: background.jobs.async_info
+  - module: background.jobs.async_prune
 """
 
 EXAMPLES = r"""
@@ -48,6 +49,17 @@ EXAMPLES = r"""
   background.jobs.async_cancel:
     jobs: nightly backup
     grace: 60
+
+- name: Find what runs, or waits in a queue
+  background.jobs.async_info:
+    states:
+      - queued
+      - running
+  register: live
+
+- name: Stop all of it
+  background.jobs.async_cancel:
+    jobs: "{{ live.jobs | map(attribute='id') }}"
 """
 
 RETURN = r"""

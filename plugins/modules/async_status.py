@@ -58,6 +58,8 @@ options:
     required: false
 seealso:
   - module: background.jobs.async_run
+  - module: background.jobs.async_wait
+    description: Waits for one job or many, without C(until).
   - module: ansible.builtin.async_status
 """
 

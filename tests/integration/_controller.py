@@ -95,6 +95,10 @@ class Controller:
         """Run `ansible` on one target."""
         return self._run('ansible', [target], [target.name, *arguments], settings)
 
+    def book(self, targets: c.Iterable[Target], path: Path, **settings: str) -> Run:
+        """Run a playbook that somebody else has written."""
+        return self._run('ansible-playbook', targets, [str(path)], settings)
+
     def _run(self, program: str, targets: c.Iterable[Target], arguments: list[str], settings: dict[str, str]) -> Run:
         own = self._directory / 'inventory.yml'
         hosts = {target.name: target.variables for target in targets}
