@@ -23,7 +23,7 @@ op           what it does, and what else it takes
 ``list``     looks at all jobs in one of ``states``, ``names``, ``queues`` (each None: any), oldest first
 ``prune``    removes ended jobs in one of ``states`` that ended ``older_than`` seconds ago or more, but for the
              newest ``keep``; with ``check``, only tells which. Looks at those
-``remove``   removes the files of ``ids``; one that has not ended keeps them, and has an error in its look
+``remove``   removes the files of ``ids``; one that has not ended keeps all but its result file
 ===========  =================================================================================================
 
 Instead of an id, ``{"name": text}`` stands for the last job of that name.
@@ -152,7 +152,7 @@ def _remove(store, request):
     looks = _looks(store, request)
     for found in looks:
         if found['job'] and not found['ended']:
-            found['error'] = 'job %s is %s: cancel it first' % (found['id'], found['job']['state'])
+            _store.remove_file(found['results_file'])  # more than that has to be there when it ends
         elif found['known']:
             store.job(found['id']).remove()
     return looks
