@@ -49,12 +49,12 @@ def failed(job_id, error):
 
 
 def _missing(look):
-    return _failed(
-        look,
+    told = (
         'could not find job %s: user %s has no such file in %s. Look it up as the user it runs as (become, '
         'become_user) and with the async directory it was started with (ansible_async_dir).'
-        % (look['id'], look['user'], look['looked_in']),
+        % (look['id'], look['user'], look['looked_in'])
     )
+    return dict(_failed(look, told), results_file='%s/%s' % (look['looked_in'], look['id']))
 
 
 def _failed(look, told):

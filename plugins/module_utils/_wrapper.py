@@ -89,9 +89,11 @@ class Call:
         if not started:
             _store.remove_tree(self.folder)
             return
-        for path in (self.module, self.args):
-            if path:
+        for path in filter(None, (self.module, self.args)):
+            try:
                 _store.remove_file(path)
+            except OSError:  # of another user, who became the one of the job
+                pass
 
 
 def answer(words, version):
