@@ -23,6 +23,8 @@ DROP_IN = {'LIBRARY': f'{_PLUGINS}/modules:{LIBRARY}', 'ACTION_PLUGINS': f'{_PLU
 """The two settings."""
 ENGINES: dict[str, dict[str, str]] = {'core': {}, 'drop-in': DROP_IN}
 _PARTS = 3
+MEANWHILE = ('retry', 'async_poll', 'async_ok', 'async_failed')
+"""What is reported of a task before it ends."""
 _MATTER_OF_TIME = ('retry', 'async_poll')
 """How often ansible-core looked, and asked again."""
 
@@ -44,7 +46,7 @@ class Behaviour:
 
 
 class Comparison:
-    """Both engines' run of a table of behaviours, each on a host of its own, at the same time."""
+    """Both engines' runs of a table of behaviours, each on a host of its own."""
 
     def __init__(self, behaviours: c.Sequence[Behaviour], runs: dict[str, Run]) -> None:
         self._behaviours = behaviours
@@ -74,27 +76,28 @@ class Comparison:
         return t.cast(dict[str, t.Any], _alike(seen))
 
 
-def compare(
+def behave(
+    controller: Controller,
+    target: Target,
+    engine: str,
     behaviours: c.Sequence[Behaviour],
-    controllers: dict[str, Controller],
-    targets: dict[str, Target],
     library: str,
     **keywords: t.Any,
-) -> Comparison:
-    """Run *behaviours* with both engines; *library*: of modules of the test, *keywords*: of the play."""
+) -> Run:
+    """Run *behaviours*; *library*: of modules of the test, *keywords*: of the play."""
     parts: dict[str, list[dict[str, t.Any]]] = {}
     for number, behaviour in enumerate(behaviours):
         parts.setdefault(_part(number), []).extend(behaviour.filled(_prefix(number)))
-    tasks = [{'block': found, 'when': f"inventory_hostname == '{part}'"} for part, found in parts.items()]
-    play = {'strategy': 'free', 'ignore_errors': True, **keywords, 'tasks': tasks}
+    settings = {'LIBRARY': LIBRARY, **ENGINES[engine], 'PIPELINING': '1'}
+    settings['LIBRARY'] += f':{library}'
+    play = side_by_side(parts, ignore_errors=True, **keywords)
+    return controller.play([target.also(part) for part in parts], play, **settings)
 
-    def run(engine: str) -> Run:
-        aliases = [targets[engine].also(part) for part in parts]
-        settings = {'LIBRARY': LIBRARY, **ENGINES[engine], 'PIPELINING': '1'}
-        settings['LIBRARY'] += f':{library}'
-        return controllers[engine].play(aliases, play, **settings)
 
-    return Comparison(behaviours, at_once({engine: lambda engine=engine: run(engine) for engine in ENGINES}))
+def side_by_side(tasks: dict[str, list[dict[str, t.Any]]], **keywords: t.Any) -> dict[str, t.Any]:
+    """A play in which each host runs its own *tasks*, and waits for no other."""
+    blocks = [{'block': own, 'when': f"inventory_hostname == '{host}'"} for host, own in tasks.items()]
+    return {'strategy': 'free', **keywords, 'tasks': blocks}
 
 
 def at_once(runs: dict[str, c.Callable[[], Run]]) -> dict[str, Run]:
