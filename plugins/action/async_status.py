@@ -33,6 +33,8 @@ class ActionModule(ActionBase):
             argument_spec={
                 'jid': {'type': 'str', 'required': True},
                 'mode': {'type': 'str', 'choices': ['status', 'cleanup'], 'default': 'status'},
+                'output': {'type': 'bool', 'default': False},
+                'offset': {'type': 'int', 'default': 0},
             }
         )[1]
         remote = Remote(self, task_vars)
@@ -40,15 +42,16 @@ class ActionModule(ActionBase):
         if args['mode'] == 'cleanup':
             result.update({'started': False, **_status.cleanup(_ask(remote, 'remove', args['jid']))})
         else:
-            look = _ask(remote, 'status', args['jid'])
+            offsets = [max(0, args['offset'])] if args['output'] else None
+            look = _ask(remote, 'status', args['jid'], offsets=offsets)
             if self._polling and look['job'] and not look['ended']:
                 look = self._polling.wait(self, remote, look, task_vars)
             result.update(**read_result(self, _status.status(look), task_vars), **hidden(look))
         return _drop_in.as_told_by_core(result) if _drop_in.is_used(self) else result
 
 
-def _ask(remote: Remote, op: str, jid: str) -> dict[str, t.Any]:
+def _ask(remote: Remote, op: str, jid: str, **details: t.Any) -> dict[str, t.Any]:
     try:
-        return remote.ask(op, ids=[jid])[0]
+        return remote.ask(op, ids=[jid], **details)[0]
     except AnsibleActionFail as error:
         return t.cast('dict[str, t.Any]', _status.failed(jid, error.message))

@@ -50,6 +50,7 @@ class Call:
         if payload is None:
             raise _store.StoreError('there is no module %s' % self.module)
         args = None if self.args is None else _store.read_file(self.args)
+        stdin = self.args is None and 'python' in os.path.basename(self.command[0])
         places = {self.module: '{job}/payload', self.args: '{job}/args'}
         job = {
             'id': self.job_id,
@@ -61,9 +62,9 @@ class Call:
             'queue': None,
             'slots': 1,
             'no_log': False,
-            'argv': [places.get(word, word) for word in self.command if self.args or word != self.module],
+            'argv': [places.get(word, word) for word in self.command if not stdin or word != self.module],
             'environment': {},
-            'stdin': self.args is None,  # of the new style then, its arguments in it
+            'stdin': stdin,
             'args': None if args is None else _base64(args),
             'tmpdir': None if self.preserve else self.folder,
             'output_limit': _OUTPUT_LIMIT,

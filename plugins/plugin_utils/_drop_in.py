@@ -16,7 +16,8 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__
 from ansible_collections.background.jobs.plugins.module_utils import _status
-from ansible_collections.background.jobs.plugins.plugin_utils import _lifecycle, _settings, _workers
+from ansible_collections.background.jobs.plugins.plugin_utils import _callbacks, _lifecycle, _settings, _workers
+from ansible_collections.background.jobs.plugins.plugin_utils._display import Meanwhile
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
 
 _BY_NAME = 'background.jobs.'
@@ -55,7 +56,7 @@ class Polling:
     """The loop in which ansible-core waits for a job: it sleeps `poll` seconds, looks, and so on.
 
     It makes its action just before the first sleep, so that the first look tells what `poll` is. That look then does
-    not come back before the job has ended.
+    not come back before the job has ended, and sends the events of the looks that there would have been meanwhile.
     """
 
     def __init__(self) -> None:
@@ -70,9 +71,13 @@ class Polling:
         """
         poll = max(1, round(time.monotonic() - self._began))
         margin = _settings.number(action, task_vars, 'background_jobs_margin', _lifecycle.MARGIN)
+        follow = _settings.follow(action, task_vars, None)
+        labels = {look['id']: look['job']['module']}
+        meanwhile = Meanwhile(action, task_vars, labels, poll=poll, follow=follow, together=False)
+        _callbacks.send(action, 'poll', _status.status(look))
         place = _workers.give_back(action, task_vars, [look['id']])
         try:
-            _lifecycle.wait(remote, [look['id']], poll, [look], margin=margin, place=place)
+            _lifecycle.wait(remote, [look], meanwhile, margin=margin, place=place)
         except AnsibleConnectionFailure as error:
             return {**look, 'error': error.message}
         return remote.ask('status', ids=[look['id']])[0]

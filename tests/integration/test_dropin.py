@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections.abc as c
 import dataclasses
 import functools
+import re
 import shutil
 import sys
 import time
@@ -125,6 +126,15 @@ def test_recipes_end_as_they_do(everything: Everything, way: str, recipe: Recipe
     assert kinds == recipe.ends, run.output
 
 
+def test_callbacks_are_told_of_looks(everything: Everything) -> None:
+    lines = {}
+    for engine in ENGINES:
+        output = everything.recipes[engine].output
+        lines[engine] = re.findall(r'^ASYNC POLL on recipe0: jid=j[0-9]+\.[0-9]+ (.*)$', output, re.MULTILINE)
+        assert len(lines[engine]) >= 2, output
+    assert set(lines['core']) == set(lines['drop-in'])
+
+
 @pytest.mark.parametrize('way', WAYS)
 def test_ad_hoc_with_a_poll(everything: Everything, way: str) -> None:
     run = everything.slowly[way]
@@ -169,10 +179,16 @@ def test_the_jobs_are_jobs_of_this_collection(controller: Controller, hosts: lis
     run = drop_in(
         controller,
         [target],
-        start('trap "echo asked > /tmp/mixed.asked; exit 1" TERM; sleep 300 & wait', 300),
+        start('echo alive; trap "echo asked > /tmp/mixed.asked; exit 1" TERM; sleep 300 & wait', 300),
         {RUN: {'cmd': 'echo hi', 'name': 'named'}, 'async': 60, 'poll': 0, 'register': 'named'},
         {'async_status': {'jid': core['ansible_job_id']}, 'register': 'core'},
-        {'background.jobs.async_status': {'jid': JOB}, 'register': 'status'},
+        {
+            'background.jobs.async_status': {'jid': JOB, 'output': True},
+            'register': 'status',
+            'until': 'status.job.output.lines | length > 0',
+            'delay': 1,
+            'retries': 20,
+        },
         {'background.jobs.async_wait': {'jobs': '{{ named }}'}, 'register': 'waited'},
         {'background.jobs.async_info': {}, 'register': 'info'},
         {'background.jobs.async_cancel': {'jobs': JOB}, 'register': 'cancel'},
@@ -181,6 +197,7 @@ def test_the_jobs_are_jobs_of_this_collection(controller: Controller, hosts: lis
     )
     assert (run['core']['started'], run['core']['finished']) == (YES, NO)
     assert run['status']['job']['state'] == 'running'
+    assert run['status']['job']['output']['lines'] == [{'stream': 'stdout', 'text': 'alive'}]
     assert run['waited']['jobs'][0]['stdout'] == 'hi'
     drop_in_id, named_id = run['start']['ansible_job_id'], run['named']['ansible_job_id']
     assert {job['id'] for job in run['info']['jobs']} == {drop_in_id, named_id}
