@@ -167,7 +167,7 @@ def _remember(store, found):
 
 def _list(store, request):
     looks = _kicked(store, lambda lines: [look(store.job(job_id), lines=lines) for job_id in store.job_ids()])
-    return [
+    chosen = [
         found
         for found in looks
         if found['job']
@@ -175,6 +175,7 @@ def _list(store, request):
             request[key + 's'] is None or found['job'][key] in request[key + 's'] for key in ('state', 'name', 'queue')
         )
     ]
+    return sorted(chosen, key=lambda found: found['job']['created'])  # the ids that ansible-core gives are random
 
 
 def _remove(store, request):
