@@ -24,8 +24,6 @@ def status(look):
             result.setdefault('job', look['job'])  # a module's own value of that name comes first
         else:
             result['job'] = dict(look['job'], output=_output(look['live']))
-        if finished and look['job']['state'] != 'succeeded':
-            result['failed'] = True
     result.update(ansible_job_id=look['id'], results_file=look['results_file'], started=True, finished=finished)
     return result
 

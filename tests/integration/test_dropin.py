@@ -303,6 +303,12 @@ def test_a_process_that_waits_is_killed(controller: Controller, tmp_path: Path, 
     assert guardian.pid not in {process.pid for process in playing.processes()}
 
 
+def test_live_output_is_shown(controller: Controller, tmp_path: Path, local: Target) -> None:
+    poll = {'name': 'job', 'shell': 'echo alive; sleep 3', 'async': 60, 'poll': 1}
+    run = drop_in(controller, [local.also('local', background_jobs_follow=True)], poll)
+    assert 'local | command | alive' in run.output
+
+
 def test_all_hosts_start_before_any_is_waited_for(controller: Controller, tmp_path: Path) -> None:
     """With ansible-core the first job would wait for the others until its limit."""
     targets = [local_target(f'local{number}', tmp_path / str(number), sys.executable) for number in range(3)]
