@@ -84,12 +84,16 @@ class Controller:
 
     def play(self, targets: c.Iterable[Target], *plays: dict[str, t.Any], **settings: str) -> Run:
         """Run *plays*, each on all *targets* unless it says otherwise; *settings* are ANSIBLE_ variables."""
-        book = self._directory / 'playbook.yml'
-        filled = [{'hosts': 'all', 'gather_facts': False, **play} for play in plays]
-        book.write_text(
-            yaml.dump(filled, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1000), encoding='utf-8'
-        )
+        book = self.write('playbook.yml', [{'hosts': 'all', 'gather_facts': False, **play} for play in plays])
         return self._run('ansible-playbook', targets, [str(book)], settings)
+
+    def write(self, name: str, content: list[dict[str, t.Any]]) -> Path:
+        """Write a file beside the playbook, one of tasks say."""
+        path = self._directory / name
+        path.write_text(
+            yaml.dump(content, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1000), encoding='utf-8'
+        )
+        return path
 
     def adhoc(self, target: Target, *arguments: str, **settings: str) -> Run:
         """Run `ansible` on one target."""
