@@ -8,6 +8,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.plugin_utils import _asked, _lifecycle, _result
+from ansible_collections.background.jobs.plugins.plugin_utils._payload import discovered
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
 
 
@@ -31,4 +32,4 @@ class ActionModule(ActionBase):
         asked = any(look['asked'] for look in looks)
         if asked and not self._task.check_mode:
             looks = _lifecycle.wait(remote, [look['id'] for look in looks], _lifecycle.TICK, looks)
-        return {'changed': asked, 'jobs': [look['job'] for look in looks]}
+        return _result.with_facts({'changed': asked, 'jobs': [look['job'] for look in looks]}, discovered(self))

@@ -40,4 +40,5 @@ class ActionModule(ActionBase):
             place = _workers.give_back(self, task_vars, [look['id'] for look in looks])
         looks = _lifecycle.bring(remote, looks, keywords.poll, margin, place)
         results = [_result.of(look, order.payload) for look, order in zip(looks, orders, strict=True)]
-        return results[0] if args['tasks'] is None else _result.many(results)
+        facts = {key: value for order in orders for key, value in order.payload.facts.items()}
+        return _result.with_facts(results[0] if args['tasks'] is None else _result.many(results), facts)

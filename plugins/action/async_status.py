@@ -8,9 +8,9 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils import _status
-from ansible_collections.background.jobs.plugins.plugin_utils._payload import read_result
+from ansible_collections.background.jobs.plugins.plugin_utils._payload import discovered, read_result
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
-from ansible_collections.background.jobs.plugins.plugin_utils._result import hidden
+from ansible_collections.background.jobs.plugins.plugin_utils._result import hidden, with_facts
 
 
 class ActionModule(ActionBase):
@@ -29,6 +29,6 @@ class ActionModule(ActionBase):
         remote = Remote(self, task_vars)
         if args['mode'] == 'cleanup':
             found = _status.cleanup(remote.ask('remove', ids=[args['jid']])[0])
-            return {**empty, 'started': False, **found}
+            return with_facts({**empty, 'started': False, **found}, discovered(self))
         look = remote.ask('status', ids=[args['jid']])[0]
         return {**empty, **read_result(self, _status.status(look), task_vars), **hidden(look)}
