@@ -222,7 +222,7 @@ def _stopped(job, end, survivors):
         if os.path.exists(job.file('stop.json')):
             by = (job.read('stop.json') or {}).get('by', 'on request')
         else:
-            by = 'by a signal to its supervisor: was the host shut down?'
+            by = 'by a TERM to its supervisor: was the host shut down, or did its user log out (KillUserProcesses)?'
         reason = 'job %s was stopped after %.1f s, %s' % (job.id, end['elapsed'], by)
     if survivors:
         reason += '; not even KILL ended the processes %s' % ', '.join(map(str, survivors))
