@@ -141,11 +141,19 @@ class Remote:
         return bool(connection.has_pipelining and getattr(connection.become, 'pipelining', True))
 
     def _by_module(self, request: dict[str, t.Any]) -> dict[str, t.Any]:
-        result = self._action._execute_module(
-            module_name='background.jobs.async_wrapper',
-            module_args={'request': base64.b64encode(zlib.compress(json.dumps(request).encode())).decode()},
-            task_vars=self._task_vars,
-        )
+        task = self._action._task
+        environment, task.environment = (
+            task.environment,
+            [],
+        )  # ansible-core puts it into a command line; jobs have theirs
+        try:
+            result = self._action._execute_module(
+                module_name='background.jobs.async_wrapper',
+                module_args={'request': base64.b64encode(zlib.compress(json.dumps(request).encode())).decode()},
+                task_vars=self._task_vars,
+            )
+        finally:
+            task.environment = environment
         if 'response' not in result:
             told = [str(result[key]).strip() for key in ('msg', 'module_stderr', 'exception') if result.get(key)]
             raise AnsibleActionFail(
