@@ -14,7 +14,7 @@ import zlib
 
 import pytest
 from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
-from ansible_collections.background.jobs.tests.integration._playing import RUN, processes, shell
+from ansible_collections.background.jobs.tests.integration._playing import RUN, processes
 from ansible_collections.background.jobs.tests.integration._targets import Target
 from hosts import OPERATOR, PLAIN
 
