@@ -52,8 +52,10 @@ def respond(request):
         if operation is not _start.start:
             store.check()
         return {'jobs': operation(store, request)}
-    except (_store.StoreError, OSError) as error:
+    except _store.StoreError as error:
         return {'error': '%s' % error}
+    except OSError as error:
+        return {'error': 'user %s cannot use the job files in %s: %s' % (_store.user(), store.root, error)}
     except Exception:
         return {'error': _store.trace()}
     finally:

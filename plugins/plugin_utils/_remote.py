@@ -155,7 +155,8 @@ class Remote:
         finally:
             task.environment = environment
         if 'response' not in result:
-            told = [str(result[key]).strip() for key in ('msg', 'module_stderr', 'exception') if result.get(key)]
+            parts = [result.get(key) for key in ('msg', 'module_stderr', 'exception')]
+            told = [part.strip() for part in parts if isinstance(part, str)]  # from 2.19 on, an exception is an object
             raise AnsibleActionFail(
                 'The runtime of background.jobs, which needs Python 3.6 or later, could not be run on the target: '
                 + '\n'.join(told)

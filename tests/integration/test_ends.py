@@ -200,6 +200,42 @@ def test_the_user_is_logged_out_by_a_system_that_kills(
         check_ended(run['job'], 'cancelled', 'did its user log out (KillUserProcesses)?')
 
 
+@pytest.fixture
+def disk(hosts: list[Target]) -> c.Iterator[Target]:
+    """A host whose jobs have a small disk of their own."""
+    place = '/var/tmp/ends.disk'
+    options = f'size=2m,mode=700,uid={hosts[0].shell("id -u").strip()}'
+    hosts[0].shell(f'mkdir {place} && mount -t tmpfs -o {options} none {place}', user='root')
+    yield hosts[0].also('disk', ansible_async_dir=place)
+    hosts[0].shell(f'umount {place} && rmdir {place}', user='root')
+
+
+def test_the_disk_is_full(play: Play, disk: Target) -> None:
+    """At the start, while the module runs, and by the module's own output."""
+    fill = 'head -c 9000000 /dev/zero > {{ ansible_async_dir }}/fill || true'
+    room = {'ansible.builtin.file': {'path': '{{ ansible_async_dir }}/fill', 'state': 'absent'}}
+    run = play(
+        disk,
+        {RUN: {'cmd': 'true'}},
+        {'ansible.builtin.shell': fill},
+        {RUN: {'cmd': 'true'}, 'poll': 1, 'register': 'start'},
+        room,
+        {**shell(fill), 'poll': 1, 'register': 'running'},
+        room,
+        {RUN: {'task': {'prints': {'padding': 9_000_000, 'stdout': 'eyJhIjogIlBBRERJTkcifQ=='}}}, 'register': 'printing'},
+        {INFO: {'states': ['running']}, 'register': 'live'},
+        ignore_errors=True,
+    )
+    assert 'user deploy cannot use the job files in /var/tmp/ends.disk: ' in run['start']['msg']
+    assert 'No space left on device' in run['start']['msg']
+    for name in ('running', 'printing'):
+        job = run[name]['job']
+        assert (run[name]['failed'], job['state']) == (True, 'failed')
+        assert 'printed no JSON result' in job['reason']
+        assert 'was there no room left in ' in job['reason'] or 'nothing can be written to ' in job['reason']
+    assert run['live']['jobs'] == []
+
+
 # --- The controller goes ---------------------------------------------------------------------------------------------
 
 
