@@ -8,6 +8,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.plugin_utils import _asked, _lifecycle, _result
+from ansible_collections.background.jobs.plugins.plugin_utils._display import Quiet
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import discovered
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
 
@@ -31,5 +32,5 @@ class ActionModule(ActionBase):
         _result.check_known(looks)
         asked = any(look['asked'] for look in looks)
         if asked and not self._task.check_mode:
-            looks = _lifecycle.wait(remote, [look['id'] for look in looks], _lifecycle.TICK, looks)
+            looks = _lifecycle.wait(remote, looks, Quiet())
         return _result.with_facts({'changed': asked, 'jobs': [look['job'] for look in looks]}, discovered(self))

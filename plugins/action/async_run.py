@@ -14,6 +14,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils import (
     _settings,
     _workers,
 )
+from ansible_collections.background.jobs.plugins.plugin_utils._display import Meanwhile
 from ansible_collections.background.jobs.plugins.plugin_utils._keywords import take
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
 
@@ -34,11 +35,22 @@ class ActionModule(ActionBase):
         orders = _orders.orders(self, args, keywords.limit, task_vars)
         retention = _settings.time(self, task_vars, 'background_jobs_retention', '7d')
         margin = _settings.number(self, task_vars, 'background_jobs_margin', _lifecycle.MARGIN)
+        follow = _settings.follow(self, task_vars, args['follow'])
+        many = args['tasks'] is not None
         looks = _lifecycle.start(remote, orders, retention)
-        place = None
-        if keywords.poll and not all(look['ended'] for look in looks):
-            place = _workers.give_back(self, task_vars, [look['id'] for look in looks])
-        looks = _lifecycle.bring(remote, looks, keywords.poll, margin, place)
+        place = meanwhile = None
+        if keywords.poll:
+            labels = {
+                look['id']: order.name or (look['id'] if many else self._task.get_name())
+                for order, look in zip(orders, looks, strict=True)
+            }
+            meanwhile = Meanwhile(self, task_vars, labels, poll=keywords.poll, follow=follow, together=many)
+            if not all(look['ended'] for look in looks):
+                place = _workers.give_back(self, task_vars, [look['id'] for look in looks])
+        looks = _lifecycle.bring(remote, looks, meanwhile, margin, place)
         results = [_result.of(look, order.payload) for look, order in zip(looks, orders, strict=True)]
         facts = {key: value for order in orders for key, value in order.payload.facts.items()}
-        return _result.with_facts(results[0] if args['tasks'] is None else _result.many(results), facts)
+        result = _result.with_facts(_result.many(results) if many else results[0], facts)
+        if meanwhile is not None:
+            meanwhile.ended(result)
+        return result

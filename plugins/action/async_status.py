@@ -22,6 +22,8 @@ class ActionModule(ActionBase):
             argument_spec={
                 'jid': {'type': 'str', 'required': True},
                 'mode': {'type': 'str', 'choices': ['status', 'cleanup'], 'default': 'status'},
+                'output': {'type': 'bool', 'default': False},
+                'offset': {'type': 'int', 'default': 0},
             }
         )[1]
         empty = {'started': True, 'finished': False, 'stdout': '', 'stderr': '', 'stdout_lines': [], 'stderr_lines': []}
@@ -30,5 +32,6 @@ class ActionModule(ActionBase):
         if args['mode'] == 'cleanup':
             found = _status.cleanup(remote.ask('remove', ids=[args['jid']])[0])
             return with_facts({**empty, 'started': False, **found}, discovered(self))
-        look = remote.ask('status', ids=[args['jid']])[0]
+        offsets = [max(0, args['offset'])] if args['output'] else None
+        look = remote.ask('status', ids=[args['jid']], offsets=offsets)[0]
         return {**empty, **read_result(self, _status.status(look), task_vars), **hidden(look)}

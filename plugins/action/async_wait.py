@@ -10,6 +10,7 @@ import typing as t
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.plugin_utils import _asked, _lifecycle, _result, _settings, _workers
+from ansible_collections.background.jobs.plugins.plugin_utils._display import Meanwhile
 from ansible_collections.background.jobs.plugins.plugin_utils._keywords import take
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import discovered, read_output
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
@@ -24,7 +25,9 @@ class ActionModule(ActionBase):
         keywords = take(self._task)
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        args = self.validate_argument_spec({'jobs': {'type': 'raw', 'required': True}, 'timeout': {'type': 'str'}})[1]
+        args = self.validate_argument_spec(
+            {'jobs': {'type': 'raw', 'required': True}, 'timeout': {'type': 'str'}, 'follow': {'type': 'bool'}}
+        )[1]
         ids = _asked.jobs(args['jobs'])
         timeout = None if args['timeout'] is None else _asked.seconds(args['timeout'], 'timeout')
         margin = _settings.number(self, task_vars, 'background_jobs_margin', _lifecycle.MARGIN)
@@ -33,9 +36,14 @@ class ActionModule(ActionBase):
         remote = Remote(self, task_vars)
         looks = remote.ask('wait', ids=ids, seconds=0)
         _result.check_known(looks)
-        place = _workers.give_back(self, task_vars, ids)
-        poll = keywords.poll or C.DEFAULT_POLL_INTERVAL
-        _lifecycle.wait(remote, ids, poll, looks, timeout=timeout, margin=margin, place=place)
+        ids = [look['id'] for look in looks]  # a name may be given to another job meanwhile
+        follow = _settings.follow(self, task_vars, args['follow'])
+        if follow or not all(look['ended'] for look in looks):
+            labels = {look['id']: look['job']['name'] or look['id'] for look in looks}
+            poll = keywords.poll or C.DEFAULT_POLL_INTERVAL
+            meanwhile = Meanwhile(self, task_vars, labels, poll=poll, follow=follow, together=True)
+            place = _workers.give_back(self, task_vars, ids)
+            _lifecycle.wait(remote, looks, meanwhile, timeout=timeout, margin=margin, place=place)
         looks = remote.ask('collect', ids=ids)
         read = functools.partial(read_output, self, task_vars)
         results = [

@@ -15,18 +15,32 @@ import struct
 import sys
 import time
 
-_CLOSE_WRITE, _MOVED_TO, _DELETE_SELF = 0x8, 0x80, 0x400
+_MODIFY, _CLOSE_WRITE, _MOVED_TO, _DELETE_SELF = 0x2, 0x8, 0x80, 0x400
+_ENDS = _CLOSE_WRITE | _MOVED_TO | _DELETE_SELF
 _NONBLOCK_CLOEXEC = os.O_NONBLOCK | getattr(os, 'O_CLOEXEC', 0)
 _STAND_IN = 0.5
 _LONGEST = 1000000000  # seconds; the kernel cannot count much further
 
 
 class Watch:
-    """Tells which of *paths* (directories) something happened in."""
+    """Tells which of *paths* (directories) something happened in: a file was closed, renamed, or with *writes* written."""
 
-    def __init__(self, paths):
+    def __init__(self, paths, writes=False):
         self._paths = list(paths)
-        self._fd, self._watched = _inotify(self._paths)
+        self._watched = {}
+        self._libc, self._fd = _inotify()
+        for path in self._paths:
+            self._add(path, _ENDS | (_MODIFY if writes else 0))
+
+    def _add(self, path, events):
+        """Be told of *events* in *path*, and of no others that were asked for before."""
+        if self._fd is None:
+            return
+        number = self._libc.inotify_add_watch(self._fd, os.fsencode(path), events)
+        if number < 0:  # no watches left, or the directory is gone
+            os.close(self._fd)
+            self._fd = None
+        self._watched[number] = path
 
     def __enter__(self):
         return self
@@ -44,27 +58,23 @@ class Watch:
             return []
         return {self._watched[number] for number in _numbers(os.read(self._fd, 65536)) if number in self._watched}
 
+    def ignore_writes(self):
+        """From now on: jobs that print much would not let us sleep."""
+        for path in self._paths:
+            self._add(path, _ENDS)
 
-def _inotify(paths):
-    """(descriptor, {watch number: path}), or (None, {})."""
+
+def _inotify():
+    """(C library, descriptor), or (None, None)."""
     if not sys.platform.startswith('linux'):
-        return None, {}
+        return None, None
     try:
         import ctypes  # here, because only Linux needs it, and not every Python has it
     except ImportError:
-        return None, {}
+        return None, None
     libc = ctypes.CDLL(None)
     fd = libc.inotify_init1(_NONBLOCK_CLOEXEC)
-    if fd < 0:
-        return None, {}
-    watched = {}
-    for path in paths:
-        number = libc.inotify_add_watch(fd, os.fsencode(path), _CLOSE_WRITE | _MOVED_TO | _DELETE_SELF)
-        if number < 0:  # no watches left, or the directory is gone
-            os.close(fd)
-            return None, {}
-        watched[number] = path
-    return fd, watched
+    return (None, None) if fd < 0 else (libc, fd)
 
 
 def _numbers(events):

@@ -52,6 +52,8 @@ def missing(store, wanted):
         'result': None,
         'error': None,
         'no_log': False,
+        'line': None,
+        'live': None,
     }
 
 
@@ -117,7 +119,7 @@ def _describe(job, spec, position, end):
         'started': run['at'] if run else None,
         'ended': end['ended'] if end else None,
         'elapsed': elapsed,
-        'output_file': job.file('stdout'),
+        'output_file': job.file('output'),
     }
     if position is not None:
         shown['position'] = position

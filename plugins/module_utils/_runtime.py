@@ -10,14 +10,17 @@ each job, in the order asked. A look is::
     {"id": str, "known": bool, "results_file": path, "looked_in": path, "user": str,
      "job": {...} as users see it or None, "ended": bool, "error": text or None, "no_log": bool,
      "output": {"rc": int, "stdout": str, "stderr": str} of an ended module, or None,
-     "result": what the result file says, whether or not it is whole (op "status"), or None}
+     "result": what the result file says, whether or not it is whole (op "status"), or None,
+     "line": the last line of live output of a job that has not ended (op "wait"), or None,
+     "live": live output (shape: _live.py), where it was asked for, or None}
 
 ===========  =================================================================================================
 op           what it does, and what else it takes
 ===========  =================================================================================================
 ``start``    starts or queues ``jobs`` (shape: _start.py); asked again with the same ids, it starts nothing
-``wait``     looks at ``ids`` as soon as all have ended, then with their output, or after ``seconds``
-``status``   looks at ``ids`` now, with the content of their result files
+``wait``     looks at ``ids`` as soon as all have ended, then with their output, or after ``seconds``, or soon after
+             one of them has live output from its one of ``offsets`` on (each, and all of them: None, do not follow)
+``status``   looks at ``ids`` now, with the content of their result files, and the live output from ``offsets`` on
 ``collect``  looks at ``ids`` now, with their output, and remembers that somebody has seen the ended ones
 ``cancel``   asks for the end of ``ids``, with ``grace`` seconds between TERM and KILL; does not wait for it
 ``list``     looks at all jobs in one of ``states``, ``names``, ``queues`` (each None: any), oldest first
@@ -33,11 +36,16 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import os
 import time
 
-from . import _cancel, _outcome, _prune, _start, _store, _supervisor
+from . import _cancel, _live, _outcome, _prune, _start, _store, _supervisor
 from ._events import Watch
 from ._look import look, missing, settle
 from ._names import find
 from ._queue import Lines
+
+_GATHERING = 0.5
+"""Seconds between the first new line and an answer: what is followed comes in groups, and within a second."""
+_GLANCE, _PAGE, _LEAST = 65536, 1048576, 4096
+"""Bytes of live output in one response: for people, who could not read more in time; for tasks; and for one job."""
 
 
 def respond(request):
@@ -92,7 +100,10 @@ def _wait(store, request):
     deadline = time.monotonic() + request['seconds']
     asked = [find(store, wanted) for wanted in request['ids']]
     pending = {job.path: job for job in asked if job is not None and job.spec()}
-    with Watch(pending) as watch:
+    followed = [
+        (job, offset) for job, offset in zip(asked, _offsets(request)) if job is not None and offset is not None
+    ]
+    with Watch(pending, writes=bool(followed)) as watch:
         _kick(store, {job.spec()['queue'] for job in pending.values()} - {None})
         touched = list(pending)
         while True:
@@ -100,10 +111,28 @@ def _wait(store, request):
             for path in touched:
                 if path in pending and _over(pending[path], lines):
                     del pending[path]
+            if any(_live.has_more(job, offset) for job, offset in followed):
+                followed = []
+                watch.ignore_writes()
+                deadline = min(deadline, time.monotonic() + _GATHERING)
             left = deadline - time.monotonic()
             if not pending or left <= 0:
-                return _looks(store, request, output=not pending)
+                return _with_live(store, request, _looks(store, request, output=not pending), _GLANCE, newest=True)
             touched = watch.sleep(left)
+
+
+def _offsets(request):
+    return request.get('offsets') or [None] * len(request['ids'])
+
+
+def _with_live(store, request, looks, most, newest=False):
+    """*looks* with live output, of all of them together not much more than *most* bytes."""
+    for found, offset in zip(looks, _offsets(request)):
+        if found['job'] and not found['ended']:
+            found['line'] = _live.last_line(store.job(found['id']))
+        if found['job'] and offset is not None:
+            found['live'] = _live.read(store.job(found['id']), offset, max(_LEAST, most // len(looks)), newest)
+    return looks
 
 
 def _over(job, lines):
@@ -120,7 +149,7 @@ def _status(store, request):
         elif found['known']:
             found['result'] = _store.read_json(found['results_file']) or {}
         _remember(store, found)
-    return looks
+    return _with_live(store, request, looks, _PAGE)
 
 
 def _collect(store, request):

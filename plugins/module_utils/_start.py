@@ -9,10 +9,12 @@ A request has ``bases`` ({digest: bytes in Base64}), ``retention`` (seconds) and
     {"id": str, "name": str or None, "on_existing": "attach", "fail" or "replace", "module": str,
      "limit": seconds or None, "grace": seconds, "queue": str or None, "slots": int, "no_log": bool,
      "argv": [str], "environment": {str: str}, "stdin": bool, "args": bytes in Base64 or None,
-     "tmpdir": path or None, "payload": {"base": digest, "head": int, "middle": bytes in Base64, "tail": int}}
+     "tmpdir": path or None, "output_limit": bytes,
+     "payload": {"base": digest, "head": int, "middle": bytes in Base64, "tail": int}}
 
 The module's file is the first ``head`` bytes of its base, the middle, and the last ``tail`` bytes of the base:
-modules of one kind differ in their arguments only. "{job}" in ``argv`` stands for the job directory.
+modules of one kind differ in their arguments only. With ``stdin`` its interpreter, a Python, reads it from there, and
+about ``output_limit`` bytes of its live output are kept; 0 means none. "{job}" in ``argv`` stands for the job directory.
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
@@ -95,7 +97,9 @@ def _create(store, wanted, bases, umask, batch):
     spec = {key: wanted[key] for key in ('id', 'name', 'module', 'limit', 'grace', 'queue', 'no_log')}
     if not (wanted['limit'] is None or wanted['limit'] > 0) or not wanted['grace'] >= 0 or not wanted['slots'] >= 1:
         raise _store.StoreError('limit, grace and slots must be numbers above 0, found %r' % (spec,))
-    launch = {key: wanted[key] for key in ('argv', 'stdin', 'tmpdir', 'payload')}
+    launch = {key: wanted[key] for key in ('argv', 'stdin', 'tmpdir', 'output_limit', 'payload')}
+    if wanted['no_log']:
+        launch['output_limit'] = 0
     launch.update(environment=dict(os.environ, **wanted['environment']), umask=umask, cwd=_working_directory())
     args = None if wanted['args'] is None else binascii.a2b_base64(wanted['args'])
     queue = None if wanted['queue'] is None else Queue(store, wanted['queue'])

@@ -18,11 +18,26 @@ def status(look):
         finished = bool(result) and ('started' not in result or bool(result.get('finished', False)))
     else:
         finished = look['ended']
-        result['job'] = look['job']
+        result['job'] = look['job'] if look['live'] is None else dict(look['job'], output=_output(look['live']))
         if finished and look['job']['state'] != 'succeeded':
             result['failed'] = True
     result.update(ansible_job_id=look['id'], results_file=look['results_file'], started=True, finished=finished)
     return result
+
+
+def _output(live):
+    """Live output (shape: _live.py) in lines. The last one may go on in the next look's first of its stream."""
+    lines, begun = [], {}
+    for stream, text, whole in live['records']:
+        if stream not in begun:
+            begun[stream] = {'stream': stream, 'text': ''}
+            lines.append(begun[stream])
+        begun[stream]['text'] += text
+        if whole:
+            del begun[stream]
+    for line in lines:
+        line['text'] = line['text'].encode('utf-8', 'surrogateescape').decode('utf-8', 'backslashreplace')
+    return {'lines': lines, 'offset': live['offset'], 'skipped': live['skipped']}
 
 
 def cleanup(look):

@@ -12,6 +12,7 @@
     payload, args              the module and its arguments where it wants them as files; gone when it has ended
     run.json                   when and as what the module's process was executed
     stdout, stderr             what the module's process printed
+    output, output.old         what the module's commands print, as it comes (_tap.py)
     stop.json                  how somebody asked the supervisor to stop it
     end.json                   how the job ended
     end.spare, result.spare    room for this and the result file, set aside in case that the disk is full by then
@@ -132,13 +133,13 @@ def write_file(path, data, durable=False, spare=None):
 def read_file(path, limit=-1):
     """The bytes of *path*, at most *limit* of them, or None where there is no file, or something else in its place."""
     try:
-        with open(path, 'rb', opener=_open_plain) as stream:
+        with open(path, 'rb', opener=open_plain) as stream:
             return stream.read(limit)
     except OSError:
         return None
 
 
-def _open_plain(path, flags):
+def open_plain(path, flags):
     """Open a file, but follow no link, and do not wait at a pipe."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
 
@@ -336,7 +337,7 @@ class Job:
     def alive(self):
         """True while somebody holds the job's lock."""
         try:
-            fd = _open_plain(self.file('lock'), os.O_RDONLY)
+            fd = open_plain(self.file('lock'), os.O_RDONLY)
         except OSError:  # none there, or something else in its place
             return False
         try:

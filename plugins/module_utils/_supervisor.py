@@ -15,7 +15,7 @@ import os
 import shlex
 import signal
 
-from . import _clock, _outcome, _store, _tree, _vigil
+from . import _clock, _live, _outcome, _store, _tree, _vigil
 from ._queue import Queue
 
 
@@ -222,7 +222,11 @@ class _Run:
         base = _store.read_file(self.job.file('base'))
         middle = binascii.a2b_base64(piece['middle'])
         payload = self.job.file('payload')
-        _store.write_file(payload, base[: piece['head']] + middle + base[len(base) - piece['tail'] :])
+        module = base[: piece['head']] + middle + base[len(base) - piece['tail'] :]
+        if launch['stdin'] and launch['output_limit']:
+            os.close(self._output('output'))
+            module = _live.tapped(module, self.job.file('output'), launch['output_limit'])
+        _store.write_file(payload, module)
         if launch['stdin']:
             stdin = os.open(payload, os.O_RDONLY)
             os.unlink(payload)

@@ -86,6 +86,17 @@ options:
       - Seconds between C(TERM) and C(KILL) when the job is stopped.
     type: float
     default: 10
+  follow:
+    description:
+      - With V(true), show each line that the commands of the module print within about a second, as
+        C(host | name | line), and what they write to their standard error as C(host | name ! line). The name is that of
+        the job or of the task.
+      - Nothing is shown of a job with C(no_log), of a module that is not Python, and of one that runs no command. Values of
+        arguments that a module declares secret are hidden.
+      - What comes faster than 64 KiB at a time is skipped, and said to be. The job is not slowed down.
+      - Only a task that waits shows anything. The variable C(background_jobs_follow) turns it on where the option is not
+        given.
+    type: bool
 notes:
   - Variables of the host or play set what is not a matter of one task.
   - C(background_jobs_retention) is how long the files of ended jobs are kept, V(7d) by default. They go at later starts.
@@ -95,6 +106,9 @@ notes:
   - C(background_jobs_max_waiting) is how many tasks may wait like this at once, V(200) by default.
   - C(background_jobs_margin) is for how many seconds beyond the limits of its jobs a host that cannot be reached is asked
     again, V(60) by default.
+  - C(background_jobs_follow) is whether tasks that wait show live output, V(false) by default.
+  - C(background_jobs_output_limit) is how many bytes of live output are kept of each job, the newest of them,
+    V(10485760) by default. V(0) means that none is written.
 seealso:
   - module: background.jobs.async_status
   - ref: playbooks_async
@@ -124,6 +138,14 @@ EXAMPLES = r"""
   until: backup_result is finished
   retries: 100
   delay: 10
+
+- name: Build, and see it happen
+  background.jobs.async_run:
+    task:
+      community.general.make:
+        chdir: /srv/build
+    follow: true
+  async: 3600
 
 - name: A backup that never runs twice at the same time, whoever starts it
   background.jobs.async_run:
@@ -221,7 +243,9 @@ job:
       type: float
       returned: always
     output_file:
-      description: The file on the target that takes the job's output.
+      description:
+        - The file on the target that takes what the module's commands print, as it comes. Its lines begin with V(out) or
+          V(err).
       type: str
       returned: always
     reason:
@@ -243,7 +267,7 @@ job:
     started: "2026-11-22T04:45:12.220145Z"
     ended: "2026-11-22T04:46:12.531202Z"
     elapsed: 60.311
-    output_file: /root/.ansible_async/.jobs/j20261122044512123456.12345678/stdout
+    output_file: /root/.ansible_async/.jobs/j20261122044512123456.12345678/output
 jobs:
   description: The result of each job, in the order of O(tasks).
   returned: with O(tasks)

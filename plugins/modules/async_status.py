@@ -40,6 +40,16 @@ options:
       - status
       - cleanup
     default: status
+  output:
+    description:
+      - With V(true), return the job's live output as well.
+    type: bool
+    default: false
+  offset:
+    description:
+      - Return live output from this byte on, RV(job.output.offset) of the look before.
+    type: int
+    default: 0
   _async_dir:
     description:
       - The async directory. ansible-core passes it when it calls the module by itself; it is not for people.
@@ -66,6 +76,18 @@ EXAMPLES = r"""
   until: job_result is finished
   retries: 100
   delay: 10
+
+- name: See what it has printed so far
+  background.jobs.async_status:
+    jid: "{{ sleeper.ansible_job_id }}"
+    output: true
+  register: look
+
+- name: See what it has printed since
+  background.jobs.async_status:
+    jid: "{{ sleeper.ansible_job_id }}"
+    output: true
+    offset: "{{ look.job.output.offset }}"
 
 - name: Remove what is left of it
   background.jobs.async_status:
@@ -113,6 +135,29 @@ job:
   description: What is known of the job, as M(background.jobs.async_run) returns it. A job of ansible-core has no such value.
   returned: when the job was started by this collection
   type: dict
+  contains:
+    output:
+      description:
+        - What the commands of the job's module have printed, at most 1 MiB of it for one look.
+        - Nothing is kept of a job with C(no_log), of one whose module is not Python, and of one that runs no command.
+      returned: with O(output=true)
+      type: dict
+      contains:
+        lines:
+          description:
+            - The lines, each with its RV(ignore:text) and its RV(ignore:stream), V(stdout) or V(stderr).
+            - Where the last one has not ended yet, the rest of it begins the next look.
+          type: list
+          elements: dict
+          returned: always
+        offset:
+          description: The O(offset) of what follows.
+          type: int
+          returned: always
+        skipped:
+          description: The bytes from O(offset) on that are not kept any more.
+          type: int
+          returned: always
   sample: {}
 """
 
@@ -129,13 +174,20 @@ def main():
         argument_spec={
             'jid': {'type': 'str', 'required': True},
             'mode': {'type': 'str', 'choices': ['status', 'cleanup'], 'default': 'status'},
+            'output': {'type': 'bool', 'default': False},
+            'offset': {'type': 'int', 'default': 0},
             '_async_dir': {'type': 'path'},  # ansible-core always passes it, and the action does not come here
         },
         supports_check_mode=True,
     )
     operation, result_of = {'status': ('status', status), 'cleanup': ('remove', cleanup)}[module.params['mode']]
     response = respond(
-        {'op': operation, 'async_dir': module.params['_async_dir'] or '~/.ansible_async', 'ids': [module.params['jid']]}
+        {
+            'op': operation,
+            'async_dir': module.params['_async_dir'] or '~/.ansible_async',
+            'ids': [module.params['jid']],
+            'offsets': [max(0, module.params['offset'])] if module.params['output'] else None,
+        }
     )
     if 'error' in response:
         module.fail_json(msg=response['error'], ansible_job_id=module.params['jid'], started=True, finished=True)

@@ -10,6 +10,8 @@ version_added: 0.1.0
 description:
   - Waits until all the jobs have ended, with one request to the host for all of them. It returns as soon as the last one
     has ended, and at least every C(poll) seconds it hears from the host.
+  - Says every C(poll) seconds in one line for each host how many jobs run, wait and are done, which have failed, how long
+    the oldest has run, and what it said last.
   - Fails after all have ended if one of them failed, and names those that did.
   - An unknown job is reported before any waiting.
 author:
@@ -38,6 +40,12 @@ options:
         go on, and the task fails.
       - Without it, the task waits until the jobs have ended, which a job without a limit may never do.
     type: str
+  follow:
+    description:
+      - With V(true), show what the commands of the jobs print, from its beginning, as O(background.jobs.async_run#module:follow)
+        does.
+      - The variable C(background_jobs_follow) turns it on where the option is not given.
+    type: bool
 seealso:
   - module: background.jobs.async_run
   - module: background.jobs.async_cancel

@@ -18,21 +18,24 @@ import typing as t
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
+from ansible_collections.background.jobs.plugins.plugin_utils._display import Quiet
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import Payload
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote, was_sent
 from ansible_collections.background.jobs.plugins.plugin_utils._workers import Place
 
-TICK = 15
-"""Seconds between looks of a task that has no `poll`."""
 MARGIN = 60
 """Seconds beyond the jobs' limits for which an unreachable host is asked again, unless `background_jobs_margin` says
 otherwise."""
+OUTPUT_LIMIT = 10 * 1024 * 1024
+"""Bytes of live output that are kept of each job, unless `background_jobs_output_limit` says otherwise."""
 _LONGEST = 60
 """Seconds of one request at most: a host that is cut off says nothing, and this is how it is found out."""
 _SILENCE = 30
 """Seconds beyond what a request takes on the target after which the connection counts as lost."""
 _PROMPT = (2.0, 0.1)
 """Hosts that take turns look at least every 2 s at first, later within 0.1 of the time they have waited."""
+_FOLLOWED = 0.5
+"""The same for hosts whose output is followed."""
 _BACKOFF = (1, 2, 4, 8, 15)
 """Seconds between attempts to reach a host that went away; the last one repeats."""
 
@@ -51,6 +54,7 @@ class Order:
     slots: int = 1
     grace: float = 10
     no_log: bool = False
+    output_limit: int = OUTPUT_LIMIT
 
 
 def start(remote: Remote, orders: list[Order], retention: float) -> list[dict[str, t.Any]]:
@@ -106,6 +110,7 @@ def _job(order: Order, job_id: str, bases: dict[str, bytes]) -> dict[str, t.Any]
         'stdin': payload.stdin,
         'args': None if payload.args is None else base64.b64encode(payload.args).decode(),
         'tmpdir': payload.tmpdir,
+        'output_limit': order.output_limit,
         'payload': {'base': digest, 'head': head, 'middle': base64.b64encode(middle).decode(), 'tail': tail},
     }
 
@@ -136,18 +141,25 @@ def _common(first: bytes, second: bytes) -> int:
 
 
 def bring(
-    remote: Remote, looks: list[dict[str, t.Any]], poll: int, margin: float = MARGIN, place: Place | None = None
+    remote: Remote,
+    looks: list[dict[str, t.Any]],
+    meanwhile: Quiet | None,
+    margin: float = MARGIN,
+    place: Place | None = None,
 ) -> list[dict[str, t.Any]]:
-    """Wait for the jobs of *looks* if *poll* is above 0; the looks again, with the output of what has ended.
+    """Wait for the jobs of *looks* if there is a *meanwhile*; the looks again, with the output of what has ended.
 
     The files of a job that was waited for are removed, as ansible-core does. A named job keeps them for its
     retention: another task may have attached to it, and be waiting for it as well.
     """
-    ids = [look['id'] for look in looks if not look['error'] and (poll or look['ended'])]
+    wanted = [look for look in looks if not look['error'] and (meanwhile or look['ended'])]
+    ids = [look['id'] for look in wanted]
     if not ids:
         return looks
-    brought = wait(remote, ids, poll, looks, margin=margin, place=place) if poll else remote.ask('collect', ids=ids)
-    if poll:
+    if meanwhile is None:
+        brought = remote.ask('collect', ids=ids)
+    else:
+        brought = wait(remote, wanted, meanwhile, margin=margin, place=place)
         named = [look['id'] for look in brought if look['job'] and look['job']['name'] is not None]
         _tidy(remote, 'collect', named)
         _tidy(remote, 'remove', [job_id for job_id in ids if job_id not in named])
@@ -166,9 +178,8 @@ def _tidy(remote: Remote, op: str, ids: list[str]) -> None:
 
 def wait(
     remote: Remote,
-    ids: list[t.Any],
-    poll: float,
     looks: list[dict[str, t.Any]],
+    meanwhile: Quiet,
     *,
     timeout: float | None = None,
     margin: float = MARGIN,
@@ -176,10 +187,11 @@ def wait(
 ) -> list[dict[str, t.Any]]:
     """Wait until all jobs have ended, or *timeout* seconds; the last looks at them, with output if all have ended.
 
-    The target answers as soon as all have ended, and at least every *poll* seconds. A lost connection is not the
-    jobs' failure: the host is asked again until their limits and *margin* are over, for ever without a limit.
-    *looks*: at the same jobs, taken just now. *place*: of a process that waits without a fork.
+    The target answers as soon as all have ended, there is output to follow, or *meanwhile* has a report to make. A
+    lost connection is not the jobs' failure: the host is asked again until their limits and *margin* are over, for ever
+    without a limit. *looks*: at the same jobs, taken just now. *place*: of a process that waits without a fork.
     """
+    ids = [look['id'] for look in looks]
     began = time.monotonic()
     deadline = None if timeout is None else began + timeout
     contact = _Contact(looks, margin, deadline)
@@ -187,17 +199,24 @@ def wait(
         try:
             with contextlib.nullcontext(1) if place is None else place.turn() as sharers:
                 now = time.monotonic()
-                longest = min(poll, _LONGEST) if deadline is None else min(poll, _LONGEST, max(0.0, deadline - now))
+                longest = min(meanwhile.due(), _LONGEST)
+                if deadline is not None:
+                    longest = min(longest, max(0.0, deadline - now))
                 if sharers > 1:
-                    longest = min(longest, max(_PROMPT[0], (now - began) * _PROMPT[1])) / sharers
-                looks = remote.ask('wait', within=longest + _SILENCE, ids=ids, seconds=longest)
+                    prompt = _FOLLOWED if meanwhile.offsets(ids) else max(_PROMPT[0], (now - began) * _PROMPT[1])
+                    longest = min(longest, prompt) / sharers
+                looks = remote.ask(
+                    'wait', within=longest + _SILENCE, ids=ids, seconds=longest, offsets=meanwhile.offsets(ids)
+                )
         except AnsibleConnectionFailure as error:
             contact.lost(error, ids)
             remote.reset()
             continue
         contact.made(looks)
         over = deadline is not None and time.monotonic() >= deadline
-        if over or all(look['ended'] or not look['job'] for look in looks):
+        over = over or all(look['ended'] or not look['job'] for look in looks)
+        meanwhile.seen(looks, over=over)
+        if over:
             return looks
 
 

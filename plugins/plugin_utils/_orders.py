@@ -11,7 +11,8 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.plugin_utils._lifecycle import Order
+from ansible_collections.background.jobs.plugins.plugin_utils import _settings
+from ansible_collections.background.jobs.plugins.plugin_utils._lifecycle import OUTPUT_LIMIT, Order
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import build
 
 OPTIONS = {
@@ -23,6 +24,7 @@ OPTIONS = {
     'queue': {'type': 'str'},
     'slots': {'type': 'int', 'default': 1},
     'grace': {'type': 'float', 'default': 10},
+    'follow': {'type': 'bool'},
 }
 WAYS = ('task', 'tasks', 'cmd')
 _OF_EACH = ('name', 'async', 'queue', 'slots')
@@ -36,6 +38,7 @@ def orders(action: ActionBase, args: dict[str, t.Any], limit: int | None, task_v
     common = {key: args[key] for key in ('name', 'on_existing', 'queue', 'slots', 'grace')}
     common['limit'] = limit
     common['no_log'] = bool(action._task.no_log)
+    common['output_limit'] = _settings.number(action, task_vars, 'background_jobs_output_limit', OUTPUT_LIMIT)
     if args['tasks'] is None:
         task = args['task'] if args['cmd'] is None else {'ansible.builtin.command': {'cmd': args['cmd']}}
         found = [Order(payload=build(action, task, ('task',), task_vars), **_checked(common, 'async_run'))]

@@ -23,6 +23,11 @@ def flag(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: bo
         raise AnsibleActionFail(f"The variable '{name}' must be true or false, found {value!r}.") from None
 
 
+def follow(action: ActionBase, task_vars: dict[str, t.Any], option: bool | None) -> bool:
+    """Whether live output is shown: the task's own *option*, or the variable."""
+    return flag(action, task_vars, 'background_jobs_follow', False) if option is None else option
+
+
 def number(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: int) -> int:
     """The variable *name* as a whole number of 0 or more."""
     value = _filled(action, task_vars, name, default)

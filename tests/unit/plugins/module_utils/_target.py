@@ -47,6 +47,7 @@ class Order(Dict[str, Any]):
             stdin=True,
             args=None,
             tmpdir=None,
+            output_limit=0,
         )
         self.script = script.encode()
         self.update(changes)

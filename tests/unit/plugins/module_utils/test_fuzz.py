@@ -109,8 +109,8 @@ def _valid(world: _World) -> List[Dict[str, Any]]:
     order = Order('exit 1', argv=['/no/such/interpreter'], name='fuzz', queue='fuzz')
     return [
         start_request(order),
-        {'op': 'wait', 'ids': [world.ended], 'seconds': 0},
-        {'op': 'status', 'ids': [world.ended]},
+        {'op': 'wait', 'ids': [world.ended], 'seconds': 0, 'offsets': [0]},
+        {'op': 'status', 'ids': [world.ended], 'offsets': [5]},
         {'op': 'collect', 'ids': [{'name': 'ended'}]},
         {'op': 'cancel', 'ids': [world.ended], 'grace': 0, 'check': False},
         {'op': 'list', 'states': ['running'], 'names': None, 'queues': ['q']},
@@ -152,7 +152,22 @@ def test_a_request_with_one_thing_wrong_is_answered(world: _World, data: Any) ->
 _CONTENTS = st.one_of(
     st.binary(max_size=200),
     _junk.map(lambda value: json.dumps(value).encode()),
-    st.sampled_from([b'', b'{', b'{}', b'[]', b'null', b'"text"', b'{"a":' * 50000, b'\xff\xfe', b'\0' * 5000]),
+    st.sampled_from(
+        [
+            b'',
+            b'{',
+            b'{}',
+            b'[]',
+            b'null',
+            b'"text"',
+            b'{"a":' * 50000,
+            b'\xff\xfe',
+            b'\0' * 5000,
+            b'cut 9 b',
+            b'cut x\nout y\n',
+            b'cut -5\nout y\n',
+        ]
+    ),
 )
 _FILES = [
     'spec.json',
@@ -162,6 +177,8 @@ _FILES = [
     'launch.json',
     'stdout',
     'stderr',
+    'output',
+    'output.old',
     'lock',
     'base',
     'collected',
@@ -278,7 +295,9 @@ def test_shared_files_are_damaged(world: _World, damages: Dict[str, Any]) -> Non
     """Those of one name and one queue, and what lies about: no other job, name or queue is the worse for it."""
     root = world.target.async_dir
     for name in ('waiting', 'running'):
-        (root / '.queues/fuzz' / name).mkdir(parents=True, mode=0o700)
+        (root / '.queues/fuzz' / name).mkdir(
+            parents=True, exist_ok=True, mode=0o700
+        )  # a supervisor of before may just be leaving its queue
     for place, damage in damages.items():
         _damage(root / place, damage)
     try:

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import pytest
 from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.background.jobs.plugins.plugin_utils import _lifecycle, _remote
+from ansible_collections.background.jobs.plugins.plugin_utils._display import Quiet
 from ansible_collections.background.jobs.plugins.plugin_utils._loader import MARK
 from ansible_collections.background.jobs.plugins.plugin_utils._watchdog import Watchdog
 
@@ -146,7 +147,7 @@ def look(limit: int | None) -> dict[str, t.Any]:
 def test_a_host_that_never_answers_a_wait_is_given_up(limit: int | None, timeout: float | None) -> None:
     began = time.monotonic()
     with pytest.raises(AnsibleConnectionFailure) as caught:
-        _lifecycle.wait(t.cast('t.Any', Away()), ['j1'], 1, [look(limit)], timeout=timeout, margin=1)
+        _lifecycle.wait(t.cast('t.Any', Away()), [look(limit)], Quiet(), timeout=timeout, margin=1)
     assert 2 <= time.monotonic() - began < 30
     assert 'last seen at' in str(caught.value)
     assert "['j1'] may still run there" in str(caught.value)

@@ -1,0 +1,311 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Live output of modules that are built on ansible-core's own AnsibleModule, the real one of this controller."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Dict, List
+
+import ansible
+import pytest
+from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import Order, Target, mode, result
+
+_LIMIT = 1048576
+
+_BEGIN = '''
+import json, os, sys
+from ansible.module_utils import basic
+basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": %r}).encode()
+basic._ANSIBLE_PROFILE = "legacy"
+module = basic.AnsibleModule({"password": {"no_log": True, "type": "str"}, "key": {"no_log": True, "type": "str"}})
+def shell(command, **options):
+    return module.run_command(command, use_unsafe_shell=True, **options)
+'''
+
+
+@pytest.fixture
+def live(newest_target: Target) -> Target:
+    newest_target.environment['PYTHONPATH'] = str(Path(ansible.__file__).parents[1])
+    return newest_target
+
+
+def _module(target: Target, body: str, args: Any = None, **changes: Any) -> Order:
+    script = _BEGIN % (args or {},) + body
+    return Order(script, **{'argv': [target.python], 'output_limit': _LIMIT, **changes})
+
+
+def _live(target: Target, order: Order, offset: int = 0) -> Dict[str, Any]:
+    """What a look brings, at once and in full."""
+    (look,) = target.ask('status', ids=[order.id], offsets=[offset])
+    found = look['live']
+    assert isinstance(found, dict)
+    return found
+
+
+def _text(live: Dict[str, Any], stream: str) -> str:
+    return ''.join(text + '\n' * whole for found, text, whole in live['records'] if found == stream)
+
+
+def test_lines_come_while_the_job_runs(live: Target) -> None:
+    gate, other = live.gate(), live.gate('other')
+    order = _module(
+        live,
+        'rc, out, err = shell("echo one; echo two >&2; : < %s; printf thr; : < %s; echo ee; exit 3")\n'
+        'module.exit_json(rc=rc, out=out, err=err)' % (gate, other),
+    )
+    live.start(order)
+
+    (look,) = live.ask('wait', ids=[order.id], seconds=60, offsets=[0])
+    assert not look['ended']
+    assert sorted(look['live']['records']) == [['stderr', 'two', True], ['stdout', 'one', True]]
+    assert look['live']['skipped'] == 0
+    assert look['line'] in ('one', 'two')
+    gate.open()
+    (look,) = live.ask('wait', ids=[order.id], seconds=60, offsets=[look['live']['offset']])
+    assert look['live']['records'] == [['stdout', 'thr', False]]
+    assert look['line'] == 'thr'
+    other.open()
+    (look,) = live.ask('wait', ids=[order.id], seconds=60, offsets=[look['live']['offset']])
+    while not look['ended']:
+        assert look['live']['records'] == [['stdout', 'ee', True]]
+        (look,) = live.end(order.id)
+    assert json.loads(look['output']['stdout'])['out'] == 'one\nthree\n'
+    assert json.loads(look['output']['stdout'])['err'] == 'two\n'
+    found = _live(live, order)
+    assert (_text(found, 'stdout'), _text(found, 'stderr')) == ('one\nthree\n', 'two\n')
+    assert mode(live.files(order.id) / 'output') == '0600'
+    assert look['job']['output_file'] == str(live.files(order.id) / 'output')
+
+
+def test_nobody_who_does_not_follow_is_woken_by_output(live: Target) -> None:
+    gate = live.gate()
+    order = _module(live, 'shell("echo one; : < %s")\nmodule.exit_json()' % gate)
+    live.start(order)
+    live.ask('wait', ids=[order.id], seconds=60, offsets=[0])
+
+    (look,) = live.ask('wait', ids=[order.id], seconds=0.5, offsets=None)
+    assert (look['live'], look['line'], look['ended']) == (None, 'one', False)
+    gate.open()
+    live.end(order.id)
+
+
+def test_what_the_module_gets_is_the_same(live: Target) -> None:
+    """With and without a tap, to the byte: results, callbacks of its own, prompts, data, bytes that are not text."""
+    body = (
+        'seen = []\n'
+        'first = shell("cat; printf \'\\\\377\\\\000x\'; echo err >&2; exit 4", data="in", encoding=None,'
+        ' before_communicate_callback=lambda process: seen.append(process.pid > 0))\n'
+        'second = shell("echo Password:; sleep 1000", prompt_regex="Password:")\n'
+        'third = shell("true")\n'
+        'fourth = module.run_command(["echo", "last"], check_rc=True)\n'
+        'print(json.dumps({"all": [repr(first), second, third, fourth, seen], "argv": sys.argv, "name": __name__,'
+        ' "stdin": sys.stdin.read(), "path": sys.path[0], "again": basic is __import__("importlib").import_module('
+        '"ansible.module_utils.basic"), "loader": type(basic.__spec__.loader).__name__, "names": sorted(globals())}))'
+    )
+    orders = [_module(live, body), _module(live, body, output_limit=0)]
+    live.start(*orders)
+
+    with_tap, without = [json.loads(look['output']['stdout']) for look in live.end(*[order.id for order in orders])]
+    assert with_tap == without
+    assert with_tap['all'][4] == [True]
+    assert with_tap['all'][1][0] == 257
+    assert not (live.files(orders[1].id) / 'output').exists()
+    assert 'in\n\udcff\0x' in _text(_live(live, orders[0]), 'stdout')
+
+
+def test_a_module_without_ansible_is_left_alone(live: Target) -> None:
+    orders = [
+        Order('print(\'{"a": 1}\')', argv=[live.python], output_limit=_LIMIT),
+        Order('raise SystemExit(7)', argv=[live.python], output_limit=_LIMIT),
+        Order('a syntax error', argv=[live.python], output_limit=_LIMIT),
+        Order('import os; os.kill(os.getpid(), 15)', argv=[live.python], output_limit=_LIMIT),
+    ]
+    live.start(*orders)
+
+    first, second, third, fourth = live.end(*[order.id for order in orders])
+    assert (first['job']['state'], second['output']['rc']) == ('succeeded', 7)
+    assert 'SyntaxError' in third['output']['stderr']
+    assert fourth['job']['signal'] == 'SIGTERM'
+    assert _live(live, orders[0])['records'] == []
+
+
+@pytest.mark.parametrize('python', ['', 'def no_run_command(): pass', 'class AnsibleModule:\n    run_command = 5'])
+def test_an_ansible_core_that_is_made_otherwise(live: Target, python: str) -> None:
+    package = live.directory / 'other/ansible/module_utils'
+    package.mkdir(parents=True)
+    for path in (package.parent / '__init__.py', package / '__init__.py'):
+        path.touch()
+    (package / 'basic.py').write_text(python, encoding='ascii')
+    live.environment['PYTHONPATH'] = str(package.parents[1])
+    order = Order(
+        'from ansible.module_utils import basic\nprint(\'{"changed": true}\')', argv=[live.python], output_limit=_LIMIT
+    )
+    live.start(order)
+
+    assert live.ended(order.id)['state'] == 'succeeded'
+
+
+def test_what_is_kept(live: Target) -> None:
+    """The newest, within the limit; what was dropped is counted, and no line is cut in two."""
+    limit, count = 100000, 100000
+    order = _module(live, 'shell("seq 1 %d")\nmodule.exit_json()' % count, output_limit=limit)
+    live.start(order)
+    live.end(order.id)
+
+    sizes = [path.stat().st_size for path in live.files(order.id).glob('output*')]
+    assert len(sizes) == 2
+    assert sum(sizes) < limit + 2 * 40000, 'two files of half the limit, and one more chunk of 32 KiB in each'
+    found = _live(live, order)
+    lines = _text(found, 'stdout').split()[1:]  # the first may be the end of one whose beginning was dropped
+    assert lines == [str(number) for number in range(int(lines[0]), count + 1)]
+    assert found['skipped'] > 500000
+    kept = sum(len('out ') + len(text) + 1 for _stream, text, _whole in found['records'])
+    assert found['skipped'] + kept == found['offset']
+    assert _live(live, order, found['offset']) == {'offset': found['offset'], 'skipped': 0, 'records': []}
+
+
+def test_a_reader_at_its_own_pace_misses_nothing(live: Target) -> None:
+    """While the files are changed under it."""
+    gates = [live.gate(str(number)) for number in range(20)]
+    body = ''.join('shell("seq %d %d; : < %s")\n' % (n * 100, n * 100 + 99, gate) for n, gate in enumerate(gates))
+    order = _module(live, body + 'module.exit_json()', output_limit=2000)
+    live.start(order)
+
+    offset, text = 0, ''
+    for number, gate in enumerate(gates):
+        while not text.endswith('%d\n' % (number * 100 + 99)):
+            (look,) = live.ask('wait', ids=[order.id], seconds=60, offsets=[offset])
+            assert look['live']['skipped'] == 0
+            text += _text(look['live'], 'stdout')
+            offset = look['live']['offset']
+        gate.open()
+    live.end(order.id)
+    assert text == ''.join('%d\n' % number for number in range(2000))
+
+
+def test_more_than_can_be_read_is_skipped(live: Target) -> None:
+    """A person sees the newest; a task that asks gets all of it, in pieces."""
+    order = _module(live, 'shell("seq 1 300000")\nmodule.exit_json()', output_limit=10 * _LIMIT)
+    live.start(order)
+    live.end(order.id)
+
+    (look,) = live.ask('wait', ids=[order.id], seconds=0, offsets=[0])
+    assert look['live']['skipped'] > 0
+    assert _text(look['live'], 'stdout').endswith('\n299999\n300000\n')
+    assert len(_text(look['live'], 'stdout')) < 65536
+    offset = 0
+    pieces: List[str] = []
+    while not pieces or pieces[-1]:
+        found = _live(live, order, offset)
+        assert found['skipped'] == 0
+        pieces.append(_text(found, 'stdout'))
+        offset = found['offset']
+    assert ''.join(pieces) == ''.join('%d\n' % number for number in range(1, 300001))
+    assert len(pieces) > 2
+
+
+def test_secrets_are_hidden(live: Target) -> None:
+    gate = live.gate()
+    args = {'password': 'hunter2', 'key': '-----BEGIN\nabcdef\n-----END'}
+    body = (
+        'rc, out, err = shell("echo a hunter2 b; printf hun; : < %s; echo ter2; echo abcdef >&2;'
+        " yes hunter2 | head -c 200000 | tr -d '\\\\n'; printf hunter2\")\n"
+        'module.exit_json(length=len(out))' % gate
+    )
+    order = _module(live, body, args)
+    live.start(order)
+    (look,) = live.ask('wait', ids=[order.id], seconds=60, offsets=[0])
+    assert look['live']['records'] == [['stdout', 'a ******** b', True]], 'the begun line may hold half a secret'
+    gate.open()
+    (look,) = live.end(order.id)
+
+    assert json.loads(look['output']['stdout'])['length'] == len('a hunter2 b\nhunter2\n') + 175000 + len('hunter2')
+    said = (live.files(order.id) / 'output').read_text(encoding='utf-8')
+    for secret in ('hunter2', 'abcdef'):
+        assert secret not in said.replace('\nout+', '').replace('\nout ', ''), 'not in two records either'
+    assert '\nout ********\n' in said
+    assert '\nerr ********\n' in said
+
+
+@pytest.mark.parametrize(('args', 'no_log'), [({'_ansible_no_log': True}, False), ({}, True)])
+def test_no_log(live: Target, args: Dict[str, Any], no_log: bool) -> None:
+    """Of the task, as the module hears of it from ansible-core, and as the start request says it."""
+    order = _module(live, 'shell("echo secret")\nmodule.exit_json()', args, no_log=no_log)
+    live.start(order)
+    live.end(order.id)
+
+    assert _live(live, order)['records'] == []
+    output = live.files(order.id) / 'output'
+    assert not output.exists() or output.read_bytes() == b''
+
+
+@pytest.mark.parametrize('how', ['gone', 'a directory', 'a link', 'of nobody'])
+def test_a_log_that_cannot_be_written(live: Target, how: str) -> None:
+    """Is not the module's problem."""
+    gate, victim = live.gate(), live.directory / 'victim'
+    victim.touch()
+    order = _module(live, 'module.exit_json(out=[shell("echo one; : < %s; echo two"), shell("echo three")])' % gate)
+    live.start(order)
+    output = live.files(order.id) / 'output'
+    live.ask('wait', ids=[order.id], seconds=60, offsets=[0])
+    output.unlink()
+    if how == 'a directory':
+        output.mkdir()
+    elif how == 'a link':
+        output.symlink_to(victim)
+    gate.open()
+
+    (look,) = live.end(order.id)
+    assert [found[1] for found in json.loads(look['output']['stdout'])['out']] == ['one\ntwo\n', 'three\n']
+    assert victim.read_bytes() == b''
+
+
+def test_a_module_of_many_processes(live: Target) -> None:
+    """Nothing of theirs is lost, though a line that one has begun may be ended by another's."""
+    body = (
+        'for number in range(4):\n'
+        '    if os.fork() == 0:\n'
+        '        shell("seq %d000 %d999" % (number + 1, number + 1))\n'
+        '        os._exit(0)\n'
+        'while True:\n'
+        '    try:\n'
+        '        os.wait()\n'
+        '    except ChildProcessError:\n'
+        '        break\n'
+        'module.exit_json()'
+    )
+    order = _module(live, body, output_limit=_LIMIT)
+    live.start(order)
+    live.end(order.id)
+
+    said = _text(_live(live, order), 'stdout')
+    assert sorted(said) == sorted(''.join('%d\n' % number for number in range(1000, 5000)))
+
+
+def test_queued_jobs_have_live_output_too(live: Target) -> None:
+    orders = [_module(live, 'shell("echo %d")\nmodule.exit_json()' % number, queue='q') for number in range(3)]
+    live.start(*orders)
+    live.end(*[order.id for order in orders])
+
+    assert [_text(_live(live, order), 'stdout') for order in orders] == ['0\n', '1\n', '2\n']
+
+
+def test_other_files_in_its_place(live: Target) -> None:
+    """A look reads what it can, and never waits or follows a link."""
+    job_id = live.run(result())
+    live.end(job_id)
+    output = live.files(job_id) / 'output'
+    for make in (
+        lambda: output.write_bytes(b'cut x\nout a\n'),
+        lambda: output.write_bytes(b'no record\nout a\nerr'),
+        lambda: output.symlink_to('/etc/passwd'),
+        lambda: os.mkfifo(str(output)),
+        output.mkdir,
+    ):
+        make()
+        (look,) = live.ask('status', ids=[job_id], offsets=[0])
+        assert look['live']['records'] in ([], [['stdout', 'a', True]])
+        output.rmdir() if output.is_dir() and not output.is_symlink() else output.unlink()

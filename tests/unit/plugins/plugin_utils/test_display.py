@@ -1,0 +1,103 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a person sees of the output of a target, which may be anything."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.background.jobs.plugins.plugin_utils import _display
+
+Shown = list[tuple[str, t.Any]]
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
+    """What is displayed: (text, colour)."""
+    found: Shown = []
+    monkeypatch.setattr(_display.display, 'display', lambda text, color=None: found.append((text, color)))
+    return found
+
+
+@pytest.mark.parametrize(
+    ('text', 'expected'),
+    [
+        ('plain text, ünïcödé, 漢字\tand a tab', 'plain text, ünïcödé, 漢字\tand a tab'),
+        ('\x1b[1;31mred\x1b[0m', 'red'),
+        ('\x1b]0;title\x07\x1b[2J', r'\x1b]0;title\x07\x1b[2J'),
+        ('\x9b2J\x00\x08\x7f', r'\x9b2J\x00\x08\x7f'),
+        (' 10%\r 50%\r100%', '100%'),
+        ('windows\r', 'windows'),
+        ('\udcff\udcfe', r'\xff\xfe'),
+        ('a\u202eb\u200b', r'a\u202eb\u200b'),
+        ('', ''),
+    ],
+)
+def test_readable(text: str, expected: str) -> None:
+    assert _display.readable(text) == expected
+
+
+def look(*records: t.Any, offset: int = 1, skipped: int = 0, ended: bool = False) -> dict[str, t.Any]:
+    return {'ended': ended, 'live': {'offset': offset, 'skipped': skipped, 'records': list(records)}}
+
+
+def test_lines_are_shown_whole_and_in_order(shown: Shown) -> None:
+    follower = _display._Follower('web1', 'build')
+    follower.show(look(['stdout', 'one', True], ['stdout', 'two', True], ['stdout', 'thr', False], offset=10))
+    follower.show(look(['stderr', 'oops', True], ['stdout', 'ee', True], ['stderr', 'no end', False], offset=20))
+    assert follower.offset == 20
+    follower.show(look(offset=20, ended=True))
+
+    assert [text for text, _colour in shown] == [
+        'web1 | build | one\nweb1 | build | two',
+        'web1 | build ! oops',
+        'web1 | build | three',
+        'web1 | build ! no end',
+    ]
+    assert [colour is None for _text, colour in shown] == [True, False, True, False]
+
+
+def test_what_was_skipped_is_said(shown: Shown) -> None:
+    follower = _display._Follower('web1', 'build')
+    follower.show(look(['stdout', 'begun', False]))
+    follower.show(look(['stdout', 'later', True], skipped=12345))
+
+    assert shown[0][0] == 'web1 | build | begun'
+    assert '12345 bytes were skipped' in shown[1][0]
+    assert shown[2][0] == 'web1 | build | later'
+
+
+def test_a_line_without_an_end_is_not_kept_for_ever(shown: Shown) -> None:
+    follower = _display._Follower('web1', 'build')
+    for _number in range(100):
+        follower.show(look(['stdout', 'x' * 1000, False]))
+
+    assert shown[0][0].count('x') > 60000
+
+
+def job(state: str, **more: t.Any) -> dict[str, t.Any]:
+    return {'id': 'j1.1', 'name': None, 'state': state, 'elapsed': None, 'limit': None, 'line': None, **more}
+
+
+@pytest.mark.parametrize(
+    ('jobs', 'expected'),
+    [
+        ([job('running', elapsed=5.2)], '1 running, 0 of 1 done | 0:05'),
+        (
+            [
+                job('succeeded', elapsed=9.0),
+                job('failed', name='backup'),
+                job('running', elapsed=65.0, limit=3600),
+                job('running', elapsed=3.0, line='Unpacking'),
+                job('queued'),
+            ],
+            '2 running, 1 queued, 2 of 5 done, 1 failed (backup) | 1:05 of 1:00:00 | Unpacking',
+        ),
+        ([job('lost'), job('succeeded')], '2 of 2 done, 1 failed (j1.1)'),
+    ],
+)
+def test_the_line_about_many_jobs(jobs: list[dict[str, t.Any]], expected: str) -> None:
+    assert _display.summary(jobs) == expected
