@@ -222,7 +222,10 @@ def test_the_disk_is_full(play: Play, disk: Target) -> None:
         room,
         {**shell(fill), 'poll': 1, 'register': 'running'},
         room,
-        {RUN: {'task': {'prints': {'padding': 9_000_000, 'stdout': 'eyJhIjogIlBBRERJTkcifQ=='}}}, 'register': 'printing'},
+        {
+            RUN: {'task': {'prints': {'padding': 9_000_000, 'stdout': 'eyJhIjogIlBBRERJTkcifQ=='}}},
+            'register': 'printing',
+        },
         {INFO: {'states': ['running']}, 'register': 'live'},
         ignore_errors=True,
     )

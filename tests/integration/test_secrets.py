@@ -85,7 +85,7 @@ def test_no_log_at_the_start_holds_for_every_look(controller: Controller, host: 
         {WAIT: {'jobs': 'hangs'}, 'name': 'wait for what was stopped'},
         {PRUNE: {'older_than': 0}, 'name': 'prune'},
     ]
-    run = controller.play([host], {'tasks': starts}, {'tasks': looks, 'ignore_errors': True}, VERBOSITY='2')
+    run = controller.play([host], {'tasks': starts}, {'tasks': looks, 'ignore_errors': True}, VERBOSITY='4')
     for look in looks:
         assert run.of(look['name']), f'{look["name"]} has not come about:\n{run.output}'
     assert [job['stdout'] for job in run['waited']['jobs']] == [f'{SECRET}\n{SECRET}'] * 2
