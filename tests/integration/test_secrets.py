@@ -76,7 +76,7 @@ def test_no_log_at_the_start_holds_for_every_look(controller: Controller, host: 
         {RUN: {'task': says}, 'name': 'start', 'loop': [0, 3], **secret, 'poll': 0, 'register': 'started'},
         {RUN: {'task': hangs, 'name': 'hangs'}, 'name': 'hang', **secret, 'poll': 0},
     ]
-    looks = [
+    looks: list[dict[str, t.Any]] = [
         {WAIT: {'jobs': '{{ started }}'}, 'name': 'wait', 'register': 'waited'},
         {STATUS: {'jid': '{{ item.ansible_job_id }}'}, 'name': 'status', 'loop': '{{ started.results }}'},
         {RUN: {'cmd': 'true', 'name': 'hangs'}, 'name': 'attach', 'poll': 0},
@@ -96,7 +96,7 @@ def test_no_log_at_the_start_holds_for_every_look(controller: Controller, host: 
 
 # --- Command lines, and the journal ----------------------------------------------------------------------------------
 
-WAYS = {
+WAYS: dict[str, dict[str, t.Any]] = {
     'one command': {'ansible_pipelining': True},
     'one command, sudo with a password': {
         'ansible_become': True,
@@ -140,7 +140,12 @@ def test_a_look_as_another_user_or_elsewhere_says_so(play: Play, host: Target) -
     """Where it looked, as whom, and what to set."""
     root, shared = {'become': True}, {'vars': {'ansible_async_dir': f'{PLACE}/shared'}}
     elsewhere = {'vars': {'ansible_async_dir': f'{PLACE}/elsewhere'}}
-    starts = {'deploy': {}, 'root': root, 'shared': {**root, **shared}, 'elsewhere': elsewhere}
+    starts: dict[str, dict[str, t.Any]] = {
+        'deploy': {},
+        'root': root,
+        'shared': {**root, **shared},
+        'elsewhere': elsewhere,
+    }
     # started as, looked up as: what is said of it
     wrong = {
         ('deploy', 'root'): [
@@ -201,7 +206,7 @@ DIRECTORIES = {
 def test_a_directory_that_is_not_ours_is_refused(play: Play, host: Target) -> None:
     for name, (prepare, _words) in DIRECTORIES.items():
         host.shell(prepare.replace('{}', f'{PLACE}/{name}'), user='root')
-    actions = [
+    actions: list[dict[str, t.Any]] = [
         {RUN: {'cmd': f'touch {PLACE}/trace'}, 'poll': 0},
         {INFO: {}},
         {PRUNE: {'older_than': 0}},
