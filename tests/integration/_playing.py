@@ -176,10 +176,11 @@ class Log:
         self._path = path
 
     def job(self, seconds: float = 1) -> str:
-        return (
-            f'echo + {{{{ inventory_hostname }}}} >> {self._path}; sleep {seconds}; '
-            f'echo - {{{{ inventory_hostname }}}} >> {self._path}'
-        )
+        return self.around(f'sleep {seconds}', '{{ inventory_hostname }}')
+
+    def around(self, command: str, who: str) -> str:
+        """Shell lines that run *command*, and write down when it begins and ends."""
+        return f'echo + {who} >> {self._path}; {command}; rc=$?; echo - {who} >> {self._path}; (exit $rc)'
 
     def events(self) -> list[tuple[str, str]]:
         """(+ or -, host), in order."""
