@@ -202,7 +202,8 @@ def shell(command: str, **more: t.Any) -> dict[str, t.Any]:
 
 
 def without_what_differs(output: str) -> list[str]:
-    """The lines of a run without ids and times, in an order that does not depend on which host was first."""
+    """The lines of a run without ids, times and polls, in an order that does not depend on which host was first."""
+    output = re.sub(r'^ASYNC POLL .*\n', '', output, flags=re.MULTILINE)
     output = re.sub(r'j[0-9]{20}\.[0-9]{8}', 'JOB', output)
     output = re.sub(r'[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+Z?', 'TIME', output)
     return sorted(re.sub(r'[0-9]+(\.[0-9]+)?', 'N', output).splitlines())
