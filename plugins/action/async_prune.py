@@ -8,7 +8,8 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.plugin_utils import _asked, _settings
+from ansible_collections.background.jobs.plugins.plugin_utils import _asked, _result, _settings
+from ansible_collections.background.jobs.plugins.plugin_utils._payload import discovered
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
 
 
@@ -39,4 +40,4 @@ class ActionModule(ActionBase):
             keep=args['keep'],
             check=self._task.check_mode,
         )
-        return {'changed': bool(looks), 'jobs': [look['job'] for look in looks]}
+        return _result.with_facts({'changed': bool(looks), 'jobs': [look['job'] for look in looks]}, discovered(self))

@@ -10,9 +10,9 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils import _status
 from ansible_collections.background.jobs.plugins.plugin_utils import _drop_in, _settings
-from ansible_collections.background.jobs.plugins.plugin_utils._payload import read_result
+from ansible_collections.background.jobs.plugins.plugin_utils._payload import discovered, read_result
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
-from ansible_collections.background.jobs.plugins.plugin_utils._result import hidden
+from ansible_collections.background.jobs.plugins.plugin_utils._result import hidden, with_facts
 
 _EMPTY = {'started': True, 'finished': False, 'stdout': '', 'stderr': '', 'stdout_lines': [], 'stderr_lines': []}
 
@@ -42,6 +42,7 @@ class ActionModule(ActionBase):
         result = {**_EMPTY, 'ansible_job_id': args['jid']}
         if args['mode'] == 'cleanup':
             result.update({'started': False, **_status.cleanup(_ask(remote, 'remove', args['jid']))})
+            result = with_facts(result, discovered(self))
         else:
             offsets = [max(0, args['offset'])] if args['output'] else None
             look = _ask(remote, 'status', args['jid'], offsets=offsets)

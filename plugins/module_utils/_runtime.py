@@ -4,7 +4,7 @@
 
 """The one door to the jobs of a target: a request (dict) comes in, a response (dict) goes out.
 
-Every request has ``op`` and ``async_dir``, and a response is ``{"error": text}`` or has ``jobs``: one look for
+Every request has ``op`` and ``async_dir``, with ``shown`` where the response can be seen by others, and a response is ``{"error": text}`` or has ``jobs``: one look for
 each job, in the order asked. A look is::
 
     {"id": str, "known": bool, "results_file": path, "looked_in": path, "user": str,
@@ -12,7 +12,8 @@ each job, in the order asked. A look is::
      "output": {"rc": int, "stdout": str, "stderr": str} of an ended module, or None,
      "result": what the result file says, whether or not it is whole (op "status"), or None,
      "line": the last line of live output of a job that has not ended (op "wait"), or None,
-     "live": live output (shape: _live.py), where it was asked for, or None}
+     "live": live output (shape: _live.py), where it was asked for, or None,
+     "withheld": True where there is more to tell, and it is not told because of ``no_log``}
 
 ===========  =================================================================================================
 op           what it does, and what else it takes
@@ -59,13 +60,22 @@ def respond(request):
         store = _store.Store(request['async_dir'])
         if operation is not _start.start:
             store.check()
-        return {'jobs': operation(store, request)}
-    except (_store.StoreError, OSError) as error:
+        looks = operation(store, request)
+        return {'jobs': [_withhold(found) for found in looks] if request.get('shown') else looks}
+    except _store.StoreError as error:
         return {'error': '%s' % error}
+    except OSError as error:
+        return {'error': 'user %s cannot use the job files in %s: %s' % (_store.user(), store.root, error)}
     except Exception:
         return {'error': _store.trace()}
     finally:
         os.umask(umask)
+
+
+def _withhold(found):
+    """The look *found* without what ``no_log`` hides."""
+    secret = {key: None for key in ('output', 'result', 'live', 'line') if found['no_log'] and found.get(key)}
+    return dict(found, withheld=True, **secret) if secret else found
 
 
 def _looks(store, request, output=False):

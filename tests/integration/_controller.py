@@ -52,8 +52,9 @@ class Run:
         return found[0]
 
     def of(self, task: str, host: str | None = None) -> list[Event]:
-        """The events of one task, in order."""
-        return [event for event in self.events if event.task == task and host in (None, event.host)]
+        """The events of one task, in order, but for those of its polling."""
+        events = [event for event in self.events if event.task == task and host in (None, event.host)]
+        return [event for event in events if not event.kind.startswith('async')]
 
 
 class _Dumper(yaml.SafeDumper):

@@ -29,7 +29,11 @@ class Action:
     def __init__(self, *outputs: str) -> None:
         self._outputs = list(outputs)
         self.modules = 0
-        self._connection = SimpleNamespace(_shell=SimpleNamespace(), has_pipelining=True, become=None)
+        context = SimpleNamespace(no_log=False)
+        self._connection = SimpleNamespace(
+            _shell=SimpleNamespace(), has_pipelining=True, become=None, _play_context=context
+        )
+        self._task = SimpleNamespace(environment=[])
 
     def get_shell_option(self, option: str, default: str) -> str:
         return default
