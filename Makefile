@@ -37,6 +37,7 @@ LINTS := ruff vermin mypy ansible-lint docs changelog reuse
 
 demo: .venv/demo/.made $(COLLECTION)
 	ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/collections" ANSIBLE_PYTHON_INTERPRETER="$(CURDIR)/.venv/demo/bin/python" \
+	  ANSIBLE_CALLBACKS_ENABLED=background.jobs.progress \
 	  .venv/demo/bin/ansible-playbook --inventory localhost, --connection local demo/playbook.yml
 
 test:
