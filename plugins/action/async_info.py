@@ -7,7 +7,8 @@ from __future__ import annotations
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.plugin_utils import _asked
+from ansible_collections.background.jobs.plugins.plugin_utils import _asked, _result, _settings
+from ansible_collections.background.jobs.plugins.plugin_utils._payload import discovered
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
 
 
@@ -18,10 +19,11 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         args = self.validate_argument_spec(
             {
+                **_settings.OF_THE_GROUP,
                 'states': {'type': 'list', 'elements': 'str', 'choices': list(_asked.STATES)},
                 'names': {'type': 'list', 'elements': 'str'},
                 'queues': {'type': 'list', 'elements': 'str'},
             }
         )[1]
         looks = Remote(self, task_vars or {}).ask('list', **{key: args[key] for key in ('states', 'names', 'queues')})
-        return {'changed': False, 'jobs': [look['job'] for look in looks]}
+        return _result.with_facts({'changed': False, 'jobs': [look['job'] for look in looks]}, discovered(self))

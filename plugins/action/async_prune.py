@@ -8,7 +8,8 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.plugin_utils import _asked
+from ansible_collections.background.jobs.plugins.plugin_utils import _asked, _result, _settings
+from ansible_collections.background.jobs.plugins.plugin_utils._payload import discovered
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
 
 
@@ -19,6 +20,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         args = self.validate_argument_spec(
             {
+                **_settings.OF_THE_GROUP,
                 'older_than': {'type': 'str', 'default': '7d'},
                 'states': {
                     'type': 'list',
@@ -38,4 +40,4 @@ class ActionModule(ActionBase):
             keep=args['keep'],
             check=self._task.check_mode,
         )
-        return {'changed': bool(looks), 'jobs': [look['job'] for look in looks]}
+        return _result.with_facts({'changed': bool(looks), 'jobs': [look['job'] for look in looks]}, discovered(self))

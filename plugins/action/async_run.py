@@ -49,7 +49,8 @@ class ActionModule(ActionBase):
                 place = _workers.give_back(self, task_vars, [look['id'] for look in looks])
         looks = _lifecycle.bring(remote, looks, meanwhile, margin, place)
         results = [_result.of(look, order.payload) for look, order in zip(looks, orders, strict=True)]
-        result = _result.many(results) if many else results[0]
+        facts = {key: value for order in orders for key, value in order.payload.facts.items()}
+        result = _result.with_facts(_result.many(results) if many else results[0], facts)
         if meanwhile is not None:
             meanwhile.ended(result)
         return result

@@ -12,7 +12,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.plugin_utils import _asked, _lifecycle, _result, _settings, _workers
 from ansible_collections.background.jobs.plugins.plugin_utils._display import Meanwhile
 from ansible_collections.background.jobs.plugins.plugin_utils._keywords import take
-from ansible_collections.background.jobs.plugins.plugin_utils._payload import read_output
+from ansible_collections.background.jobs.plugins.plugin_utils._payload import discovered, read_output
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
 
 
@@ -50,4 +50,4 @@ class ActionModule(ActionBase):
             _result.ended(look, read) if look['ended'] or not look['job'] else _result.live(look, changed=False)
             for look in looks
         ]
-        return _result.in_time(_result.many(results), timeout)
+        return _result.with_facts(_result.in_time(_result.many(results), timeout), discovered(self))

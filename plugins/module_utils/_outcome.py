@@ -15,6 +15,7 @@ from . import _clock, _store
 
 _LONGEST = 1000  # characters of somebody else's words in a reason
 _ROOM = 65536  # bytes; a module that finds less may well fail for want of them
+_UNWRITTEN = 120  # what Python ends with if its last output could not be written
 _STARTED = {'started': True, 'finished': False}
 
 
@@ -99,7 +100,7 @@ def result_of(job, end):
         result = _told(job, end)
         for key, name in (('data', 'stdout'), ('stderr', 'stderr')):
             text = read_text(job, name)
-            if text:
+            if text or (text is not None and end['state'] == 'failed'):
                 result[key] = text
     return result
 
@@ -196,7 +197,11 @@ def _no_result(job, end):
         )
     reason = 'the module of job %s ended with rc %s and printed no JSON result' % (job.id, end['rc'])
     trouble = _trouble(job)
-    return '%s: nothing can be written to %s: %s' % (reason, job.path, trouble) if trouble else reason
+    if trouble:
+        return '%s: nothing can be written to %s: %s' % (reason, job.path, trouble)
+    if end['rc'] == _UNWRITTEN:  # the module's own end has made room since
+        return '%s, for it could not write all of it: was there no room left in %s?' % (reason, job.path)
+    return reason
 
 
 def _trouble(job):
@@ -222,7 +227,7 @@ def _stopped(job, end, survivors):
         if os.path.exists(job.file('stop.json')):
             by = (job.read('stop.json') or {}).get('by', 'on request')
         else:
-            by = 'by a signal to its supervisor: was the host shut down?'
+            by = 'by a TERM to its supervisor: was the host shut down, or did its user log out (KillUserProcesses)?'
         reason = 'job %s was stopped after %.1f s, %s' % (job.id, end['elapsed'], by)
     if survivors:
         reason += '; not even KILL ended the processes %s' % ', '.join(map(str, survivors))

@@ -4,7 +4,7 @@
 
 """The one door to the jobs of a target: a request (dict) comes in, a response (dict) goes out.
 
-Every request has ``op`` and ``async_dir``, and a response is ``{"error": text}`` or has ``jobs``: one look for
+Every request has ``op`` and ``async_dir``, with ``shown`` where the response can be seen by others, and a response is ``{"error": text}`` or has ``jobs``: one look for
 each job, in the order asked. A look is::
 
     {"id": str, "known": bool, "results_file": path, "looked_in": path, "user": str,
@@ -12,7 +12,8 @@ each job, in the order asked. A look is::
      "output": {"rc": int, "stdout": str, "stderr": str} of an ended module, or None,
      "result": what the result file says, whether or not it is whole (op "status"), or None,
      "line": the last line of live output of a job that has not ended (op "wait"), or None,
-     "live": live output (shape: _live.py), where it was asked for, or None}
+     "live": live output (shape: _live.py), where it was asked for, or None,
+     "withheld": True where there is more to tell, and it is not told because of ``no_log``}
 
 ===========  =================================================================================================
 op           what it does, and what else it takes
@@ -26,7 +27,7 @@ op           what it does, and what else it takes
 ``list``     looks at all jobs in one of ``states``, ``names``, ``queues`` (each None: any), oldest first
 ``prune``    removes ended jobs in one of ``states`` that ended ``older_than`` seconds ago or more, but for the
              newest ``keep``; with ``check``, only tells which. Looks at those
-``remove``   removes the files of ``ids``; one that has not ended keeps them, and has an error in its look
+``remove``   removes the files of ``ids``; one that has not ended keeps all but its result file
 ===========  =================================================================================================
 
 Instead of an id, ``{"name": text}`` stands for the last job of that name.
@@ -59,13 +60,22 @@ def respond(request):
         store = _store.Store(request['async_dir'])
         if operation is not _start.start:
             store.check()
-        return {'jobs': operation(store, request)}
-    except (_store.StoreError, OSError) as error:
+        looks = operation(store, request)
+        return {'jobs': [_withhold(found) for found in looks] if request.get('shown') else looks}
+    except _store.StoreError as error:
         return {'error': '%s' % error}
+    except OSError as error:
+        return {'error': 'user %s cannot use the job files in %s: %s' % (_store.user(), store.root, error)}
     except Exception:
         return {'error': _store.trace()}
     finally:
         os.umask(umask)
+
+
+def _withhold(found):
+    """The look *found* without what ``no_log`` hides."""
+    secret = {key: None for key in ('output', 'result', 'live', 'line') if found['no_log'] and found.get(key)}
+    return dict(found, withheld=True, **secret) if secret else found
 
 
 def _looks(store, request, output=False):
@@ -167,7 +177,7 @@ def _remember(store, found):
 
 def _list(store, request):
     looks = _kicked(store, lambda lines: [look(store.job(job_id), lines=lines) for job_id in store.job_ids()])
-    return [
+    chosen = [
         found
         for found in looks
         if found['job']
@@ -175,13 +185,14 @@ def _list(store, request):
             request[key + 's'] is None or found['job'][key] in request[key + 's'] for key in ('state', 'name', 'queue')
         )
     ]
+    return sorted(chosen, key=lambda found: found['job']['created'])  # the ids that ansible-core gives are random
 
 
 def _remove(store, request):
     looks = _looks(store, request)
     for found in looks:
         if found['job'] and not found['ended']:
-            found['error'] = 'job %s is %s: cancel it first' % (found['id'], found['job']['state'])
+            _store.remove_file(found['results_file'])  # more than that has to be there when it ends
         elif found['known']:
             store.job(found['id']).remove()
     return looks

@@ -188,7 +188,7 @@ class Store:
         self.names = os.path.join(self.root, '.names')
         self.queues = os.path.join(self.root, '.queues')
         self.runtimes = os.path.join(self.root, '.runtime')
-        self._directories = (self.root, self.jobs, self.names, self.queues)
+        self._directories = (self.root, self.jobs, self.names, self.queues, self.runtimes)
 
     def prepare(self):
         """Make the directories, or refuse ones that somebody else could have prepared for us."""

@@ -20,6 +20,8 @@ STOP = signal.SIGUSR1
 TERM, which the system sends at shutdown, needs no file."""
 _LONGEST = 1000000000  # seconds; the kernel cannot count much further
 HEARD = (signal.SIGCHLD, signal.SIGTERM, STOP)
+_TOGETHER = 0.5
+"""Seconds within which a TERM that is sent to all processes of a session has reached all of them."""
 
 
 class Signals:
@@ -63,13 +65,25 @@ class Vigil:
         while True:
             self._reap()
             if self.status is not None:
-                return None
+                return 'cancelled' if self._ended_with_us() else None
             if self.signals.shutdown or os.path.exists(stop_file):
                 return 'cancelled'
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
                 return 'timed_out'
             self.sleep(left)
+
+    def _ended_with_us(self):
+        """Whether the TERM that ended the module was sent to this process as well, in whatever order.
+
+        So do a shutdown and the end of a login session. The module did not fail then: it was stopped.
+        """
+        if not os.WIFSIGNALED(self.status) or os.WTERMSIG(self.status) != signal.SIGTERM:
+            return False
+        deadline = time.monotonic() + _TOGETHER
+        while not self.signals.shutdown and time.monotonic() < deadline:
+            self.signals.sleep(deadline - time.monotonic())
+        return self.signals.shutdown
 
     def sleep(self, seconds):
         self.signals.sleep(seconds)

@@ -10,6 +10,7 @@ import collections
 import itertools
 import math
 import re
+import sys
 import time
 import typing as t
 
@@ -25,6 +26,11 @@ _COLOURS = re.compile(r'\x1b\[[0-9;]*m')
 _FEW = 3
 
 display = Display()
+
+# ansible-core writes to a pipe or a file in blocks, so that in the log of a CI a line would come minutes late. The process
+# that does all the writing imports this file too: a strategy looks at the class of an action before it runs it.
+if hasattr(sys.stdout, 'reconfigure'):  # not what a worker has for it
+    sys.stdout.reconfigure(line_buffering=True)
 
 
 class Quiet:

@@ -23,7 +23,7 @@ import sys
 import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleActionSkip, AnsibleError
-from ansible.executor.interpreter_discovery import InterpreterDiscoveryRequiredError
+from ansible.executor.interpreter_discovery import InterpreterDiscoveryRequiredError, discover_interpreter
 from ansible.executor.module_common import _get_shebang
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import action_loader, module_loader
@@ -46,6 +46,8 @@ except ImportError:  # ansible-core before 2.19
 
 _EXECUTE_MODULE = inspect.signature(ActionBase._execute_module)
 _NOT_IN_BACKGROUND = "'%s' cannot run in the background: its action plugin does its work on the controller."
+# Whose commands are no work of an action plugin's own.
+_HELPERS = (ActionBase.__module__, discover_interpreter.__module__)
 # What an action plugin sees of its module, which has not even been sent: the shape ansible-core's async returns.
 _PLACEHOLDER = {'started': True, 'finished': False, 'changed': True}
 # ansible-core has no word for "in the background, without a limit", only a number that must not be 0.
@@ -186,9 +188,10 @@ class _Catcher:
                 return dict(_PLACEHOLDER)
 
             def _low_level_execute_command(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
-                # Helpers of ActionBase may (temporary directories, facts); a plugin that runs commands by itself does
-                # its work before there is a module to catch: `reboot` of 2.16 claims to support async, and reboots.
-                if sys._getframe(1).f_globals.get('__name__') != ActionBase.__module__:
+                # Helpers of ActionBase may (temporary directories, facts, interpreter discovery); a plugin that runs
+                # commands by itself does its work before there is a module to catch: `reboot` of 2.16 claims to
+                # support async, and reboots.
+                if sys._getframe(1).f_globals.get('__name__') not in _HELPERS:
                     raise AnsibleActionFail(_NOT_IN_BACKGROUND % self._task.action)
                 return super()._low_level_execute_command(*args, **kwargs)
 
@@ -222,24 +225,30 @@ def _catch(plugin: ActionBase, name: str, args: dict[str, t.Any], task_vars: dic
     configured = plugin._configure_module(module_name=name, module_args=args, task_vars=task_vars)
     style, shebang, data = _bits(configured)
     interpreter = shlex.split(shebang.lstrip('#!')) if shebang else []
-    argv, args_file = interpreter, None
+    python = style == 'new' and 'python' in pathlib.PurePosixPath(interpreter[0]).name
+    argv, args_file = interpreter if python else [*interpreter, '{job}/payload'], None
     if style != 'new':
-        argv, args_file = [*interpreter, '{job}/payload', '{job}/args'], _args_file(configured, args)
+        argv, args_file = [*argv, '{job}/args'], _args_file(configured, args)
     environment: dict[str, t.Any] = {}
     plugin._compute_environment_string(environment)
     environment = {**getattr(plugin._connection._shell, 'env', {}), **environment}
-    discovered = plugin._discovered_interpreter_key
     return Payload(
         module=_resolved(plugin._task),
         argv=argv,
         file=data,
         args=args_file,
-        stdin=style == 'new',
+        stdin=python,
         environment={str(key): str(value) for key, value in environment.items()},
         tmpdir=_take_tmpdir(plugin),
-        facts={discovered: plugin._discovered_interpreter} if discovered else {},
+        facts=discovered(plugin),
         read=functools.partial(_read, plugin, _as_pipelined(configured), task_vars),
     )
+
+
+def discovered(action: ActionBase) -> dict[str, t.Any]:
+    """The facts of interpreter discovery, where it happened in the task of *action*; the next task need not repeat it."""
+    key = action._discovered_interpreter_key
+    return {key: action._discovered_interpreter} if key else {}
 
 
 def _bits(configured: t.Any) -> tuple[str, str | None, bytes]:

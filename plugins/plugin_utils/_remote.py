@@ -22,6 +22,7 @@ import zlib
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.plugins.connection import ConnectionBase
+from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.plugin_utils._loader import COMMAND, MARK, digest, runtime_files
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import python_of
 from ansible_collections.background.jobs.plugins.plugin_utils._watchdog import Watchdog
@@ -30,6 +31,8 @@ _OPEN = frozenset(('wait', 'status', 'collect', 'cancel', 'list', 'prune', 'remo
 """The operations whose requests hold nothing that other users of the target must not see."""
 _LONGEST_ARGUMENT = 100_000
 """Bytes; the kernel takes 128 KiB in one argument."""
+_SHOWN = 3
+"""The verbosity from which on a connection shows what its commands print: secrets too, unless it is told of no_log."""
 _TERMINAL = re.compile(r'(?:^|\s)(?:-t+(?=\s|$)|-o\s*["\']?(?i:RequestTTY)[=\s]\s*(?:yes|force))')
 """In the arguments of ssh."""
 _NO_CONNECTION = (
@@ -39,6 +42,9 @@ _NO_CONNECTION = (
     'Host key verification failed',
 )
 """What ssh says when there was no connection to begin with."""
+
+
+display = Display()
 
 
 def was_sent(error: AnsibleConnectionFailure) -> bool:
@@ -75,6 +81,19 @@ class Remote:
         said was wrong, or why it could not be run, and AnsibleConnectionFailure where the answer was lost.
         """
         request = dict(details, op=op, async_dir=self._async_dir)
+        context = self._action._connection._play_context
+        if context.no_log or display.verbosity < _SHOWN:
+            return self._respond(request, within)
+        looks = self._respond(dict(request, shown=True), within)
+        if any(look.get('withheld') for look in looks):
+            context.no_log = True  # only now: the reason why a host cannot be reached would be hidden, too
+            try:
+                looks = self._respond(request, within)
+            finally:
+                context.no_log = False
+        return looks
+
+    def _respond(self, request: dict[str, t.Any], within: float | None) -> list[dict[str, t.Any]]:
         with Watchdog(within) as watchdog:
             try:
                 response = self._by_command(request) if self._as_command else None
@@ -141,13 +160,22 @@ class Remote:
         return bool(connection.has_pipelining and getattr(connection.become, 'pipelining', True))
 
     def _by_module(self, request: dict[str, t.Any]) -> dict[str, t.Any]:
-        result = self._action._execute_module(
-            module_name='background.jobs.async_wrapper',
-            module_args={'request': base64.b64encode(zlib.compress(json.dumps(request).encode())).decode()},
-            task_vars=self._task_vars,
-        )
+        task = self._action._task
+        environment, task.environment = (
+            task.environment,
+            [],
+        )  # ansible-core puts it into a command line; jobs have theirs
+        try:
+            result = self._action._execute_module(
+                module_name='background.jobs.async_wrapper',
+                module_args={'request': base64.b64encode(zlib.compress(json.dumps(request).encode())).decode()},
+                task_vars=self._task_vars,
+            )
+        finally:
+            task.environment = environment
         if 'response' not in result:
-            told = [str(result[key]).strip() for key in ('msg', 'module_stderr', 'exception') if result.get(key)]
+            parts = [result.get(key) for key in ('msg', 'module_stderr', 'exception')]
+            told = [part.strip() for part in parts if isinstance(part, str)]  # from 2.19 on, an exception is an object
             raise AnsibleActionFail(
                 'The runtime of background.jobs, which needs Python 3.6 or later, could not be run on the target: '
                 + '\n'.join(told)

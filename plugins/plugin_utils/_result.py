@@ -26,10 +26,7 @@ def of(look: dict[str, t.Any], payload: Payload) -> dict[str, t.Any]:
         }
     if look['ended'] or not look['job']:
         return ended(look, payload.result)
-    result = live(look, changed=not look.get('attached'))
-    if payload.facts:
-        result['ansible_facts'] = payload.facts
-    return result
+    return live(look, changed=not look.get('attached'))
 
 
 def live(look: dict[str, t.Any], *, changed: bool) -> dict[str, t.Any]:
@@ -103,6 +100,11 @@ def in_time(together: dict[str, t.Any], timeout: float | None) -> dict[str, t.An
 def _failure(result: dict[str, t.Any]) -> str:
     job = result.get('job') or {}
     return f"{job.get('name') or result['ansible_job_id']} ({job.get('state', 'gone')}: {result.get('msg') or 'no message'})"
+
+
+def with_facts(result: dict[str, t.Any], facts: dict[str, t.Any]) -> dict[str, t.Any]:
+    """*result*, and the *facts* that its task has found by the way, if any."""
+    return {**result, 'ansible_facts': {**result.get('ansible_facts', {}), **facts}} if facts else result
 
 
 def check_known(looks: list[dict[str, t.Any]]) -> None:

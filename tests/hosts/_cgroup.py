@@ -81,3 +81,33 @@ class Cgroup:
                 if time.monotonic() > until:
                     raise HostsError(f"Killed processes in {self.path} are still there after {timeout:g} s.")
                 poller.poll(1000)
+
+
+class MemoryGroup:
+    """A group whose processes share a few bytes of memory. Whoever wants more meets the kernel's OOM killer."""
+
+    def __init__(self, name: str, size: int) -> None:
+        mounted = mounts()
+        older = [mount.point for mount in mounted if mount.kind == "cgroup" and "memory" in mount.options]
+        unified = [mount.point for mount in mounted if mount.kind == "cgroup2"]
+        if older:
+            top, self._limits = older[0], {"memory.limit_in_bytes": size, "memory.memsw.limit_in_bytes": size}
+        elif unified and "memory" in (unified[0] / "cgroup.controllers").read_text(encoding="ascii").split():
+            top, self._limits = unified[0], {"memory.max": size, "memory.swap.max": 0}
+            (top / "cgroup.subtree_control").write_text("+memory", encoding="ascii")
+        else:
+            raise HostsError("This machine cannot limit the memory of a control group.")
+        self._path = top / name
+
+    def __enter__(self) -> MemoryGroup:
+        self._path.mkdir()
+        for name, size in self._limits.items():
+            if (self._path / name).exists():  # swap may not be counted
+                (self._path / name).write_text(str(size), encoding="ascii")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._path.rmdir()
+
+    def add(self, pid: int) -> None:
+        (self._path / "cgroup.procs").write_text(str(pid), encoding="ascii")

@@ -52,8 +52,9 @@ class Run:
         return found[0]
 
     def of(self, task: str, host: str | None = None) -> list[Event]:
-        """The events of one task, in order."""
-        return [event for event in self.events if event.task == task and host in (None, event.host)]
+        """The events of one task, in order, but for those of its polling."""
+        events = [event for event in self.events if event.task == task and host in (None, event.host)]
+        return [event for event in events if not event.kind.startswith('async')]
 
 
 class _Dumper(yaml.SafeDumper):
@@ -84,16 +85,24 @@ class Controller:
 
     def play(self, targets: c.Iterable[Target], *plays: dict[str, t.Any], **settings: str) -> Run:
         """Run *plays*, each on all *targets* unless it says otherwise; *settings* are ANSIBLE_ variables."""
-        book = self._directory / 'playbook.yml'
-        filled = [{'hosts': 'all', 'gather_facts': False, **play} for play in plays]
-        book.write_text(
-            yaml.dump(filled, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1000), encoding='utf-8'
-        )
+        book = self.write('playbook.yml', [{'hosts': 'all', 'gather_facts': False, **play} for play in plays])
         return self._run('ansible-playbook', targets, [str(book)], settings)
+
+    def write(self, name: str, content: list[dict[str, t.Any]]) -> Path:
+        """Write a file beside the playbook, one of tasks say."""
+        path = self._directory / name
+        path.write_text(
+            yaml.dump(content, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1000), encoding='utf-8'
+        )
+        return path
 
     def adhoc(self, target: Target, *arguments: str, **settings: str) -> Run:
         """Run `ansible` on one target."""
         return self._run('ansible', [target], [target.name, *arguments], settings)
+
+    def book(self, targets: c.Iterable[Target], path: Path, **settings: str) -> Run:
+        """Run a playbook that somebody else has written."""
+        return self._run('ansible-playbook', targets, [str(path)], settings)
 
     def _run(self, program: str, targets: c.Iterable[Target], arguments: list[str], settings: dict[str, str]) -> Run:
         own = self._directory / 'inventory.yml'

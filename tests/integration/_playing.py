@@ -44,6 +44,13 @@ class Process:
     session: int
     command: list[str]
 
+    def has(self, variable: str) -> bool:
+        """Whether *variable* (NAME=value) is in its environment; wherever a job's processes go, they keep theirs."""
+        try:
+            return variable.encode() in Path(f'/proc/{self.pid}/environ').read_bytes().split(b'\0')
+        except OSError:  # it has ended
+            return False
+
     def cpu(self) -> float:
         """Seconds of processor time so far."""
         fields = Path(f'/proc/{self.pid}/stat').read_text(encoding='utf-8').rpartition(') ')[2].split()
@@ -72,7 +79,7 @@ class Playing:
         *plays: dict[str, t.Any],
         **settings: str,
     ) -> None:
-        self._mark = f'BACKGROUND_JOBS_RECORD={directory}/record.json'.encode()
+        self._mark = f'BACKGROUND_JOBS_RECORD={directory}/record.json'
         self._pool = concurrent.futures.ThreadPoolExecutor(1)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # where it is ignored, Ansible would ignore it too
         self._future = self._pool.submit(controller.play, targets, *plays, **settings)
@@ -96,13 +103,12 @@ class Playing:
 
     def processes(self) -> list[Process]:
         """The processes of Ansible itself, oldest first, and of its connections; not those of the jobs."""
-        found = []
-        for process in processes():
-            with contextlib.suppress(OSError):
-                if self._mark in Path(f'/proc/{process.pid}/environ').read_bytes().split(b'\0') and (
-                    any(word.endswith('/ansible-playbook') for word in process.command) or process.command[0] == 'ssh'
-                ):
-                    found.append(process)
+        found = [
+            process
+            for process in processes()
+            if (any(word.endswith('/ansible-playbook') for word in process.command) or process.command[0] == 'ssh')
+            and process.has(self._mark)
+        ]
         return sorted(found, key=lambda process: process.pid)
 
     def main(self) -> Process:
@@ -170,10 +176,11 @@ class Log:
         self._path = path
 
     def job(self, seconds: float = 1) -> str:
-        return (
-            f'echo + {{{{ inventory_hostname }}}} >> {self._path}; sleep {seconds}; '
-            f'echo - {{{{ inventory_hostname }}}} >> {self._path}'
-        )
+        return self.around(f'sleep {seconds}', '{{ inventory_hostname }}')
+
+    def around(self, command: str, who: str) -> str:
+        """Shell lines that run *command*, and write down when it begins and ends."""
+        return f'echo + {who} >> {self._path}; {command}; rc=$?; echo - {who} >> {self._path}; (exit $rc)'
 
     def events(self) -> list[tuple[str, str]]:
         """(+ or -, host), in order."""
@@ -195,7 +202,8 @@ def shell(command: str, **more: t.Any) -> dict[str, t.Any]:
 
 
 def without_what_differs(output: str) -> list[str]:
-    """The lines of a run without ids and times, in an order that does not depend on which host was first."""
+    """The lines of a run without ids, times and polls, in an order that does not depend on which host was first."""
+    output = re.sub(r'^ASYNC POLL .*\n', '', output, flags=re.MULTILINE)
     output = re.sub(r'j[0-9]{20}\.[0-9]{8}', 'JOB', output)
     output = re.sub(r'[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+Z?', 'TIME', output)
     return sorted(re.sub(r'[0-9]+(\.[0-9]+)?', 'N', output).splitlines())

@@ -16,7 +16,7 @@ from pathlib import Path
 import ansible.release
 import yaml
 from ansible_collections.background.jobs.tests.tools.pythons import interpreters
-from hosts import DEPLOY, Fleet
+from hosts import DEPLOY, Fleet, HostsError
 
 CORE = tuple(int(number) for number in ansible.release.__version__.split('.')[:2])
 
@@ -48,6 +48,14 @@ class Target:
         return self.shell(
             f"find {self.async_dir}/.jobs -maxdepth 1 -name 'j[0-9]*' -printf '%f\\n' 2>/dev/null || true"
         ).split()
+
+    def reached(self) -> bool:
+        """Whether the host answers at all."""
+        try:
+            self.shell('true')
+        except HostsError:
+            return False
+        return True
 
     def also(self, name: str, **variables: t.Any) -> Target:
         """The same host under another name, with more variables."""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
+from ansible_collections.background.jobs.tests.integration._playing import eventually
 from ansible_collections.background.jobs.tests.integration._targets import (
     CORE,
     Target,
@@ -62,6 +63,16 @@ def fleet() -> c.Iterator[Fleet]:
 def hosts(fleet: Fleet) -> list[Target]:
     """The two booted hosts."""
     return fleet_targets(fleet)
+
+
+@pytest.fixture
+def victim(fleet: Fleet, hosts: list[Target]) -> c.Iterator[Target]:
+    """The second host, for tests that do it harm: it runs, and is reached again, when they are over."""
+    host = hosts[1]
+    yield host
+    if not fleet.status()[host.name]:
+        fleet.boot(host.name)
+    eventually(host.reached, 'the host answers again', 120)
 
 
 @pytest.fixture

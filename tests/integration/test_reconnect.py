@@ -18,36 +18,23 @@ import pytest
 from ansible_collections.background.jobs.tests.integration._controller import HERE, Controller
 from ansible_collections.background.jobs.tests.integration._playing import Playing, eventually, shell
 from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
-from hosts import Fleet, HostsError
+from hosts import Fleet
 
 CAME, GO = '/tmp/reconnect.came', '/tmp/reconnect.go'
 JOB = shell(f'echo $$ >> {CAME}; until [ -e {GO} ]; do sleep 0.2; done; echo done')
 
 
 @pytest.fixture
-def host(fleet: Fleet, hosts: list[Target]) -> c.Iterator[Target]:
-    """A host that is reached again after the test."""
-    host = hosts[1]
-    host.shell(f'sudo rm -f {CAME} {GO}')
-    yield host
-    if not fleet.status()[host.name]:
-        fleet.boot(host.name)
-    eventually(lambda: reached(host), 'the host answers again', 120)
-
-
-def reached(host: Target) -> bool:
-    try:
-        host.shell('true')
-    except HostsError:
-        return False
-    return True
+def host(victim: Target) -> Target:
+    victim.shell(f'sudo rm -f {CAME} {GO}')
+    return victim
 
 
 def without_sshd(host: Target, seconds: int) -> None:
     """Stop sshd and end its sessions; start it again after *seconds*."""
     script = f'systemctl stop ssh; pkill -KILL sshd; sleep {seconds}; systemctl start ssh'
     host.shell(f"sudo systemd-run --quiet sh -c '{script}'")
-    eventually(lambda: not reached(host), 'sshd is stopped', 20)
+    eventually(lambda: not host.reached(), 'sshd is stopped', 20)
 
 
 @pytest.fixture
@@ -83,7 +70,7 @@ def check_done(playing: Playing, host: Target) -> None:
 def test_sshd_is_stopped_and_started(waits: t.Any, host: Target, give_back: bool) -> None:
     with waits(give_back=give_back) as playing:
         without_sshd(host, 6)
-        eventually(lambda: reached(host), 'sshd is back')
+        eventually(host.reached, 'sshd is back')
         check_done(playing, host)
         assert 'Lost the host while' in playing.result().output
 
@@ -124,8 +111,8 @@ def test_power_cut_and_boot(waits: t.Any, host: Target, fleet: Fleet) -> None:
 @pytest.mark.hosts
 @pytest.mark.parametrize('give_back', [True, False], ids=['fork given back', 'fork held'])
 def test_a_host_that_stays_away(waits: t.Any, host: Target, give_back: bool) -> None:
-    with waits(limit=15, give_back=give_back, background_jobs_margin=3) as playing:
-        without_sshd(host, 40)
+    with waits(limit=10, give_back=give_back, background_jobs_margin=2) as playing:
+        without_sshd(host, 25)
         run = playing.result()
     (event,) = run.of('job')
     assert event.kind == 'unreachable', run.output

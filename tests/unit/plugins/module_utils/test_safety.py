@@ -315,6 +315,22 @@ def test_secrets_that_no_log_hides(target: Target) -> None:
         assert 'no_log' in look['job']['reason']
 
 
+def test_nothing_secret_is_in_an_answer_that_is_shown(some_target: Target) -> None:
+    """With -vvv, a connection prints what comes over it; the controller asks again when it has told it not to."""
+    secret, open_to_all = [Order(result(msg=_SECRET), no_log=no_log) for no_log in (True, False)]
+    some_target.start(secret, open_to_all)
+    ids = [secret.id, open_to_all.id]
+    some_target.end(*ids)
+    for op in ('wait', 'status', 'collect'):
+        asked = dict(_LATER[op], ids=ids)
+        hidden, shown = some_target.ask(op, shown=True, **asked)
+        assert _SECRET not in str(hidden)
+        assert hidden['withheld'] is True
+        whole = some_target.ask(op, **asked)
+        assert _SECRET in str(whole[0])
+        assert shown == whole[1]
+
+
 def test_what_the_shell_of_a_module_inherits(target: Target) -> None:
     """No descriptor of ours, no signal blocked or ignored, a session of its own, nothing of the connection."""
     script = (
