@@ -173,7 +173,7 @@ site: .venv/site/.made $(COLLECTION)
 	rm -rf .build/site
 	mkdir -p $(SITE)/reference
 	chmod go-w $(SITE)/reference
-	git ls-files -co --exclude-standard '*.md' '*.svg' | tar -cT - | tar -xC $(SITE)
+	git ls-files -co --exclude-standard '*.md' '*.png' '*.svg' | tar -cT - | tar -xC $(SITE)
 	cp docs/site/index.md $(SITE)
 	$(call in_venv,site) env ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/collections" antsibull-docs --config-file docs/site/antsibull-docs.cfg \
 	  collection --use-current --squash-hierarchy --dest-dir $(SITE)/reference background.jobs
