@@ -37,6 +37,7 @@ LINTS := ruff vermin mypy ansible-lint docs changelog reuse
 
 demo: .venv/demo/.made $(COLLECTION)
 	ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/collections" ANSIBLE_PYTHON_INTERPRETER="$(CURDIR)/.venv/demo/bin/python" \
+	  ANSIBLE_CALLBACKS_ENABLED=background.jobs.progress \
 	  .venv/demo/bin/ansible-playbook --inventory localhost, --connection local demo/playbook.yml
 
 test:
@@ -172,7 +173,7 @@ site: .venv/site/.made $(COLLECTION)
 	rm -rf .build/site
 	mkdir -p $(SITE)/reference
 	chmod go-w $(SITE)/reference
-	git ls-files -co --exclude-standard '*.md' '*.svg' | tar -cT - | tar -xC $(SITE)
+	git ls-files -co --exclude-standard '*.md' '*.png' '*.svg' | tar -cT - | tar -xC $(SITE)
 	cp docs/site/index.md $(SITE)
 	$(call in_venv,site) env ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/collections" antsibull-docs --config-file docs/site/antsibull-docs.cfg \
 	  collection --use-current --squash-hierarchy --dest-dir $(SITE)/reference background.jobs

@@ -20,6 +20,7 @@ ANSIBLE = "https://docs.ansible.com/projects/ansible/latest/"
 ANSIBLE_PAGES = {
     "action_plugins": "plugins/action.html",
     "ansible_configuration_settings": "reference_appendices/config.html",
+    "callback_plugins": "plugins/callback.html",
     "common_return_values": "reference_appendices/common_return_values.html",
     "playbooks_async": "playbook_guide/playbooks_async.html",
 }
@@ -51,7 +52,7 @@ def _link_to_the_repository(_app: Any, page: str, source: list[str]) -> None:
 
     def link(match: re.Match[str]) -> str:
         path = posixpath.normpath(posixpath.join(posixpath.dirname(page), match[1]))
-        is_file = not path.endswith((".md", ".svg")) and (ROOT / path).exists()
+        is_file = not path.endswith((".md", ".png", ".svg")) and (ROOT / path).exists()
         return f"]({REPOSITORY}{path})" if is_file else match[0]
 
     source[0] = re.sub(r"\]\(([\w./-]+)\)", link, source[0])

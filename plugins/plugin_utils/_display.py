@@ -23,7 +23,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._result import hid
 _LONGEST = 65536
 """Characters of a line that has no end, after which it is shown as it is."""
 _COLOURS = re.compile(r'\x1b\[[0-9;]*m')
-_FEW = 3
+_FEW = 1
 
 display = Display()
 

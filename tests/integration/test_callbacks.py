@@ -112,7 +112,7 @@ def test_an_interrupted_run_leaves_a_clean_terminal_and_a_timeline(
 ) -> None:
     task = {'name': 'Wait', **shell(until(f'{tmp_path}/go')), 'async': 600, 'poll': 1}
     with Playing(tmp_path, person, two, {'tasks': [task]}, CALLBACKS_ENABLED=BOTH) as playing:
-        screen.await_text(r'^h2 +Wait +━*─+  0:0[1-9] of 10:00')
+        screen.await_text(r'^h1 +Wait +━*─+  0:\d[1-9] of 10:00\nh2 +Wait +━*─+  0:\d[1-9] of 10:00')
         screen.type('\x03')
         eventually(playing.over, 'Ctrl-C ends it')
         with pytest.raises(AssertionError, match='did not come to its end'):

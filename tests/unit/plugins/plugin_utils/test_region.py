@@ -150,7 +150,7 @@ def test_a_forked_worker_draws_nothing(screen: Screen) -> None:
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
         region.draw()
-        assert screen.await_text('^one\ntwo$') == ['from a worker', 'one', 'two']
+        assert screen.await_text('^from a worker\none\ntwo$') == ['from a worker', 'one', 'two']
 
 
 def test_everything_at_once(screen: Screen) -> None:
