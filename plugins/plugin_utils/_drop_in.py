@@ -25,7 +25,7 @@ _BY_NAME = 'background.jobs.'
 
 def is_used(action: ActionBase) -> bool:
     """Whether *action* stands in for the one of ansible-core, not called by its own name."""
-    return not action._load_name.startswith(_BY_NAME)
+    return not action.ansible_name.startswith(_BY_NAME)
 
 
 def as_told_by_core(result: dict[str, t.Any]) -> dict[str, t.Any]:

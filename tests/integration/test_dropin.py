@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections.abc as c
 import dataclasses
 import functools
+import json
 import os
 import re
 import shutil
@@ -197,7 +198,9 @@ def test_the_jobs_are_jobs_of_this_collection(controller: Controller, hosts: lis
         {'async_status': {'jid': JOB}, 'register': 'cancelled', 'ignore_errors': True},
         {'background.jobs.async_prune': {'older_than': 0}, 'register': 'prune'},
     )
-    assert (run['core']['started'], run['core']['finished']) == (YES, NO)
+    assert json.dumps([run['core']['started'], run['core']['finished']]) == json.dumps([YES, NO])
+    assert (run['status']['started'], run['status']['finished']) == (True, False)
+    assert isinstance(run['status']['finished'], bool)  # by name, on every version
     assert run['status']['job']['state'] == 'running'
     assert run['status']['job']['output']['lines'] == [{'stream': 'stdout', 'text': 'alive'}]
     assert run['waited']['jobs'][0]['stdout'] == 'hi'
