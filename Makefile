@@ -5,13 +5,14 @@
 # make demo   see background jobs at work on this machine, no root needed
 # make test   run every check there is
 # make bench  measure this collection against ansible-core's async, and write docs/performance.md
+# make pictures  run docs/pictures/playbook.yml, and put what is seen into docs/callbacks.md
 #
 # Everything is made inside the checkout, in .venv, .build and collections, and `make clean` takes it away again.
 
 PYTHON ?= python3
 CORES ?= 2.16 2.19 2.21
 CORE ?= 2.21
-CHECKS := pythons lint sanity-2.21 sanity-2.16 unit hosts integration
+CHECKS := pythons lint sanity-2.21 sanity-2.16 unit hosts integration molecule site galaxy-importer
 
 # The oldest and the newest Python of each virtual environment.
 pythons/core-2.16 := 3.10 3.12
@@ -20,6 +21,9 @@ pythons/core-2.21 := 3.12 3.14
 pythons/tools := $(pythons/core-2.21)
 pythons/demo := 3.10 3.14
 pythons/bench := $(pythons/core-2.21)
+pythons/molecule := $(pythons/core-2.21)
+pythons/site := $(pythons/core-2.21)
+pythons/galaxy-importer := $(pythons/core-2.21)
 
 # The Pythons that modules and module_utils are compiled and imported on.
 TARGETS := 3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13
@@ -27,12 +31,13 @@ TARGETS := 3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13
 COLLECTION := collections/ansible_collections/background/jobs
 LINTS := ruff vermin mypy ansible-lint docs changelog reuse
 
-.PHONY: demo test bench checks pythons lint $(LINTS) sanity unit hosts integration waits venvs format build clean
+.PHONY: demo test bench pictures checks pythons lint $(LINTS) sanity unit hosts integration waits molecule venvs galaxy-importer site format build clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 demo: .venv/demo/.made $(COLLECTION)
 	ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/collections" ANSIBLE_PYTHON_INTERPRETER="$(CURDIR)/.venv/demo/bin/python" \
+	  ANSIBLE_CALLBACKS_ENABLED=background.jobs.progress \
 	  .venv/demo/bin/ansible-playbook --inventory localhost, --connection local demo/playbook.yml
 
 test:
@@ -138,11 +143,43 @@ waits: $(CORES:%=waits-%)
 waits-%: .venv/core-%/.made $(COLLECTION)
 	$(call in_venv,core-$*) python -m pytest $(WAITS)
 
+# The stories in extensions/molecule, on test hosts of this checkout's own. Removing what an earlier run has left of them
+# tells whether this machine can have any.
+molecule: export BACKGROUND_JOBS_HOSTS_STATE = /var/tmp/background-jobs-molecule-$(firstword $(shell echo "$(CURDIR)" | cksum))
+molecule: .venv/molecule/.made $(COLLECTION)
+	@if reason=$$($(call in_venv,molecule) python tests/hosts/hosts.py down 2>&1); then \
+	  $(call in_venv,molecule) molecule test --all; \
+	else $(call left_out,molecule: $$reason); fi
+
 # --- Benchmark ------------------------------------------------------------------------------------------------------
 
 # BENCH="--quick", BENCH="--rows start,status --repeats 3": benchmarks/README.md
 bench: .venv/bench/.made $(COLLECTION)
 	$(call in_venv,bench) python benchmarks/bench.py $(BENCH)
+
+# --- Pictures -------------------------------------------------------------------------------------------------------
+
+pictures: .venv/core-$(CORE)/.made $(COLLECTION)
+	$(call in_venv,core-$(CORE)) python -m docs.pictures.make
+
+# --- Publishing -----------------------------------------------------------------------------------------------------
+
+# What Galaxy does with an archive that is uploaded.
+galaxy-importer: .venv/galaxy-importer/.made
+	$(call in_venv,galaxy-importer) python tests/tools/import_archive.py
+
+# The pages where they lie in the checkout, and beside them the reference that is made of the plugins.
+site: .venv/site/.made $(COLLECTION)
+	rm -rf .build/site
+	mkdir -p $(SITE)/reference
+	chmod go-w $(SITE)/reference
+	git ls-files -co --exclude-standard '*.md' '*.png' '*.svg' | tar -cT - | tar -xC $(SITE)
+	cp docs/site/index.md $(SITE)
+	$(call in_venv,site) env ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/collections" antsibull-docs --config-file docs/site/antsibull-docs.cfg \
+	  collection --use-current --squash-hierarchy --dest-dir $(SITE)/reference background.jobs
+	$(call in_venv,site) sphinx-build --quiet --fail-on-warning --keep-going --conf-dir docs/site $(SITE) .build/site/html
+
+SITE := .build/site/pages
 
 # --- Others ---------------------------------------------------------------------------------------------------------
 
@@ -154,4 +191,4 @@ build: .venv/tools/.made
 	$(call in_venv,tools) ansible-galaxy collection build --force --output-path .build
 
 clean:
-	rm -rf .venv .build collections .ansible .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .build collections .ansible .hypothesis .mypy_cache .nox .pytest_cache .ruff_cache

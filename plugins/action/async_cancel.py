@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.plugin_utils import _asked, _lifecycle, _result
+from ansible_collections.background.jobs.plugins.plugin_utils import _asked, _lifecycle, _result, _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._display import Quiet
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import discovered
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
@@ -20,6 +20,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         args = self.validate_argument_spec(
             {
+                **_settings.OF_THE_GROUP,
                 'jobs': {'type': 'raw', 'required': True},
                 'grace': {'type': 'float', 'default': 10},
             }

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.plugin_utils import _asked, _result
+from ansible_collections.background.jobs.plugins.plugin_utils import _asked, _result, _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import discovered
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
 
@@ -19,6 +19,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         args = self.validate_argument_spec(
             {
+                **_settings.OF_THE_GROUP,
                 'states': {'type': 'list', 'elements': 'str', 'choices': list(_asked.STATES)},
                 'names': {'type': 'list', 'elements': 'str'},
                 'queues': {'type': 'list', 'elements': 'str'},

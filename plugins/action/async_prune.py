@@ -8,7 +8,7 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.plugin_utils import _asked, _result
+from ansible_collections.background.jobs.plugins.plugin_utils import _asked, _result, _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import discovered
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
 
@@ -20,6 +20,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         args = self.validate_argument_spec(
             {
+                **_settings.OF_THE_GROUP,
                 'older_than': {'type': 'str', 'default': '7d'},
                 'states': {
                     'type': 'list',

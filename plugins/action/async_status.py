@@ -6,32 +6,54 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils import _status
+from ansible_collections.background.jobs.plugins.plugin_utils import _drop_in, _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import discovered, read_result
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._result import hidden, with_facts
 
+_EMPTY = {'started': True, 'finished': False, 'stdout': '', 'stderr': '', 'stdout_lines': [], 'stderr_lines': []}
+
 
 class ActionModule(ActionBase):
-    """One look at one job."""
+    """One look at one job; where ansible-core itself polls, the look that it waits for."""
+
+    def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._polling = _drop_in.polling(self)
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        if _drop_in.is_used(self) and _drop_in.is_of_windows(self):
+            return _drop_in.of_core(self, task_vars)
         args = self.validate_argument_spec(
             argument_spec={
+                **_settings.OF_THE_GROUP,
                 'jid': {'type': 'str', 'required': True},
                 'mode': {'type': 'str', 'choices': ['status', 'cleanup'], 'default': 'status'},
                 'output': {'type': 'bool', 'default': False},
                 'offset': {'type': 'int', 'default': 0},
             }
         )[1]
-        empty = {'started': True, 'finished': False, 'stdout': '', 'stderr': '', 'stdout_lines': [], 'stderr_lines': []}
-        task_vars = task_vars or {}
         remote = Remote(self, task_vars)
+        result = {**_EMPTY, 'ansible_job_id': args['jid']}
         if args['mode'] == 'cleanup':
-            found = _status.cleanup(remote.ask('remove', ids=[args['jid']])[0])
-            return with_facts({**empty, 'started': False, **found}, discovered(self))
-        offsets = [max(0, args['offset'])] if args['output'] else None
-        look = remote.ask('status', ids=[args['jid']], offsets=offsets)[0]
-        return {**empty, **read_result(self, _status.status(look), task_vars), **hidden(look)}
+            result.update({'started': False, **_status.cleanup(_ask(remote, 'remove', args['jid']))})
+            result = with_facts(result, discovered(self))
+        else:
+            offsets = [max(0, args['offset'])] if args['output'] else None
+            look = _ask(remote, 'status', args['jid'], offsets=offsets)
+            if self._polling and look['job'] and not look['ended']:
+                look = self._polling.wait(self, remote, look, task_vars)
+            result.update(**read_result(self, _status.status(look), task_vars), **hidden(look))
+        return _drop_in.as_told_by_core(result) if _drop_in.is_used(self) else result
+
+
+def _ask(remote: Remote, op: str, jid: str, **details: t.Any) -> dict[str, t.Any]:
+    try:
+        return remote.ask(op, ids=[jid], **details)[0]
+    except AnsibleActionFail as error:
+        return t.cast('dict[str, t.Any]', _status.failed(jid, error.message))

@@ -27,3 +27,12 @@ attributes:
       - background.jobs.jobs
     support: full
 """
+
+    FOLLOW = r"""
+options:
+  follow:
+    description:
+      - Changes nothing here. It is taken so that C(module_defaults) of C(group/background.jobs.jobs) can set it for the
+        modules that show live output, M(background.jobs.async_run) and M(background.jobs.async_wait).
+    type: bool
+"""

@@ -14,7 +14,7 @@ from . import _tap
 from ._store import open_plain
 
 # Now, because the archive that it may lie in will be gone; mypy knows of loaders that have no source.
-_SOURCE = _tap.__spec__.loader.get_source(_tap.__name__).encode('ascii')  # type: ignore[union-attr]
+_SOURCE = _tap.__spec__.loader.get_data(_tap.__file__)  # type: ignore[union-attr]
 _TAIL = 131072
 """Bytes of the end that a last line is looked for in: more than two of the longest records."""
 _STREAMS = {b'out': 'stdout', b'err': 'stderr'}

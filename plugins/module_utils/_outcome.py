@@ -100,7 +100,7 @@ def result_of(job, end):
         result = _told(job, end)
         for key, name in (('data', 'stdout'), ('stderr', 'stderr')):
             text = read_text(job, name)
-            if text:
+            if text or (text is not None and end['state'] == 'failed'):
                 result[key] = text
     return result
 

@@ -27,7 +27,7 @@ op           what it does, and what else it takes
 ``list``     looks at all jobs in one of ``states``, ``names``, ``queues`` (each None: any), oldest first
 ``prune``    removes ended jobs in one of ``states`` that ended ``older_than`` seconds ago or more, but for the
              newest ``keep``; with ``check``, only tells which. Looks at those
-``remove``   removes the files of ``ids``; one that has not ended keeps them, and has an error in its look
+``remove``   removes the files of ``ids``; one that has not ended keeps all but its result file
 ===========  =================================================================================================
 
 Instead of an id, ``{"name": text}`` stands for the last job of that name.
@@ -177,7 +177,7 @@ def _remember(store, found):
 
 def _list(store, request):
     looks = _kicked(store, lambda lines: [look(store.job(job_id), lines=lines) for job_id in store.job_ids()])
-    return [
+    chosen = [
         found
         for found in looks
         if found['job']
@@ -185,13 +185,14 @@ def _list(store, request):
             request[key + 's'] is None or found['job'][key] in request[key + 's'] for key in ('state', 'name', 'queue')
         )
     ]
+    return sorted(chosen, key=lambda found: found['job']['created'])  # the ids that ansible-core gives are random
 
 
 def _remove(store, request):
     looks = _looks(store, request)
     for found in looks:
         if found['job'] and not found['ended']:
-            found['error'] = 'job %s is %s: cancel it first' % (found['id'], found['job']['state'])
+            _store.remove_file(found['results_file'])  # more than that has to be there when it ends
         elif found['known']:
             store.job(found['id']).remove()
     return looks

@@ -10,7 +10,9 @@ Standard library only, Python 3.6 and up. Private to this collection.
 
 
 def status(look):
-    """The result of a look (shape: _runtime.py, op "status")."""
+    """The result of a look (shape: _runtime.py, op "status"), or of one that failed."""
+    if look['error']:
+        return _failed(look, look['error'])
     if not look['known']:
         return _missing(look)
     result = dict(look['result'])
@@ -18,9 +20,10 @@ def status(look):
         finished = bool(result) and ('started' not in result or bool(result.get('finished', False)))
     else:
         finished = look['ended']
-        result['job'] = look['job'] if look['live'] is None else dict(look['job'], output=_output(look['live']))
-        if finished and look['job']['state'] != 'succeeded':
-            result['failed'] = True
+        if look['live'] is None:
+            result.setdefault('job', look['job'])  # a module's own value of that name comes first
+        else:
+            result['job'] = dict(look['job'], output=_output(look['live']))
     result.update(ansible_job_id=look['id'], results_file=look['results_file'], started=True, finished=finished)
     return result
 
@@ -42,20 +45,33 @@ def _output(live):
 
 def cleanup(look):
     """The result of removing the files of a job that a look was taken at."""
+    if look['error']:
+        return _failed(look, look['error'])
     if not look['known']:
         return _missing(look)
-    if look['error']:
-        return {'failed': True, 'ansible_job_id': look['id'], 'msg': look['error']}
     return {'ansible_job_id': look['id'], 'erased': look['results_file']}
 
 
+def as_told_by(version, result):
+    """*result* with the types that ansible-core *version* gives: numbers, not booleans, before 2.19."""
+    if tuple(int(number) for number in version.split('.')[:2]) < (2, 19):
+        result.update((key, int(result[key])) for key in ('started', 'finished') if key in result)
+    return result
+
+
+def failed(job_id, error):
+    """A look that could not be taken."""
+    return {'id': job_id, 'error': error, 'no_log': False, 'job': None}
+
+
 def _missing(look):
-    return {
-        'failed': True,
-        'ansible_job_id': look['id'],
-        'started': True,
-        'finished': True,
-        'msg': 'could not find job %s: user %s has no such file in %s. Look it up as the user it runs as (become, '
+    told = (
+        'could not find job %s: user %s has no such file in %s. Look it up as the user it runs as (become, '
         'become_user) and with the async directory it was started with (ansible_async_dir).'
-        % (look['id'], look['user'], look['looked_in']),
-    }
+        % (look['id'], look['user'], look['looked_in'])
+    )
+    return dict(_failed(look, told), results_file='%s/%s' % (look['looked_in'], look['id']))
+
+
+def _failed(look, told):
+    return {'failed': True, 'ansible_job_id': look['id'], 'started': True, 'finished': True, 'msg': told}

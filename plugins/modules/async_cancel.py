@@ -16,6 +16,7 @@ author:
   - background.jobs contributors (@background-jobs)
 extends_documentation_fragment:
   - background.jobs.attributes
+  - background.jobs.attributes.follow
 attributes:
   check_mode:
     support: full
@@ -40,6 +41,7 @@ options:
 seealso:
   - module: background.jobs.async_run
   - module: background.jobs.async_info
+  - module: background.jobs.async_prune
 """
 
 EXAMPLES = r"""
@@ -47,6 +49,17 @@ EXAMPLES = r"""
   background.jobs.async_cancel:
     jobs: nightly backup
     grace: 60
+
+- name: Find what runs, or waits in a queue
+  background.jobs.async_info:
+    states:
+      - queued
+      - running
+  register: live
+
+- name: Stop all of it
+  background.jobs.async_cancel:
+    jobs: "{{ live.jobs | map(attribute='id') }}"
 """
 
 RETURN = r"""

@@ -13,6 +13,7 @@ author:
   - background.jobs contributors (@background-jobs)
 extends_documentation_fragment:
   - background.jobs.attributes
+  - background.jobs.attributes.follow
 attributes:
   check_mode:
     support: full
@@ -48,6 +49,8 @@ options:
     elements: str
 seealso:
   - module: background.jobs.async_run
+  - module: background.jobs.async_cancel
+  - module: background.jobs.async_prune
 """
 
 EXAMPLES = r"""
@@ -57,6 +60,18 @@ EXAMPLES = r"""
       - queued
       - running
   register: live
+
+- name: See how the last backup ended
+  background.jobs.async_info:
+    names: nightly backup
+  register: backups
+
+- name: Fail if it was not well
+  ansible.builtin.assert:
+    that: backups.jobs[-1].state == "succeeded"
+    fail_msg: "{{ backups.jobs[-1].reason }}"
+
+# ansible all -m background.jobs.async_info -a 'states=queued,running'
 """
 
 RETURN = r"""

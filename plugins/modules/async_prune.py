@@ -16,6 +16,7 @@ author:
   - background.jobs contributors (@background-jobs)
 extends_documentation_fragment:
   - background.jobs.attributes
+  - background.jobs.attributes.follow
 attributes:
   check_mode:
     support: full
@@ -56,6 +57,8 @@ options:
     default: 0
 seealso:
   - module: background.jobs.async_info
+  - module: background.jobs.async_run
+    description: Its notes tell of the variable C(background_jobs_retention).
 """
 
 EXAMPLES = r"""
@@ -65,6 +68,11 @@ EXAMPLES = r"""
     states:
       - succeeded
     keep: 10
+
+- name: Remove all that have ended, and say which
+  background.jobs.async_prune:
+    older_than: 0
+  register: removed
 """
 
 RETURN = r"""

@@ -110,7 +110,14 @@ notes:
   - C(background_jobs_output_limit) is how many bytes of live output are kept of each job, the newest of them,
     V(10485760) by default. V(0) means that none is written.
 seealso:
+  - module: background.jobs.async_wait
   - module: background.jobs.async_status
+  - module: background.jobs.async_info
+  - module: background.jobs.async_cancel
+  - module: background.jobs.async_prune
+  - name: Guides
+    description: A playbook for each task that people have.
+    link: https://github.com/background-jobs/background.jobs/blob/main/docs/guides.md
   - ref: playbooks_async
     description: Asynchronous actions and polling in ansible-core.
 """
@@ -123,6 +130,7 @@ EXAMPLES = r"""
         upgrade: dist
   async: 3600
   poll: 10
+  become: true
 
 - name: Start a backup and go on, without a limit
   background.jobs.async_run:
@@ -131,13 +139,11 @@ EXAMPLES = r"""
   poll: 0
   register: backup
 
-- name: Wait for the backup
-  background.jobs.async_status:
-    jid: "{{ backup.ansible_job_id }}"
-  register: backup_result
-  until: backup_result is finished
-  retries: 100
-  delay: 10
+- name: Wait for the backup, and for whatever else was started
+  background.jobs.async_wait:
+    jobs:
+      - "{{ backup }}"
+      - build the index # a job may have a name, too
 
 - name: Build, and see it happen
   background.jobs.async_run:
@@ -168,6 +174,13 @@ EXAMPLES = r"""
     slots: 2
   async: 3600
 
+- name: A job that may tidy up for a minute when its time is up
+  background.jobs.async_run:
+    cmd: /usr/local/bin/export
+    grace: 60
+  async: 600
+
+# From the command line, where -B is async and -P is poll:
 # ansible all -B 3600 -P 0 -m background.jobs.async_run -a 'cmd="/usr/bin/long_running_operation --do-stuff"'
 """
 

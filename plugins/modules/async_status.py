@@ -15,6 +15,7 @@ author:
   - background.jobs contributors (@background-jobs)
 extends_documentation_fragment:
   - background.jobs.attributes
+  - background.jobs.attributes.follow
 attributes:
   check_mode:
     support: full
@@ -57,6 +58,8 @@ options:
     required: false
 seealso:
   - module: background.jobs.async_run
+  - module: background.jobs.async_wait
+    description: Waits for one job or many, without C(until).
   - module: ansible.builtin.async_status
 """
 
@@ -166,7 +169,7 @@ import sys
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.background.jobs.plugins.module_utils._runtime import respond
-from ansible_collections.background.jobs.plugins.module_utils._status import cleanup, status
+from ansible_collections.background.jobs.plugins.module_utils._status import as_told_by, cleanup, failed, status
 
 
 def main():
@@ -176,6 +179,7 @@ def main():
             'mode': {'type': 'str', 'choices': ['status', 'cleanup'], 'default': 'status'},
             'output': {'type': 'bool', 'default': False},
             'offset': {'type': 'int', 'default': 0},
+            'follow': {'type': 'bool'},
             '_async_dir': {'type': 'path'},  # ansible-core always passes it, and the action does not come here
         },
         supports_check_mode=True,
@@ -189,10 +193,11 @@ def main():
             'offsets': [max(0, module.params['offset'])] if module.params['output'] else None,
         }
     )
-    if 'error' in response:
-        module.fail_json(msg=response['error'], ansible_job_id=module.params['jid'], started=True, finished=True)
+    error = response.get('error')
+    look = failed(module.params['jid'], error) if error else response['jobs'][0]
     # Another module's result, complete as it is: exit_json() would handle its warnings and the like once more.
-    sys.stdout.write('\n%s\n' % json.dumps(result_of(response['jobs'][0])))
+    sys.stdout.write('\n%s\n' % json.dumps(as_told_by(module.ansible_version, result_of(look))))
+    sys.exit(0)  # pylint: disable=ansible-bad-function
 
 
 if __name__ == '__main__':

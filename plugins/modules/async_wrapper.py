@@ -9,7 +9,8 @@ short_description: Carries one request to the jobs of a target
 version_added: 0.1.0
 description:
   - The target side of this collection. It starts, watches and removes background jobs.
-  - People do not call it. The actions of this collection do.
+  - People do not call it. The actions of this collection do, and so does ansible-core where this collection is used as a
+    drop-in for its C(async).
 author:
   - background.jobs contributors (@background-jobs)
 extends_documentation_fragment:
@@ -47,13 +48,22 @@ response:
 
 import base64
 import json
+import sys
 import zlib
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.ansible_release import __version__
 from ansible_collections.background.jobs.plugins.module_utils._runtime import respond
+from ansible_collections.background.jobs.plugins.module_utils._wrapper import answer
 
 
 def main():
+    if len(sys.argv) > 1:  # called by ansible-core in the place of its own wrapper
+        told = answer(sys.argv[1:], __version__)
+        sys.stdout.write('\n%s\n' % json.dumps(told))
+        sys.exit(1 if told['failed'] else 0)  # pylint: disable=ansible-bad-function  # AnsibleModule is not loaded
+
+    from ansible.module_utils.basic import AnsibleModule  # here, because each supervisor would pay for it in memory
+
     module = AnsibleModule(
         # no_log: the request holds the job's own arguments and environment
         argument_spec={'request': {'type': 'str', 'required': True, 'no_log': True}},

@@ -12,7 +12,9 @@ import typing as t
 from ansible.executor import task_result
 from ansible.executor.process.worker import WorkerProcess
 from ansible.plugins.action import ActionBase
+from ansible.release import __version__
 from ansible.utils.display import Display
+from ansible_collections.background.jobs.plugins.module_utils import _status
 
 try:
     from ansible._internal._task import UnifiedTaskResult
@@ -31,7 +33,7 @@ def send(action: ActionBase, event: t.Literal['poll', 'ok', 'failed'], result: d
     if not isinstance(worker, WorkerProcess):
         return
     try:
-        about = _about(worker, action._task, result)
+        about = _about(worker, action._task, _status.as_told_by(__version__, {**result}))
     except (AttributeError, TypeError) as error:
         display.vvv(f'Callback plugins are not told of this job: {error}')
     else:

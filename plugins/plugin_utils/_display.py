@@ -10,6 +10,7 @@ import collections
 import itertools
 import math
 import re
+import sys
 import time
 import typing as t
 
@@ -22,9 +23,14 @@ from ansible_collections.background.jobs.plugins.plugin_utils._result import hid
 _LONGEST = 65536
 """Characters of a line that has no end, after which it is shown as it is."""
 _COLOURS = re.compile(r'\x1b\[[0-9;]*m')
-_FEW = 3
+_FEW = 1
 
 display = Display()
+
+# ansible-core writes to a pipe or a file in blocks, so that in the log of a CI a line would come minutes late. The process
+# that does all the writing imports this file too: a strategy looks at the class of an action before it runs it.
+if hasattr(sys.stdout, 'reconfigure'):  # not what a worker has for it
+    sys.stdout.reconfigure(line_buffering=True)
 
 
 class Quiet:
@@ -133,13 +139,14 @@ def summary(jobs: list[dict[str, t.Any]]) -> str:
     running = [job for job in jobs if job['state'] == 'running' and job['elapsed'] is not None]
     if running:
         longest = max(running, key=lambda job: job['elapsed'])
-        limit = '' if longest['limit'] is None else f' of {_time(longest["limit"])}'
-        told.append(f'{_time(longest["elapsed"])}{limit}')
+        limit = '' if longest['limit'] is None else f' of {clock(longest["limit"])}'
+        told.append(f'{clock(longest["elapsed"])}{limit}')
     told.extend(itertools.islice((job['line'] for job in reversed(running) if job['line']), 1))
     return ' | '.join(told)
 
 
-def _time(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """``m:ss``, from an hour on ``h:mm:ss``."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f'{hours}:{minutes:02}:{rest:02}' if hours else f'{minutes}:{rest:02}'
@@ -190,9 +197,13 @@ def readable(text: str) -> str:
     Colours are dropped, of what a progress bar has written over itself the last is left, and all other control
     characters, what steers the direction of text, and bytes that are not UTF-8 are written as escapes.
     """
-    text = text.encode('utf-8', 'surrogateescape').decode('utf-8', 'backslashreplace')
     text = _COLOURS.sub('', text).rstrip('\r').rpartition('\r')[2]
     return ''.join(
-        character if character == '\t' or character.isprintable() else character.encode('unicode_escape').decode()
-        for character in text
+        character if character == '\t' or character.isprintable() else _escaped(character) for character in text
     )
+
+
+def _escaped(character: str) -> str:
+    if '\udc80' <= character <= '\udcff':  # how Python reads a byte that is not UTF-8
+        return f'\\x{ord(character) - 0xDC00:02x}'
+    return character.encode('unicode_escape').decode()

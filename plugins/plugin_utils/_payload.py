@@ -225,9 +225,10 @@ def _catch(plugin: ActionBase, name: str, args: dict[str, t.Any], task_vars: dic
     configured = plugin._configure_module(module_name=name, module_args=args, task_vars=task_vars)
     style, shebang, data = _bits(configured)
     interpreter = shlex.split(shebang.lstrip('#!')) if shebang else []
-    argv, args_file = interpreter, None
+    python = style == 'new' and 'python' in pathlib.PurePosixPath(interpreter[0]).name
+    argv, args_file = interpreter if python else [*interpreter, '{job}/payload'], None
     if style != 'new':
-        argv, args_file = [*interpreter, '{job}/payload', '{job}/args'], _args_file(configured, args)
+        argv, args_file = [*argv, '{job}/args'], _args_file(configured, args)
     environment: dict[str, t.Any] = {}
     plugin._compute_environment_string(environment)
     environment = {**getattr(plugin._connection._shell, 'env', {}), **environment}
@@ -236,7 +237,7 @@ def _catch(plugin: ActionBase, name: str, args: dict[str, t.Any], task_vars: dic
         argv=argv,
         file=data,
         args=args_file,
-        stdin=style == 'new',
+        stdin=python,
         environment={str(key): str(value) for key, value in environment.items()},
         tmpdir=_take_tmpdir(plugin),
         facts=discovered(plugin),

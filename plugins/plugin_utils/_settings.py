@@ -13,6 +13,9 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.plugin_utils._asked import seconds
 
+OF_THE_GROUP = {'follow': {'type': 'bool'}}
+"""Options that every action takes, because `module_defaults` of the action group hands them to all."""
+
 
 def flag(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: bool) -> bool:
     """The variable *name* as a boolean."""

@@ -93,13 +93,15 @@ def give_back(action: ActionBase, task_vars: dict[str, t.Any], jobs: list[t.Any]
 
 
 def _may(action: ActionBase, task_vars: dict[str, t.Any]) -> bool:
+    worker = multiprocessing.current_process()
     return (
         hasattr(os, 'pidfd_open')
         and _settings.flag(action, task_vars, 'background_jobs_give_back_forks', True)
-        and isinstance(multiprocessing.current_process(), WorkerProcess)
+        and isinstance(worker, WorkerProcess)
         and threading.active_count() == 1  # a connection that lives in threads would not survive a fork
-        and not action._task.throttle  # bounds how many workers run the task, which is to stay true
-        and action._task._parent._play.strategy not in _PINNED
+        # Of the worker, because the action's own task is of no play where ansible-core itself polls.
+        and not worker._task.throttle  # bounds how many workers run the task, which is to stay true
+        and worker._task._parent._play.strategy not in _PINNED
     )
 
 

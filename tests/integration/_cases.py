@@ -142,6 +142,7 @@ STYLES = [
     ),
     Case('WANT_JSON in shell', {'json_shell': {'changed': True, 'text': NAUGHTY}}, {'changed': True, 'text': NAUGHTY}),
     Case('JSON inside', {'json_inside': {'number': 5}}, {'given': {'number': 5}}),
+    Case('JSON inside, in shell', {'inside_shell': {'number': 5}}, {'given.number': 5}),
     Case('respawned', {'respawns': {'text': NAUGHTY}}, {'changed': True, 'text': NAUGHTY}),
     Case('binary', {'binary': {'changed': True, 'text': NAUGHTY}}, {'changed': True, 'text': NAUGHTY}),
 ]

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import yaml
 from ansible_collections.background.jobs.tests.integration._targets import Target
+from ansible_collections.background.jobs.tests.tools.screen import Screen
 
 HERE = Path(__file__).resolve().parent
 LIBRARY = f'{HERE}/targets/jobs/library:{HERE}/targets/jobs/shell_library'
@@ -67,27 +68,41 @@ class Controller:
     """One controller with a home of its own; nothing of the user's Ansible settings is seen."""
 
     def __init__(
-        self, directory: Path, collections: Path, inventory: Path | None = None, patience: float = 280
+        self,
+        directory: Path,
+        collections: Path,
+        inventory: Path | None = None,
+        patience: float = 280,
+        screen: Screen | None = None,
     ) -> None:
         self._directory = directory
         self._collections = collections
         self._inventory = inventory
         self._patience = patience  # seconds; less than pytest's, so that a run that hangs shows its output so far
+        self._screen = screen  # of a person who has called Ansible there; what it says is then on the screen only
         self._configuration = directory / 'ansible.cfg'
         self._configuration.touch()
 
     def play(self, targets: c.Iterable[Target], *plays: dict[str, t.Any], **settings: str) -> Run:
         """Run *plays*, each on all *targets* unless it says otherwise; *settings* are ANSIBLE_ variables."""
-        book = self._directory / 'playbook.yml'
-        filled = [{'hosts': 'all', 'gather_facts': False, **play} for play in plays]
-        book.write_text(
-            yaml.dump(filled, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1000), encoding='utf-8'
-        )
+        book = self.write('playbook.yml', [{'hosts': 'all', 'gather_facts': False, **play} for play in plays])
         return self._run('ansible-playbook', targets, [str(book)], settings)
+
+    def write(self, name: str, content: list[dict[str, t.Any]]) -> Path:
+        """Write a file beside the playbook, one of tasks say."""
+        path = self._directory / name
+        path.write_text(
+            yaml.dump(content, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1000), encoding='utf-8'
+        )
+        return path
 
     def adhoc(self, target: Target, *arguments: str, **settings: str) -> Run:
         """Run `ansible` on one target."""
         return self._run('ansible', [target], [target.name, *arguments], settings)
+
+    def book(self, targets: c.Iterable[Target], path: Path, **settings: str) -> Run:
+        """Run a playbook that somebody else has written."""
+        return self._run('ansible-playbook', targets, [str(path)], settings)
 
     def _run(self, program: str, targets: c.Iterable[Target], arguments: list[str], settings: dict[str, str]) -> Run:
         own = self._directory / 'inventory.yml'
@@ -100,13 +115,15 @@ class Controller:
         for path in inventories:
             command += ['--inventory', path]
         said = self._directory / 'output.txt'
+        if self._screen:
+            command = ['setsid', '--ctty', '--wait', *command]
         with open(said, 'wb') as stream:
             done = subprocess.Popen(
                 command,
                 cwd=self._directory,
                 env=self._environment(record, settings),
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
+                stdin=self._screen.slave if self._screen else subprocess.DEVNULL,
+                stdout=self._screen.slave if self._screen else stream,
                 stderr=subprocess.STDOUT,
             )
             try:
@@ -139,6 +156,7 @@ class Controller:
         return {
             **inherited,
             'LC_ALL': 'C.UTF-8',
+            'TERM': 'xterm-256color',
             'BACKGROUND_JOBS_RECORD': str(record),
             **{f'ANSIBLE_{name}': str(value) for name, value in own.items()},
         }

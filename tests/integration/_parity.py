@@ -84,7 +84,7 @@ class Table:
     def check(self, case: Case, run: Run, host: str) -> None:
         """Raise AssertionError unless *case* came back the same both ways, but for the allowed differences."""
         sync, job = (self._registered(case, run, host, way) for way in ('sync', 'job'))
-        shown = {path: _find(sync, path) for path in case.shows}
+        shown = {path: find(sync, path) for path in case.shows}
         assert case.shows == shown, sync
         _check_job(case, job)
         _check_same(case, sync, job)
@@ -107,18 +107,23 @@ def _check_job(case: Case, registered: dict[str, t.Any]) -> None:
 
 
 def _check_same(case: Case, sync: dict[str, t.Any], job: dict[str, t.Any]) -> None:
-    mine, its = dict(_flat(_timeless(sync))), dict(_flat(_timeless(_without_job(job))))
-    different = {
+    found = different(sync, _without_job(job), case.differs)
+    assert not found, f'path: (synchronous, job) of what differs: {found}'
+
+
+def different(one: dict[str, t.Any], other: dict[str, t.Any], allowed: dict[str, str]) -> dict[str, t.Any]:
+    """Path -> both values, where they differ and no pattern of *allowed* says that they may."""
+    mine, its = dict(_flat(_timeless(one))), dict(_flat(_timeless(other)))
+    found = {
         path: (mine.get(path, 'missing'), its.get(path, 'missing'))
         for path in sorted(mine.keys() | its.keys())
         if path not in mine or path not in its or (type(mine[path]), mine[path]) != (type(its[path]), its[path])
     }
-    left = {
+    return {
         path: values
-        for path, values in different.items()
-        if not any(fnmatch.fnmatchcase(path, pattern) for pattern in case.differs)
+        for path, values in found.items()
+        if not any(fnmatch.fnmatchcase(path, pattern) for pattern in allowed)
     }
-    assert not left, f'path: (synchronous, job) of what differs: {left}'
 
 
 def _without_job(result: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -148,7 +153,8 @@ def _flat(value: t.Any, path: str = '') -> c.Iterator[tuple[str, t.Any]]:
         yield from _flat(item, f'{path}.{key}')
 
 
-def _find(value: t.Any, path: str) -> t.Any:
+def find(value: t.Any, path: str) -> t.Any:
+    """What is at *path*, keys and positions with a dot between them."""
     return functools.reduce(
         lambda found, key: found[int(key)] if isinstance(found, list) else found[key], path.split('.'), value
     )

@@ -32,6 +32,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
         (' 10%\r 50%\r100%', '100%'),
         ('windows\r', 'windows'),
         ('\udcff\udcfe', r'\xff\xfe'),
+        ('\ud800', r'\ud800'),
         ('a\u202eb\u200b', r'a\u202eb\u200b'),
         ('', ''),
     ],

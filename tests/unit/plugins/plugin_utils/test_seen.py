@@ -1,0 +1,153 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What callbacks see of jobs, whatever a target has written into a result."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.background.jobs.plugins.plugin_utils._seen import Job, Seen, SeesJobs
+from ansible_collections.background.jobs.tests.unit.plugins.callback._events import (
+    CENSORED,
+    event,
+    job,
+    of_many,
+    of_one,
+)
+
+
+def see(*contents: dict[str, t.Any], polling: bool = False) -> dict[str, Job]:
+    seen = Seen()
+    for now, content in enumerate(contents):
+        seen.see(event(content), float(now), polling=polling)
+    return seen.jobs
+
+
+def test_a_job_is_followed_from_its_queue_to_its_end() -> None:
+    seen = Seen()
+    for told, live, ran in (
+        (job(state='queued', position=2), True, None),
+        (job(elapsed=1.0, line='50 %'), True, 3.0),
+        (job(state='succeeded', elapsed=4.0, ended='2026-11-22T08:00:09Z'), False, 4.0),
+    ):
+        (one,) = seen.see(event(of_one(told)), 10.0)
+        assert (one.state, one.live, one.ran(12.0)) == (told['state'], live, ran)
+    assert (one.line, one.created, one.started, one.ended) == ('50 %', 1795334400.0, 1795334405.0, 1795334409.0)
+
+
+def test_an_end_is_never_taken_back() -> None:
+    (one,) = see(of_one(job(state='failed', elapsed=4.0)), of_one(job(elapsed=3.0))).values()
+    assert (one.state, one.elapsed) == ('failed', 4.0)
+
+
+def test_time_goes_on_between_looks_but_not_beyond_the_limit() -> None:
+    (one,) = see(of_one(job(elapsed=50.0, limit=60))).values()
+    assert [one.ran(now) for now in (0.0, 5.0, 500.0)] == [50.0, 55.0, 60.0]
+
+
+def test_jobs_without_a_name_of_their_own_are_told_apart() -> None:
+    jobs = see(of_many(job('j1.1', name='nightly'), job('j2.2'), job('j3.3')), of_one(job('j2.2')))
+    assert [one.label for one in jobs.values()] == ['nightly', 'Back up (2)', 'Back up (3)']
+
+
+@pytest.mark.parametrize('content', [of_one(job('j1.1')), {'ansible_job_id': 'j1.1', 'finished': 0}])
+def test_a_task_without_a_name_lends_none(content: dict[str, t.Any]) -> None:
+    seen = Seen()
+    (one,) = seen.see(event(content, task=None), 0.0)
+    assert one.label == (one.module or 'j1.1')
+
+
+def test_a_list_of_jobs_adds_nobody_elses() -> None:
+    listed = {'jobs': [job('j1.1', 'failed', reason='out of disk'), job('j9.9')]}
+    (one,) = see(of_one(job('j1.1')), listed).values()
+    assert (one.id, one.state, one.reason) == ('j1.1', 'failed', 'out of disk')
+
+
+def test_jobs_of_ansible_core_have_an_id_and_an_end() -> None:
+    content: dict[str, t.Any] = {'ansible_job_id': 'j5.5', 'started': 1, 'finished': 0}
+    (one,) = see(content, {**content, 'finished': 1}).values()
+    assert (one.id, one.state, one.elapsed) == ('j5.5', 'succeeded', 1.0)
+
+
+@pytest.mark.parametrize(
+    'ending', [{'ansible_job_id': 'j5.5', 'finished': 1}, {'async_result': {'ansible_job_id': 'j5.5'}}]
+)
+def test_jobs_of_ansible_core_fail(ending: dict[str, t.Any]) -> None:
+    """The event tells so, not the result, from which ansible-core takes it out."""
+    seen = Seen()
+    seen.see(event({'ansible_job_id': 'j5.5', 'finished': 0}), 0.0, polling=True)
+    (one,) = seen.see(event({**ending, 'msg': 'no'}), 1.0, failed=True)
+    assert (one.id, one.state, one.reason) == ('j5.5', 'failed', 'no')
+
+
+def test_a_job_whose_files_are_gone_has_ended() -> None:
+    gone = {'ansible_job_id': 'j1.1', 'finished': True, 'failed': True, 'msg': 'Job j1.1 is gone'}
+    (one,) = see(of_one(job(elapsed=3.0)), {'jobs': [gone]}).values()
+    assert (one.state, one.reason, one.elapsed) == ('failed', 'Job j1.1 is gone', 3.0)
+
+
+def test_of_a_hidden_job_there_is_only_that_there_is_one() -> None:
+    seen = Seen()
+    assert seen.see(event(CENSORED), 0.0) == []  # any task with no_log
+    (one,) = seen.see(event(CENSORED), 1.0, polling=True)
+    assert (one.label, one.state) == ('hidden by no_log', 'running')
+    assert seen.see(event(CENSORED, uuid='u2'), 2.0) == []
+    assert seen.see(event({**CENSORED, '_ansible_no_log': True}), 3.0) == [one]
+    assert (one.state, one.elapsed) == ('ended', 2.0)
+    assert seen.see(event(CENSORED), 4.0, polling=True) != [one]  # the next of a loop
+    hidden = of_one(job('j7.7', name='secret'), _ansible_no_log=True)
+    assert 'j7.7' not in [found.id for found in seen.see(event(hidden, uuid='u3'), 5.0, polling=True)]
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        {},
+        {'job': None, 'jobs': None},
+        {'job': 'nightly', 'jobs': 'many'},
+        {'job': {'id': 7, 'state': 'running'}, 'jobs': [1, None, {'job': []}]},
+        {'job': {'id': 'x', 'state': 'idle'}},
+        {'job': {'id': 'x', 'state': ['running']}},
+        {'ansible_job_id': 17, 'finished': 0},
+    ],
+)
+def test_what_is_no_job_is_left_alone(content: dict[str, t.Any]) -> None:
+    assert see(content, content, polling=True) == {}
+
+
+def test_odd_values_of_a_target_break_nothing() -> None:
+    odd = job(
+        elapsed='1', limit=float('nan'), position=-1, created='yesterday', ended=7, name=['x'], reason={}, line=b'x'
+    )
+    (one,) = see(of_one(odd)).values()
+    assert (one.limit, one.position, one.created, one.ended, one.reason, one.line) == (None,) * 6
+    assert one.label == 'Back up'
+
+
+def test_every_event_that_may_tell_of_jobs_is_heard() -> None:
+    class Callback(SeesJobs):
+        def __init__(self) -> None:
+            super().__init__()
+            self.heard: list[tuple[bool, bool, bool]] = []
+
+        def saw(self, result: t.Any, *, polling: bool = False, failed: bool = False, final: bool = True) -> None:
+            self.heard.append((polling, failed, final))
+
+    events = {
+        'on_async_poll': (True, False, False),
+        'on_async_ok': (False, False, False),
+        'on_async_failed': (False, True, False),
+        'retry': (False, False, False),
+        'on_ok': (False, False, True),
+        'on_failed': (False, True, True),
+        'on_unreachable': (False, False, True),
+        'item_on_ok': (False, False, True),
+        'item_on_failed': (False, True, True),
+    }
+    callback = Callback()
+    for name in events:
+        getattr(callback, f'v2_runner_{name}')(event({}))
+    assert callback.heard == list(events.values())
