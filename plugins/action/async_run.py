@@ -53,4 +53,5 @@ class ActionModule(ActionBase):
         result = _result.with_facts(_result.many(results) if many else results[0], facts)
         if meanwhile is not None:
             meanwhile.ended(result)
+        _result.hide_loop(self, result)
         return result

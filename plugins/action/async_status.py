@@ -12,7 +12,7 @@ from ansible_collections.background.jobs.plugins.module_utils import _status
 from ansible_collections.background.jobs.plugins.plugin_utils import _drop_in, _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import discovered, read_result
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
-from ansible_collections.background.jobs.plugins.plugin_utils._result import hidden, with_facts
+from ansible_collections.background.jobs.plugins.plugin_utils._result import hidden, hide_loop, with_facts
 
 _EMPTY = {'started': True, 'finished': False, 'stdout': '', 'stderr': '', 'stdout_lines': [], 'stderr_lines': []}
 
@@ -49,6 +49,7 @@ class ActionModule(ActionBase):
             if self._polling and look['job'] and not look['ended']:
                 look = self._polling.wait(self, remote, look, task_vars)
             result.update(**read_result(self, _status.status(look), task_vars), **hidden(look))
+            hide_loop(self, result)
         return _drop_in.as_told_by_core(result) if _drop_in.is_used(self) else result
 
 

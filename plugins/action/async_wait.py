@@ -50,4 +50,6 @@ class ActionModule(ActionBase):
             _result.ended(look, read) if look['ended'] or not look['job'] else _result.live(look, changed=False)
             for look in looks
         ]
-        return _result.with_facts(_result.in_time(_result.many(results), timeout), discovered(self))
+        result = _result.with_facts(_result.in_time(_result.many(results), timeout), discovered(self))
+        _result.hide_loop(self, result)
+        return result

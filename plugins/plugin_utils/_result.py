@@ -10,6 +10,7 @@ import collections.abc as c
 import typing as t
 
 from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import Payload
 
 
@@ -45,6 +46,12 @@ def live(look: dict[str, t.Any], *, changed: bool) -> dict[str, t.Any]:
 def hidden(look: dict[str, t.Any]) -> dict[str, t.Any]:
     """What a result needs beside the rest if its job was started with `no_log`, whoever looks at it now."""
     return {'_ansible_no_log': True} if look['no_log'] else {}
+
+
+def hide_loop(action: ActionBase, result: dict[str, t.Any]) -> None:
+    """Hide the results of a loop as a whole, too, where *result* is one of them: ansible-core 2.16 asks the task of that."""
+    if result.get('_ansible_no_log'):
+        action._task.no_log = True
 
 
 def ended(look: dict[str, t.Any], read: c.Callable[[dict[str, t.Any]], dict[str, t.Any]]) -> dict[str, t.Any]:

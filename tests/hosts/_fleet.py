@@ -129,6 +129,10 @@ class Fleet:
         """The file with what the host has printed while booting."""
         return self._machine(name).console
 
+    def tree(self, name: str) -> Path:
+        """The files of a host, as this machine sees them, also when no ssh leads there."""
+        return self._machine(name).tree
+
     def _start(self, shape: Shape, base: Path) -> None:
         block = open_bridge(self.id)
         record = {"shape": asdict(shape), "base": str(base), "block": str(block)}

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import collections.abc as c
+import contextlib
 import dataclasses
 import os
 import signal
@@ -20,21 +21,28 @@ from ansible_collections.background.jobs.tests.integration._playing import Playi
 from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
 from hosts import Fleet
 
-CAME, GO = '/tmp/reconnect.came', '/tmp/reconnect.go'
+CAME, GO, BACK = '/tmp/reconnect.came', '/tmp/reconnect.go', '/var/tmp/reconnect.back'
+ASKS = 'SSH: EXEC'  # in the output, from -vvv on, with each request
 JOB = shell(f'echo $$ >> {CAME}; until [ -e {GO} ]; do sleep 0.2; done; echo done')
 
 
 @pytest.fixture
 def host(victim: Target) -> Target:
-    victim.shell(f'sudo rm -f {CAME} {GO}')
+    victim.shell(f'sudo rm -f {CAME} {GO} {BACK}')
     return victim
 
 
-def without_sshd(host: Target, seconds: int) -> None:
-    """Stop sshd and end its sessions; start it again after *seconds*."""
-    script = f'systemctl stop ssh; pkill -KILL sshd; sleep {seconds}; systemctl start ssh'
+@contextlib.contextmanager
+def without_sshd(fleet: Fleet, host: Target) -> c.Iterator[None]:
+    """sshd is stopped, and its sessions have ended."""
+    script = f'systemctl stop ssh; pkill -KILL sshd; until [ -e {BACK} ]; do sleep 0.1; done; systemctl start ssh'
     host.shell(f"sudo systemd-run --quiet sh -c '{script}'")
     eventually(lambda: not host.reached(), 'sshd is stopped', 20)
+    try:
+        yield
+    finally:
+        fleet.tree(host.name).joinpath(BACK[1:]).touch()
+        eventually(host.reached, 'sshd is back')
 
 
 @pytest.fixture
@@ -44,7 +52,7 @@ def waits(controller: Controller, host: Target, tmp_path: Path) -> c.Callable[..
     def play(poll: int = 2, limit: int = 200, give_back: bool = True, **variables: t.Any) -> Playing:
         variables['background_jobs_give_back_forks'] = give_back
         job = {'name': 'job', **JOB, 'async': limit, 'poll': poll, 'register': 'r'}
-        playing = Playing(tmp_path, controller, [host], {'tasks': [job], 'vars': variables})
+        playing = Playing(tmp_path, controller, [host], {'tasks': [job], 'vars': variables}, VERBOSITY='3')
         eventually(lambda: clients(playing) and host.shell(f'cat {CAME} 2>/dev/null || true'), 'the job runs')
         return playing
 
@@ -67,10 +75,12 @@ def check_done(playing: Playing, host: Target) -> None:
 
 @pytest.mark.hosts
 @pytest.mark.parametrize('give_back', [True, False], ids=['fork given back', 'fork held'])
-def test_sshd_is_stopped_and_started(waits: t.Any, host: Target, give_back: bool) -> None:
+def test_sshd_is_stopped_and_started(waits: t.Any, host: Target, fleet: Fleet, tmp_path: Path, give_back: bool) -> None:
+    said = tmp_path / 'output.txt'
     with waits(give_back=give_back) as playing:
-        without_sshd(host, 6)
-        eventually(host.reached, 'sshd is back')
+        with without_sshd(fleet, host):
+            asked = said.read_text(encoding='utf-8').count(ASKS)
+            eventually(lambda: said.read_text(encoding='utf-8').count(ASKS) > asked + 1, 'the host is asked again')
         check_done(playing, host)
         assert 'Lost the host while' in playing.result().output
 
@@ -110,9 +120,8 @@ def test_power_cut_and_boot(waits: t.Any, host: Target, fleet: Fleet) -> None:
 
 @pytest.mark.hosts
 @pytest.mark.parametrize('give_back', [True, False], ids=['fork given back', 'fork held'])
-def test_a_host_that_stays_away(waits: t.Any, host: Target, give_back: bool) -> None:
-    with waits(limit=10, give_back=give_back, background_jobs_margin=2) as playing:
-        without_sshd(host, 25)
+def test_a_host_that_stays_away(waits: t.Any, host: Target, fleet: Fleet, give_back: bool) -> None:
+    with waits(limit=10, give_back=give_back, background_jobs_margin=2) as playing, without_sshd(fleet, host):
         run = playing.result()
     (event,) = run.of('job')
     assert event.kind == 'unreachable', run.output
