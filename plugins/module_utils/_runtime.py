@@ -4,8 +4,8 @@
 
 """The one door to the jobs of a target: a request (dict) comes in, a response (dict) goes out.
 
-Every request has ``op`` and ``async_dir``, with ``shown`` where the response can be seen by others, and a response is ``{"error": text}`` or has ``jobs``: one look for
-each job, in the order asked. A look is::
+Every request has ``op`` and ``async_dir``, with ``shown`` where the response can be seen by others, and a response is
+``{"error": text}`` or has ``jobs``: one look for each job, in the order asked. A look is::
 
     {"id": str, "known": bool, "results_file": path, "looked_in": path, "user": str,
      "job": {...} as users see it or None, "ended": bool, "error": text or None, "no_log": bool,

@@ -69,8 +69,8 @@ _LEGEND = (
 def page(title: str, when: str, bars: list[Bar], begin: float, end: float, ahead: c.Callable[[str], float]) -> str:
     """The page of a run that lasted from *begin* to *end*. *when*: its date. *ahead*: a host -> seconds of its clock."""
     scale = _Scale(begin, end)
-    hosts = [(host, list(group)) for host, group in itertools.groupby(bars, key=lambda bar: bar.job.host)]
-    counts = t.Counter[str](_state(bar) for bar in bars)
+    hosts = [(host, list(group)) for host, group in itertools.groupby(bars, key=lambda stripe: stripe.job.host)]
+    counts = t.Counter[str](_state(stripe) for stripe in bars)
     summary = ', '.join(f'{count} {_text(state)}' for state, count in counts.most_common())
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -86,8 +86,8 @@ def page(title: str, when: str, bars: list[Bar], begin: float, end: float, ahead
 <h1>Background jobs: {_text(title)}</h1>
 <p>{_text(when)}, {clock(end - begin)} in all. Jobs: {len(bars)} on {len(hosts)} hosts, {summary}.</p>
 <div class="lists">
-{_list('Ended badly', [bar for bar in bars if bar.job.state in BAD])}
-{_list('Ran longest', sorted(bars, key=lambda bar: -(bar.ran or 0))[:_LONGEST]) if len(bars) > _LONGEST else ''}
+{_list('Ended badly', [stripe for stripe in bars if stripe.job.state in BAD])}
+{_list('Ran longest', sorted(bars, key=lambda stripe: -(stripe.ran or 0))[:_LONGEST]) if len(bars) > _LONGEST else ''}
 </div>
 <p class="legend">{''.join(f'<span><i class="key {name}"></i>{meaning}</span>' for name, meaning in _LEGEND)}</p>
 <table style="--step: {100 * scale.step / scale.span:.4f}%">
@@ -116,7 +116,7 @@ class _Scale:
             if n * self.step < self.span * 0.94  # no room for a label after that
         )
 
-    def bar(self, kind: str, begin: float, end: float) -> str:
+    def stripe(self, kind: str, begin: float, end: float) -> str:
         """Nothing outside the run; what began before it is cut."""
         left, right = (min(max((moment - self._begin) / self.span, 0), 1) for moment in (begin, end))
         if end < self._begin or begin > self._begin + self.span:
@@ -132,26 +132,27 @@ def _host(host: str, bars: list[Bar], scale: _Scale, ahead: float) -> str:
     )
     heads = [f'<th scope="rowgroup" rowspan="{len(bars)}">{_text(host)}{note}</th>', *[''] * (len(bars) - 1)]
     rows = (
-        f'<tr id="{_text(bar.job.id)}">{head}{_row(bar, scale)}</tr>\n' for head, bar in zip(heads, bars, strict=True)
+        f'<tr id="{_text(stripe.job.id)}">{head}{_row(stripe, scale)}</tr>\n'
+        for head, stripe in zip(heads, bars, strict=True)
     )
     return f"<tbody>\n{''.join(rows)}</tbody>\n"
 
 
-def _row(bar: Bar, scale: _Scale) -> str:
-    job = bar.job
+def _row(stripe: Bar, scale: _Scale) -> str:
+    job = stripe.job
     kind = 'open' if job.live else 'bad' if job.state in BAD else ''
     reason = f'<br><small>{_text(job.reason)}</small>' if job.reason else ''
-    pieces = [scale.bar('queued', bar.created, bar.created + bar.queued)] if bar.queued >= 1 else []
-    if bar.started is not None:
-        pieces.append(scale.bar(f'ran {kind}'.strip(), bar.started, bar.until))
+    pieces = [scale.stripe('queued', stripe.created, stripe.created + stripe.queued)] if stripe.queued >= 1 else []
+    if stripe.started is not None:
+        pieces.append(scale.stripe(f'ran {kind}'.strip(), stripe.started, stripe.until))
         if job.limit:
-            pieces.append(scale.bar('limit', bar.started + job.limit, bar.started + job.limit))
-    pieces += [scale.bar('wait', begin, end) for begin, end in bar.waits]
-    times = (bar.queued if bar.queued >= 1 else None, bar.ran, job.limit, bar.waited)
+            pieces.append(scale.stripe('limit', stripe.started + job.limit, stripe.started + job.limit))
+    pieces += [scale.stripe('wait', begin, end) for begin, end in stripe.waits]
+    times = (stripe.queued if stripe.queued >= 1 else None, stripe.ran, job.limit, stripe.waited)
     cells = ''.join(f'<td class="time">{_time(seconds)}</td>' for seconds in times)
     return (
         f'<td class="name" title="{_text(job.id)}">{_text(job.label)}{reason}</td>'
-        f'<td class="state-{kind}">{_text(_state(bar))}</td>{cells}'
+        f'<td class="state-{kind}">{_text(_state(stripe))}</td>{cells}'
         f'<td class="chart"><div class="track" aria-hidden="true">{"".join(pieces)}</div></td>'
     )
 
@@ -159,15 +160,15 @@ def _row(bar: Bar, scale: _Scale) -> str:
 def _list(title: str, bars: list[Bar]) -> str:
     """All of *bars*, each a link to its row."""
     items = ''.join(
-        f'<li><a href="#{urllib.parse.quote(readable(bar.job.id))}">{_text(bar.job.host)}: {_text(bar.job.label)}</a>, '
-        f'{_text(_state(bar))} after {_time(bar.ran)}</li>'
-        for bar in bars
+        f'<li><a href="#{urllib.parse.quote(readable(stripe.job.id))}">{_text(stripe.job.host)}: {_text(stripe.job.label)}</a>, '
+        f'{_text(_state(stripe))} after {_time(stripe.ran)}</li>'
+        for stripe in bars
     )
     return f'<section><h2>{title}</h2>\n<ol tabindex="0">{items}</ol></section>' if bars else ''
 
 
-def _state(bar: Bar) -> str:
-    return bar.job.state.replace('_', ' ')
+def _state(stripe: Bar) -> str:
+    return stripe.job.state.replace('_', ' ')
 
 
 def _time(seconds: float | None) -> str:

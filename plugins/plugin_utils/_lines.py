@@ -88,12 +88,12 @@ def table(jobs: list[Job], now: float, columns: int, most: int, *, ascii_only: b
     return [fit(line.rstrip(), columns) for line in lines + _more(shown[most:])]
 
 
-def _row(job: Job, now: float, columns: int, bar: str) -> tuple[str, ...]:
+def _row(job: Job, now: float, columns: int, cells: str) -> tuple[str, ...]:
     names = (fit(printable(name), cells) for name, cells in zip((job.host, job.label), _WIDEST, strict=True))
     ran = job.ran(now)
     if job.limit and ran is not None and columns >= _ROOMY:
         full = min(_BAR, int(_BAR * ran / job.limit))
-        doing = f'{bar[0] * full}{bar[1] * (_BAR - full)}  {_time(job, ran)}'
+        doing = f'{cells[0] * full}{cells[1] * (_BAR - full)}  {_time(job, ran)}'
     else:
         doing = _doing(job, now, '')
     return (*names, doing, percentage(job.line), printable(_heard(job, now) or ''))

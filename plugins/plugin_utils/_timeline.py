@@ -67,7 +67,7 @@ class Timeline:
     def bars(self) -> list[Bar]:
         """Those of a host stand together, in the order in which hosts and jobs were first seen."""
         hosts = list(dict.fromkeys(job.host for job in self._seen.jobs.values()))
-        return sorted(map(self._bar, self._seen.jobs.values()), key=lambda bar: hosts.index(bar.job.host))
+        return sorted(map(self._bar, self._seen.jobs.values()), key=lambda stripe: hosts.index(stripe.job.host))
 
     def ahead(self, host: str) -> float:
         """By how many seconds a host's clock is ahead of the controller's."""

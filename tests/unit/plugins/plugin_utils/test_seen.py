@@ -26,6 +26,13 @@ def see(*contents: dict[str, t.Any], polling: bool = False) -> dict[str, Job]:
     return seen.jobs
 
 
+def only(*contents: dict[str, t.Any]) -> Job:
+    """The one job that they are about."""
+    found = list(see(*contents).values())
+    assert len(found) == 1
+    return found[0]
+
+
 def test_a_job_is_followed_from_its_queue_to_its_end() -> None:
     seen = Seen()
     for told, live, ran in (
@@ -39,12 +46,12 @@ def test_a_job_is_followed_from_its_queue_to_its_end() -> None:
 
 
 def test_an_end_is_never_taken_back() -> None:
-    (one,) = see(of_one(job(state='failed', elapsed=4.0)), of_one(job(elapsed=3.0))).values()
+    one = only(of_one(job(state='failed', elapsed=4.0)), of_one(job(elapsed=3.0)))
     assert (one.state, one.elapsed) == ('failed', 4.0)
 
 
 def test_time_goes_on_between_looks_but_not_beyond_the_limit() -> None:
-    (one,) = see(of_one(job(elapsed=50.0, limit=60))).values()
+    one = only(of_one(job(elapsed=50.0, limit=60)))
     assert [one.ran(now) for now in (0.0, 5.0, 500.0)] == [50.0, 55.0, 60.0]
 
 
@@ -62,13 +69,13 @@ def test_a_task_without_a_name_lends_none(content: dict[str, t.Any]) -> None:
 
 def test_a_list_of_jobs_adds_nobody_elses() -> None:
     listed = {'jobs': [job('j1.1', 'failed', reason='out of disk'), job('j9.9')]}
-    (one,) = see(of_one(job('j1.1')), listed).values()
+    one = only(of_one(job('j1.1')), listed)
     assert (one.id, one.state, one.reason) == ('j1.1', 'failed', 'out of disk')
 
 
 def test_jobs_of_ansible_core_have_an_id_and_an_end() -> None:
     content: dict[str, t.Any] = {'ansible_job_id': 'j5.5', 'started': 1, 'finished': 0}
-    (one,) = see(content, {**content, 'finished': 1}).values()
+    one = only(content, {**content, 'finished': 1})
     assert (one.id, one.state, one.elapsed) == ('j5.5', 'succeeded', 1.0)
 
 
@@ -85,7 +92,7 @@ def test_jobs_of_ansible_core_fail(ending: dict[str, t.Any]) -> None:
 
 def test_a_job_whose_files_are_gone_has_ended() -> None:
     gone = {'ansible_job_id': 'j1.1', 'finished': True, 'failed': True, 'msg': 'Job j1.1 is gone'}
-    (one,) = see(of_one(job(elapsed=3.0)), {'jobs': [gone]}).values()
+    one = only(of_one(job(elapsed=3.0)), {'jobs': [gone]})
     assert (one.state, one.reason, one.elapsed) == ('failed', 'Job j1.1 is gone', 3.0)
 
 
@@ -122,7 +129,7 @@ def test_odd_values_of_a_target_break_nothing() -> None:
     odd = job(
         elapsed='1', limit=float('nan'), position=-1, created='yesterday', ended=7, name=['x'], reason={}, line=b'x'
     )
-    (one,) = see(of_one(odd)).values()
+    one = only(of_one(odd))
     assert (one.limit, one.position, one.created, one.ended, one.reason, one.line) == (None,) * 6
     assert one.label == 'Back up'
 
