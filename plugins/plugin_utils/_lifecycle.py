@@ -16,6 +16,7 @@ import secrets
 import time
 import typing as t
 
+from ansible import constants as C
 from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.plugin_utils._display import Quiet
@@ -194,7 +195,7 @@ def wait(
     ids = [look['id'] for look in looks]
     began = time.monotonic()
     deadline = None if timeout is None else began + timeout
-    contact = _Contact(looks, margin, deadline)
+    contact = _Contact(remote.host, looks, margin, deadline)
     while True:
         try:
             with contextlib.nullcontext(1) if place is None else place.turn() as sharers:
@@ -223,7 +224,8 @@ def wait(
 class _Contact:
     """When the host was last heard of, and how long to try when it is not."""
 
-    def __init__(self, looks: list[dict[str, t.Any]], margin: float, deadline: float | None) -> None:
+    def __init__(self, host: str, looks: list[dict[str, t.Any]], margin: float, deadline: float | None) -> None:
+        self._host = host
         self._margin = margin
         self._deadline = deadline
         self._warned = False
@@ -245,9 +247,9 @@ class _Contact:
                 f'The host was last seen at {seen}; the jobs {ids} may still run there. {error.message}'
             ) from error
         if not self._warned:
-            display.warning(
-                f'Lost the host while waiting for the jobs {ids}, last seen at {seen}. Trying again: {error.message}'
-            )
+            told = f'Lost the host while waiting for the jobs {ids}, last seen at {seen}. Trying again: {error.message}'
+            # Not a warning: from 2.19 on those of a worker are shown when its task has ended, and this is news now.
+            display.display(f'[WARNING]: {self._host}: {told}', color=C.COLOR_WARN, stderr=True)
         self._warned = True
         pause: float = _BACKOFF[min(self._failures, len(_BACKOFF) - 1)]
         if self._patient_until is not None:

@@ -66,6 +66,7 @@ class Remote:
     def __init__(self, action: ActionBase, task_vars: dict[str, t.Any]) -> None:
         self._action = action
         self._task_vars = task_vars
+        self.host = str(task_vars.get('inventory_hostname', ''))
         self._async_dir = action.get_shell_option('async_dir', default='~/.ansible_async')
         self._as_command = True
         self._answered = False

@@ -137,6 +137,8 @@ def test_a_request_that_comes_back_is_left_alone() -> None:
 class Away:
     """A host that answers no request."""
 
+    host = 'web1'
+
     def ask(self, op: str, **details: t.Any) -> list[dict[str, t.Any]]:
         raise AnsibleConnectionFailure('gone')
 
