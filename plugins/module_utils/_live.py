@@ -95,9 +95,13 @@ def _open(job):
     files = []
     for name in ('output', 'output.old'):
         try:
-            files.insert(0, _File(open_plain(job.file(name), os.O_RDONLY)))
-        except (OSError, ValueError, IndexError):  # none, or not what we wrote
-            pass
+            fd = open_plain(job.file(name), os.O_RDONLY)
+        except OSError:  # none, or a link
+            continue
+        try:
+            files.insert(0, _File(fd))
+        except (OSError, ValueError, IndexError):  # not what we wrote
+            os.close(fd)
     return files
 
 
