@@ -34,6 +34,7 @@ import re
 import stat
 
 JOB_ID = re.compile(r'j?[0-9]{1,40}\.[0-9]{1,20}')
+_MITOGEN_ID = re.compile(r'[0-9a-f]{16}')  # of jobs that mitogen starts, whose result files are like ansible-core's
 SPARE = 8192
 """Bytes set aside for each of two files. Whatever is written about an end fits in."""
 SPARES = ('end.spare', 'result.spare')
@@ -103,7 +104,7 @@ def expand_user(path):
 
 def check_job_id(job_id):
     """Refuse whatever is not a job id before it becomes part of a path."""
-    if not isinstance(job_id, str) or not JOB_ID.fullmatch(job_id):
+    if not isinstance(job_id, str) or not (JOB_ID.fullmatch(job_id) or _MITOGEN_ID.fullmatch(job_id)):
         raise StoreError('%r is not a job id: expected something like j20261122044512123456.12345678' % (job_id,))
     return job_id
 

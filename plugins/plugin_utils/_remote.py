@@ -23,6 +23,7 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.plugins.connection import ConnectionBase
 from ansible.utils.display import Display
+from ansible_collections.background.jobs.plugins.plugin_utils import _mitogen
 from ansible_collections.background.jobs.plugins.plugin_utils._loader import COMMAND, MARK, digest, runtime_files
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import python_of
 from ansible_collections.background.jobs.plugins.plugin_utils._watchdog import Watchdog
@@ -119,8 +120,14 @@ class Remote:
 
     def _by_command(self, request: dict[str, t.Any]) -> dict[str, t.Any] | None:
         """The response, or None where the request cannot travel like this."""
+        connection = self._action._connection
+        by_mitogen = _mitogen.carries(connection)
+        if by_mitogen:
+            _mitogen.connect(connection)
         python = python_of(self._action, self._task_vars)
         if python is None:
+            if by_mitogen:
+                raise _mitogen.no_other_way(python, None)
             return None
         call: dict[str, t.Any] = {'request': request}
         answer = self._run(python, call)
@@ -129,6 +136,8 @@ class Remote:
         if answer is None and self._answered:
             raise AnsibleConnectionFailure('The connection ended before the answer had come.')
         response = None if answer is None else answer.get('response')
+        if response is None and by_mitogen:
+            raise _mitogen.no_other_way(python, answer and answer.get('refused'))
         self._answered = self._answered or response is not None
         self._as_command = response is not None  # what does not work once is not tried again
         return response
@@ -156,6 +165,8 @@ class Remote:
     def _takes_input(self) -> bool:
         """Whether a command can be given data, which both the connection and the become method must allow."""
         connection = self._action._connection
+        if _mitogen.carries(connection):
+            return True
         if _forces_terminal(connection):
             return False  # sudo waits for ever on a terminal that is full of data nobody reads
         return bool(connection.has_pipelining and getattr(connection.become, 'pipelining', True))

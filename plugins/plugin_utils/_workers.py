@@ -28,7 +28,7 @@ from ansible import context
 from ansible.errors import AnsibleActionFail
 from ansible.executor.process.worker import WorkerProcess
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.plugin_utils import _settings
+from ansible_collections.background.jobs.plugins.plugin_utils import _mitogen, _settings
 
 _MOST = 200
 """How many tasks may wait at once without a fork, unless `background_jobs_max_waiting` says otherwise."""
@@ -70,7 +70,7 @@ def give_back(action: ActionBase, task_vars: dict[str, t.Any], jobs: list[t.Any]
     with *jobs* in its message.
     """
     global _place
-    if _place is not None or not _may(action, task_vars):
+    if _place is not None or not _may(action, task_vars) or not _is_alone(action):
         return _place
     number = _take_place(_settings.number(action, task_vars, 'background_jobs_max_waiting', _MOST))
     if number is None:
@@ -98,11 +98,17 @@ def _may(action: ActionBase, task_vars: dict[str, t.Any]) -> bool:
         hasattr(os, 'pidfd_open')
         and _settings.flag(action, task_vars, 'background_jobs_give_back_forks', True)
         and isinstance(worker, WorkerProcess)
-        and threading.active_count() == 1  # a connection that lives in threads would not survive a fork
         # Of the worker, because the action's own task is of no play where ansible-core itself polls.
         and not worker._task.throttle  # bounds how many workers run the task, which is to stay true
         and worker._task._parent._play.strategy not in _PINNED
     )
+
+
+def _is_alone(action: ActionBase) -> bool:
+    """Whether this process has one thread only: a connection that lives in others would not survive a fork."""
+    if _mitogen.carries(action._connection):
+        _mitogen.disconnect(action._connection)
+    return threading.active_count() == 1
 
 
 def _guard(child: int, ansible: int, jobs: list[t.Any]) -> None:
