@@ -9,12 +9,14 @@ Private to this collection.
 
 from __future__ import annotations
 
-import shlex
+import threading
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.connection import ConnectionBase
 
 _MODULE = 'ansible_mitogen.connection'
+_WAITS_FOR_MAIN = 'mitogen.master.join_thread_async'
+"""A thread that nobody misses in a fork: it ends what mitogen does should the main thread end without a word."""
 
 
 def carries(connection: ConnectionBase) -> bool:
@@ -27,15 +29,16 @@ def connect(connection: ConnectionBase) -> None:
     connection._connect()
 
 
-def disconnect(connection: ConnectionBase) -> None:
-    """End the threads in which mitogen lives, so that this process can fork; the next request connects again."""
+def disconnect(connection: ConnectionBase) -> bool:
+    """End the threads in which mitogen lives; the next request connects again. Whether none is left that does work."""
     connection.close()
+    return {thread.name for thread in threading.enumerate()} <= {threading.main_thread().name, _WAITS_FOR_MAIN}
 
 
-def no_other_way(python: list[str] | None, refused: str | None) -> AnsibleActionFail:
-    """The error of a request that a command could not carry. As a module, mitogen would run it in its own process."""
-    if python is None:
-        told = 'the Python of the target is not known: set ansible_python_interpreter'
-    else:
-        told = refused or f'{shlex.join(python)} gave no answer: set ansible_python_interpreter to Python 3.6 or later'
-    return AnsibleActionFail(f'The runtime of background.jobs could not be run on the target under mitogen: {told}.')
+def no_other_way(refused: str | None) -> AnsibleActionFail:
+    """The error of a request that no command could carry. mitogen runs modules in a process of its own, with threads.
+
+    *refused*: why the target did not do what the command said, if that was it.
+    """
+    told = refused or 'no Python was found there that answers, set ansible_python_interpreter to Python 3.6 or later'
+    return AnsibleActionFail(f'The runtime of background.jobs could not be run on the target, under mitogen: {told}.')

@@ -71,6 +71,7 @@ class Remote:
         self._async_dir = action.get_shell_option('async_dir', default='~/.ansible_async')
         self._as_command = True
         self._answered = False
+        self._refused: str | None = None
         if getattr(action._connection._shell, '_IS_WINDOWS', False):
             raise AnsibleActionFail(
                 "background.jobs does not run on Windows targets: use ansible-core's own async there."
@@ -120,14 +121,10 @@ class Remote:
 
     def _by_command(self, request: dict[str, t.Any]) -> dict[str, t.Any] | None:
         """The response, or None where the request cannot travel like this."""
-        connection = self._action._connection
-        by_mitogen = _mitogen.carries(connection)
-        if by_mitogen:
-            _mitogen.connect(connection)
+        if _mitogen.carries(self._action._connection):
+            _mitogen.connect(self._action._connection)
         python = python_of(self._action, self._task_vars)
         if python is None:
-            if by_mitogen:
-                raise _mitogen.no_other_way(python, None)
             return None
         call: dict[str, t.Any] = {'request': request}
         answer = self._run(python, call)
@@ -136,8 +133,7 @@ class Remote:
         if answer is None and self._answered:
             raise AnsibleConnectionFailure('The connection ended before the answer had come.')
         response = None if answer is None else answer.get('response')
-        if response is None and by_mitogen:
-            raise _mitogen.no_other_way(python, answer and answer.get('refused'))
+        self._refused = None if answer is None else answer.get('refused')
         self._answered = self._answered or response is not None
         self._as_command = response is not None  # what does not work once is not tried again
         return response
@@ -172,6 +168,8 @@ class Remote:
         return bool(connection.has_pipelining and getattr(connection.become, 'pipelining', True))
 
     def _by_module(self, request: dict[str, t.Any]) -> dict[str, t.Any]:
+        if _mitogen.carries(self._action._connection):
+            raise _mitogen.no_other_way(self._refused)
         task = self._action._task
         environment, task.environment = (
             task.environment,

@@ -126,7 +126,7 @@ def check_known(looks: list[dict[str, t.Any]]) -> None:
     foreign = [_written(look) for look in looks if not look['job']]
     if foreign:
         raise AnsibleActionFail(
-            f"the jobs {', '.join(foreign)} were started by ansible-core itself, which cannot tell whether they live: "
+            f"the jobs {', '.join(foreign)} were started by ansible-core or mitogen, which cannot tell whether they live: "
             'look at them with async_status.'
         )
 

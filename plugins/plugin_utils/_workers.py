@@ -32,7 +32,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils import _mitogen, _
 
 _MOST = 200
 """How many tasks may wait at once without a fork, unless `background_jobs_max_waiting` says otherwise."""
-_PINNED = ('host_pinned', 'ansible.builtin.host_pinned')
+_PINNED = ('host_pinned', 'ansible.builtin.host_pinned', 'mitogen_host_pinned')
 """Strategies whose meaning is to bound the hosts that are under way by the forks."""
 
 _place: Place | None = None
@@ -107,7 +107,7 @@ def _may(action: ActionBase, task_vars: dict[str, t.Any]) -> bool:
 def _is_alone(action: ActionBase) -> bool:
     """Whether this process has one thread only: a connection that lives in others would not survive a fork."""
     if _mitogen.carries(action._connection):
-        _mitogen.disconnect(action._connection)
+        return _mitogen.disconnect(action._connection)
     return threading.active_count() == 1
 
 
