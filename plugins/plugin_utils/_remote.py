@@ -7,7 +7,7 @@
 The runtime lies on the target as files named by their hash, put there at the first contact, and a request is one
 command. What may hold secrets goes over its standard input, the rest in its arguments. Where that does not work (a
 terminal is forced, a connection or become method without standard input, a Python that is not known yet), the same
-runtime runs as an ordinary module. Private to this collection.
+runtime runs as an ordinary module, if not under mitogen. Private to this collection.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib.resources
 import os
 import signal
 import sys
@@ -15,11 +15,12 @@ from pathlib import Path
 
 import ansible_runner
 import pytest
-from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
+from ansible_collections.background.jobs.tests.integration._controller import Controller
 from ansible_collections.background.jobs.tests.integration._engines import DROP_IN, MEANWHILE
 from ansible_collections.background.jobs.tests.integration._playing import Meeting, Playing, eventually
 from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
 
+MITOGEN = {'STRATEGY_PLUGINS': str(importlib.resources.files('ansible_mitogen') / 'plugins/strategy')}
 RUN = 'background.jobs.async_run'
 WAIT = 'background.jobs.async_wait'
 STATUS = 'background.jobs.async_status'
@@ -27,13 +28,6 @@ GATE = '/tmp/interplay.gate'
 BLOCKED = f'until [ -e {GATE} ]; do sleep 0.1; done'
 ENDS = ('runner_on_ok', 'runner_on_failed')
 OPEN = {'file': {'path': GATE, 'state': 'touch', 'mode': '0600'}}
-
-
-def strategies() -> str:
-    """The folder of mitogen's strategies."""
-    found = importlib.util.find_spec('ansible_mitogen')
-    assert found and found.origin
-    return str(Path(found.origin).parent / 'plugins/strategy')
 
 
 def under_mitogen(*tasks: dict[str, t.Any], **keywords: t.Any) -> dict[str, t.Any]:
@@ -62,7 +56,7 @@ def test_by_name_under_mitogen(controller: Controller, closed: Target) -> None:
         {RUN: {'cmd': 'true'}, 'vars': {'ansible_async_dir': '/tmp'}, 'register': 'refused', 'ignore_errors': True},
         {'name': 'Build', RUN: {'task': {'shell': 'echo alive; sleep 1; echo done'}, 'follow': True}},
     )
-    run = controller.play([closed], play, STRATEGY_PLUGINS=strategies())
+    run = controller.play([closed], play, **MITOGEN)
     assert run.rc == 0, run.output
     assert 'mitogen:' in run['who']['stdout']
     assert run['polled']['stdout'] == 'polled'
@@ -76,7 +70,7 @@ def test_by_name_under_mitogen(controller: Controller, closed: Target) -> None:
 
 @pytest.mark.hosts
 def test_drop_in_under_mitogen(controller: Controller, closed: Target) -> None:
-    """What says `async:` is mitogen's own job, and all that ask for jobs know both kinds."""
+    """What says `async:` is mitogen's own job. async_status knows both kinds."""
     named = {RUN: {'cmd': 'echo named'}, 'async': 60, 'poll': 0, 'register': 'named'}
     until = {'until': 'ended.finished | bool', 'retries': 20, 'delay': 0.5}
     play = under_mitogen(
@@ -92,7 +86,7 @@ def test_drop_in_under_mitogen(controller: Controller, closed: Target) -> None:
         {'async_status': {'jid': '{{ named.ansible_job_id }}'}, 'register': 'of_named'},
     )
     target = closed.also('host', ansible_python_interpreter='auto_silent')
-    run = controller.play([target], play, STRATEGY_PLUGINS=strategies(), **DROP_IN)
+    run = controller.play([target], play, **MITOGEN, **DROP_IN)
     assert run.rc == 0, run.output
     assert 'could not find job j1.1' in run['unknown']['msg']
     assert run['polled']['stdout'] == 'polled'
@@ -108,14 +102,14 @@ def test_forks_are_given_back_under_mitogen(controller: Controller, tmp_path: Pa
     """With a fork that is held, the first job would wait for the others until its limit."""
     targets = [local_target(f'local{number}', tmp_path / str(number), sys.executable) for number in range(3)]
     job = {RUN: {'task': {'shell': Meeting(tmp_path / 'meeting').of(3)}}, 'name': 'job', 'async': 60, 'poll': 1}
-    run = controller.play(targets, under_mitogen(job), STRATEGY_PLUGINS=strategies(), FORKS='1')
+    run = controller.play(targets, under_mitogen(job), **MITOGEN, FORKS='1')
     assert [event.kind for event in run.of('job') if event.kind not in MEANWHILE] == ['ok'] * 3, run.output
 
 
 @pytest.mark.hosts
 def test_a_lost_connection_under_mitogen(controller: Controller, closed: Target, tmp_path: Path) -> None:
     job = {RUN: {'task': {'shell': f'{BLOCKED}; echo ended'}}, 'async': 60, 'poll': 1, 'register': 'job'}
-    with Playing(tmp_path, controller, [closed], under_mitogen(job), STRATEGY_PLUGINS=strategies()) as playing:
+    with Playing(tmp_path, controller, [closed], under_mitogen(job), **MITOGEN) as playing:
         eventually(playing.waiting, 'the task waits, without a fork')
         (ssh,) = [process for process in playing.processes() if process.command[0] == 'ssh']
         os.kill(ssh.pid, signal.SIGKILL)
@@ -133,9 +127,7 @@ def unchanged(command: str) -> dict[str, t.Any]:
     return {'shell': command}
 
 
-@pytest.mark.parametrize(
-    ('job', 'settings'), [(named, {}), (unchanged, DROP_IN)], ids=['by name', 'drop-in']
-)
+@pytest.mark.parametrize(('job', 'settings'), [(named, {}), (unchanged, DROP_IN)], ids=['by name', 'drop-in'])
 def test_ansible_runner(
     job: t.Any, settings: dict[str, str], local: Target, collections_path: Path, tmp_path: Path
 ) -> None:
