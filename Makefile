@@ -129,14 +129,19 @@ unit-%: .venv/core-%/.made $(COLLECTION)
 hosts: .venv/core-$(CORE)/.made
 	$(call in_venv,core-$(CORE)) python -m pytest tests/hosts
 
-integration: $(CORES:%=integration-%)
+# All at the same time, each on test hosts of its own: most of it is waiting for jobs.
+integration:
+	@$(MAKE) --no-print-directory --keep-going --jobs --output-sync=target $(CORES:%=integration-%)
 
-# Travel, forks and lost connections: half an hour each, and not part of `test` before they were seen to pass as a whole
-# on a machine that does nothing else.
+# Travel, forks and lost connections: not part of `test` before they were seen to pass as a whole on a machine that does
+# nothing else.
 WAITS := $(addprefix tests/integration/,test_forks.py test_reconnect.py test_travel.py)
+# What the pages show depends on no version of ansible-core.
+ONCE := tests/integration/test_docs.py
 
 integration-%: .venv/core-%/.made $(COLLECTION)
-	$(call in_venv,core-$*) python -m pytest tests/integration $(addprefix --ignore ,$(WAITS))
+	$(call in_venv,core-$*) python -m pytest tests/integration \
+	  $(addprefix --ignore ,$(WAITS) $(if $(filter-out $(CORE),$*),$(ONCE)))
 
 waits: $(CORES:%=waits-%)
 

@@ -67,7 +67,7 @@ STARTED = [
     ),
     Behaviour(
         'a job that runs',
-        [started({'command': 'sleep 6'}), status(), shell('cat {{ THIS_start.results_file }}')],
+        [started({'command': 'sleep 30'}), status(), shell('cat {{ THIS_start.results_file }}')],
         {
             'status.started': YES,
             'status.finished': NO,

@@ -53,8 +53,12 @@ class Run:
 
     def of(self, task: str, host: str | None = None) -> list[Event]:
         """The events of one task, in order, but for those of its polling."""
-        events = [event for event in self.events if event.task == task and host in (None, event.host)]
-        return [event for event in events if not event.kind.startswith('async')]
+        return [event for event in self.results if event.task == task and host in (None, event.host)]
+
+    @property
+    def results(self) -> list[Event]:
+        """The events but for those of polling."""
+        return [event for event in self.events if not event.kind.startswith('async')]
 
 
 class _Dumper(yaml.SafeDumper):

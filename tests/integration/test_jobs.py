@@ -181,7 +181,7 @@ class TestAdHoc:
 
     def test_polled(self, controller: Controller, local: Target) -> None:
         run = controller.adhoc(local, '-B', '30', '-P', '1', '-m', RUN, '-a', 'cmd="echo \'a b\'"')
-        [event] = run.events
+        [event] = run.results
         assert (run.rc, event.kind, event.result['stdout']) == (0, 'ok', 'a b')
         assert (event.result['job']['limit'], event.result['job']['state']) == (30, 'succeeded')
 
@@ -189,18 +189,18 @@ class TestAdHoc:
         gate = tmp_path / 'gate'
         os.mkfifo(gate)
         run = controller.adhoc(local, '-B', '30', '-P', '0', '-m', RUN, '-a', f'cmd="cat {gate}"')
-        [started] = run.events
+        [started] = run.results
         assert (started.result['finished'], started.result['job']['state']) == (False, 'running')
         gate.write_text('through\n', encoding='utf-8')
         jid = started.result['ansible_job_id']
         looked = controller.adhoc(local, '-m', 'background.jobs.async_wait', '-a', f'jobs={jid}')
-        assert looked.events[0].result['jobs'][0]['stdout'] == 'through'
+        assert looked.results[0].result['jobs'][0]['stdout'] == 'through'
 
     def test_failed(self, controller: Controller, local: Target) -> None:
         run = controller.adhoc(local, '-B', '30', '-P', '1', '-m', RUN, '-a', 'cmd=false')
-        assert (run.rc, [event.kind for event in run.events]) == (2, ['failed'])
+        assert (run.rc, [event.kind for event in run.results]) == (2, ['failed'])
 
     def test_over_its_limit(self, controller: Controller, local: Target) -> None:
         run = controller.adhoc(local, '-B', '1', '-P', '1', '-m', RUN, '-a', 'cmd="sleep 600"')
-        [event] = run.events
+        [event] = run.results
         assert (run.rc, event.kind, event.result['job']['state']) == (2, 'failed', 'timed_out')
