@@ -36,9 +36,9 @@ def disconnect(connection: ConnectionBase) -> bool:
 
 
 def no_other_way(refused: str | None) -> AnsibleActionFail:
-    """The error of a request that no command could carry. There is no way by a module: mitogen runs those
-    inside a process of its own, where the runtime cannot live.
+    """The error of a request that no command could carry.
 
+    There is no way by a module: mitogen runs those inside a process of its own, where the runtime cannot live.
     *refused*: why the target did not do what the command said, if that was it.
     """
     told = refused or 'no Python was found there that answers, set ansible_python_interpreter to Python 3.6 or later'
