@@ -27,6 +27,8 @@ def look(job, output=False, lines=None):
     found['known'] = True
     found['no_log'] = spec['no_log']
     position, end = settle(job, spec, lines)
+    if end is None and job.spec() is None:
+        return missing(job.store, job.id)
     found['ended'] = end is not None
     found['job'] = _describe(job, spec, position, end)
     if output and end is not None:
@@ -73,7 +75,10 @@ def settle(job, spec, lines=None):
                 return position, None
     if job.alive():  # its turn came between the two looks
         return None, None
-    return None, job.read('end.json') or _declare_lost(job, spec)
+    end = job.read('end.json')
+    if end is None and job.spec() is None:  # not lost: somebody has removed it meanwhile
+        return None, None
+    return None, end or _declare_lost(job, spec)
 
 
 def _declare_lost(job, spec):
