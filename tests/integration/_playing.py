@@ -112,10 +112,11 @@ class Playing:
         return sorted(found, key=lambda process: process.pid)
 
     def main(self) -> Process:
-        """ansible-playbook."""
-        mine = self.processes()
-        pids = {process.pid for process in mine}
-        return next(process for process in mine if process.parent not in pids and process.parent == os.getpid())
+        """ansible-playbook, as soon as it runs."""
+        found: list[Process] = eventually(
+            lambda: [process for process in self.processes() if process.parent == os.getpid()], 'ansible-playbook runs'
+        )
+        return found[0]
 
     def waiting(self) -> list[tuple[Process, Process]]:
         """(guardian, child) of each task that waits without a fork."""

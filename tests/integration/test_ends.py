@@ -30,8 +30,9 @@ from hosts import PLAIN, Fleet, HostsError
 pytestmark = [pytest.mark.hosts]
 Play = c.Callable[..., Run]
 
-MARK = 'BACKGROUND_JOBS_TEST=ends'
-MARKED = {'environment': {'BACKGROUND_JOBS_TEST': 'ends'}}
+OWN = f'ends-{os.getpid()}'  # the same tests may run with another ansible-core, at the same time
+MARK = f'BACKGROUND_JOBS_TEST={OWN}'
+MARKED = {'environment': {'BACKGROUND_JOBS_TEST': OWN}}
 WAIT, STATUS, INFO = (f'background.jobs.async_{name}' for name in ('wait', 'status', 'info'))
 LOG, GATE = '/var/tmp/ends.log', '/var/tmp/ends.gate'  # /tmp is emptied by a boot
 RESTART = 'systemctl restart systemd-logind'
