@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import collections.abc as c
 import importlib.resources
 import os
 import signal
@@ -37,10 +38,11 @@ def under_mitogen(*tasks: dict[str, t.Any], **keywords: t.Any) -> dict[str, t.An
 
 
 @pytest.fixture
-def closed(hosts: list[Target]) -> Target:
-    """A host on which jobs that are BLOCKED go on until the gate is made."""
+def closed(hosts: list[Target]) -> c.Iterator[Target]:
+    """A host on which jobs that are BLOCKED go on until the gate is made; mitogen's own files are removed afterwards."""
     hosts[0].shell(f'rm -f {GATE}')
-    return hosts[0]
+    yield hosts[0]
+    hosts[0].shell(f'touch {GATE}; until rm -rf ~/.ansible_async 2>/dev/null; do sleep 0.1; done')
 
 
 @pytest.mark.hosts

@@ -32,7 +32,9 @@ PLACE = '/var/tmp/secrets'
 def host(hosts: list[Target]) -> c.Iterator[Target]:
     """The first host, without jobs and their files before and after; it knows the secret."""
     host = hosts[0].also(hosts[0].name, secret=SECRET)
-    clean = f'pkill -x sleep; rm -rf ~deploy/.ansible_async ~root/.ansible_async {PLACE}; mkdir -m 1777 {PLACE}'
+    # Again and again, while a supervisor that is about to end still writes.
+    remove = f'rm -rf ~deploy/.ansible_async ~root/.ansible_async {PLACE} 2>/dev/null'
+    clean = f'pkill -x sleep; until {remove}; do sleep 0.1; done; mkdir -m 1777 {PLACE}'
     host.shell(clean, user='root')
     yield host
     host.shell(clean, user='root')
