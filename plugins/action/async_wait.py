@@ -26,7 +26,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         args = self.validate_argument_spec(
-            {'jobs': {'type': 'raw', 'required': True}, 'timeout': {'type': 'str'}, 'follow': {'type': 'bool'}}
+            {**_settings.OF_THE_GROUP, 'jobs': {'type': 'raw', 'required': True}, 'timeout': {'type': 'str'}}
         )[1]
         ids = _asked.jobs(args['jobs'])
         timeout = None if args['timeout'] is None else _asked.seconds(args['timeout'], 'timeout')

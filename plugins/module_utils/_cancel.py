@@ -40,7 +40,7 @@ def cancel(store, request):
 def stop(job, grace):
     """End *job* and return when it has ended."""
     _ask(job, grace)
-    if not _watch(job, grace + _BEYOND_GRACE, lambda: not os.path.isdir(job.path) or settle(job, job.spec())[1]):
+    if not _watch(job, grace + _BEYOND_GRACE, lambda: not job.exists() or settle(job, job.spec())[1]):
         raise TimeoutError('job %s did not end, %d s after it was told to' % (job.id, grace + _BEYOND_GRACE))
 
 

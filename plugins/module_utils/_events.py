@@ -40,7 +40,8 @@ class Watch:
         if number < 0:  # no watches left, or the directory is gone
             os.close(self._fd)
             self._fd = None
-        self._watched[number] = path
+        else:
+            self._watched[number] = path
 
     def __enter__(self):
         return self

@@ -27,7 +27,7 @@ def look(job, output=False, lines=None):
     found['known'] = True
     found['no_log'] = spec['no_log']
     position, end = settle(job, spec, lines)
-    if end is None and job.spec() is None:
+    if end is None and not job.exists():
         return missing(job.store, job.id)
     found['ended'] = end is not None
     found['job'] = _describe(job, spec, position, end)
@@ -76,7 +76,7 @@ def settle(job, spec, lines=None):
     if job.alive():  # its turn came between the two looks
         return None, None
     end = job.read('end.json')
-    if end is None and job.spec() is None:  # not lost: somebody has removed it meanwhile
+    if end is None and not job.exists():  # not lost: somebody has removed it meanwhile
         return None, None
     return None, end or _declare_lost(job, spec)
 

@@ -47,7 +47,7 @@ def forget_names(store):
     for entry in os.listdir(store.names) if os.path.isdir(store.names) else ():
         try:
             with Name(os.path.join(store.names, entry), fcntl.LOCK_NB) as name:
-                if name.job_id() is None or not os.path.isdir(store.job(name.job_id()).path):
+                if name.job_id() is None or not store.job(name.job_id()).exists():
                     name.forget()
         except BlockingIOError:
             pass

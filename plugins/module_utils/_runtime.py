@@ -125,7 +125,8 @@ def _wait(store, request):
                 deadline = min(deadline, time.monotonic() + _GATHERING)
             left = deadline - time.monotonic()
             if not pending or left <= 0:
-                return _with_live(store, request, _looks(store, request, output=not pending), _GLANCE, newest=True)
+                looks = _with_lines(store, _looks(store, request, output=not pending))
+                return _with_live(store, request, looks, _GLANCE, newest=True)
             touched = watch.sleep(left)
 
 
@@ -133,11 +134,17 @@ def _offsets(request):
     return request.get('offsets') or [None] * len(request['ids'])
 
 
+def _with_lines(store, looks):
+    """*looks* with the last line of each job that has not ended."""
+    for found in looks:
+        if found['job'] and not found['ended']:
+            found['line'] = _live.last_line(store.job(found['id']))
+    return looks
+
+
 def _with_live(store, request, looks, most, newest=False):
     """*looks* with live output, of all of them together not much more than *most* bytes."""
     for found, offset in zip(looks, _offsets(request)):
-        if found['job'] and not found['ended']:
-            found['line'] = _live.last_line(store.job(found['id']))
         if found['job'] and offset is not None:
             found['live'] = _live.read(store.job(found['id']), offset, max(_LEAST, most // len(looks)), newest)
     return looks

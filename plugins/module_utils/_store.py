@@ -38,6 +38,8 @@ _MITOGEN_ID = re.compile(r'[0-9a-f]{16}')  # of jobs that mitogen starts, whose 
 SPARE = 8192
 """Bytes set aside for each of two files. Whatever is written about an end fits in."""
 SPARES = ('end.spare', 'result.spare')
+OUTPUT_LIMIT = 10 * 1024 * 1024
+"""Bytes of live output that are kept of each job, unless `background_jobs_output_limit` says otherwise."""
 
 
 _NONE = type(None)
@@ -283,6 +285,10 @@ class Job:
         value = read_json(self.file(name))
         return value if value is not None and _fits(name, value) else None
 
+    def exists(self):
+        """Whether there is such a job; what is removed goes at one stroke."""
+        return os.path.isdir(self.path)
+
     def spec(self):
         """What was asked for, or None where there is no such job.
 
@@ -290,7 +296,7 @@ class Job:
         called lost and removed like any other.
         """
         spec = self.read('spec.json')
-        if spec is None and os.path.isdir(self.path):
+        if spec is None and self.exists():
             spec = {
                 'id': self.id,
                 'name': None,

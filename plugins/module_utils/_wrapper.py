@@ -18,7 +18,6 @@ from ._runtime import respond
 
 _GRACE = 10
 _RETENTION = 7 * 86400
-_OUTPUT_LIMIT = 10 * 1024 * 1024
 _UMASK = 0o022  # the one that ansible-core's wrapper gives to its module, whatever that of the connection is
 _PREFIX = 'AnsiballZ_'
 
@@ -67,7 +66,7 @@ class Call:
             'stdin': stdin,
             'args': None if args is None else _base64(args),
             'tmpdir': None if self.preserve else self.folder,
-            'output_limit': _OUTPUT_LIMIT,
+            'output_limit': _store.OUTPUT_LIMIT,
             'payload': {'base': 'module', 'head': len(payload), 'middle': '', 'tail': 0},
         }
         return {

@@ -18,6 +18,7 @@ from ansible.release import __version__
 from ansible_collections.background.jobs.plugins.module_utils import _status
 from ansible_collections.background.jobs.plugins.plugin_utils import _callbacks, _lifecycle, _settings, _workers
 from ansible_collections.background.jobs.plugins.plugin_utils._display import Meanwhile
+from ansible_collections.background.jobs.plugins.plugin_utils._payload import around
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
 
 _BY_NAME = 'background.jobs.'
@@ -43,11 +44,7 @@ def of_core(action: ActionBase, task_vars: dict[str, t.Any]) -> dict[str, t.Any]
     own = action._shared_loader_obj.action_loader.get(
         'ansible.builtin.async_status',
         task=action._task,
-        connection=action._connection,
-        play_context=action._play_context,
-        loader=action._loader,
-        templar=action._templar,
-        shared_loader_obj=action._shared_loader_obj,
+        **around(action),
     )
     return own.run(task_vars=task_vars)
 

@@ -19,6 +19,7 @@ import typing as t
 from ansible import constants as C
 from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
+from ansible_collections.background.jobs.plugins.module_utils._store import OUTPUT_LIMIT
 from ansible_collections.background.jobs.plugins.plugin_utils._display import Quiet
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import Payload
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote, was_sent
@@ -27,8 +28,6 @@ from ansible_collections.background.jobs.plugins.plugin_utils._workers import Pl
 MARGIN = 60
 """Seconds beyond the jobs' limits for which an unreachable host is asked again, unless `background_jobs_margin` says
 otherwise."""
-OUTPUT_LIMIT = 10 * 1024 * 1024
-"""Bytes of live output that are kept of each job, unless `background_jobs_output_limit` says otherwise."""
 _LONGEST = 60
 """Seconds of one request at most: a host that is cut off says nothing, and this is how it is found out."""
 _SILENCE = 30

@@ -11,8 +11,9 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.background.jobs.plugins.module_utils._store import OUTPUT_LIMIT
 from ansible_collections.background.jobs.plugins.plugin_utils import _settings
-from ansible_collections.background.jobs.plugins.plugin_utils._lifecycle import OUTPUT_LIMIT, Order
+from ansible_collections.background.jobs.plugins.plugin_utils._lifecycle import Order
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import build
 
 OPTIONS = {
@@ -24,7 +25,7 @@ OPTIONS = {
     'queue': {'type': 'str'},
     'slots': {'type': 'int', 'default': 1},
     'grace': {'type': 'float', 'default': 10},
-    'follow': {'type': 'bool'},
+    **_settings.OF_THE_GROUP,
 }
 WAYS = ('task', 'tasks', 'cmd')
 _OF_EACH = ('name', 'async', 'queue', 'slots')

@@ -104,11 +104,7 @@ def build(action: ActionBase, task: t.Any, place: tuple[str | int, ...], task_va
     plugin = catcher.plugin(
         plugin_class,
         task=_inner_task(action, name, args),
-        connection=action._connection,
-        play_context=action._play_context,
-        loader=action._loader,
-        templar=action._templar,
-        shared_loader_obj=action._shared_loader_obj,
+        **around(action),
     )
     try:
         returned = plugin.run(task_vars=task_vars)
@@ -123,6 +119,17 @@ def build(action: ActionBase, task: t.Any, place: tuple[str | int, ...], task_va
         raise AnsibleActionFail(f"'{name}' cannot run in the background: its action plugin runs no module there.")
     caught.extra = {key: value for key, value in returned.items() if key not in _PLACEHOLDER}
     return caught
+
+
+def around(action: ActionBase) -> dict[str, t.Any]:
+    """What an action plugin that runs in the place of *action* is made with, beside its task."""
+    return {
+        'connection': action._connection,
+        'play_context': action._play_context,
+        'loader': action._loader,
+        'templar': action._templar,
+        'shared_loader_obj': action._shared_loader_obj,
+    }
 
 
 def _plugin_class(name: str, collections: list[str] | None) -> type[ActionBase]:
@@ -328,11 +335,7 @@ def _read(
 ) -> dict[str, t.Any]:
     reader = _Reader(
         task=action._task,
-        connection=action._connection,
-        play_context=action._play_context,
-        loader=action._loader,
-        templar=action._templar,
-        shared_loader_obj=action._shared_loader_obj,
+        **around(action),
     )
     reader.configured, reader.output = configured, output
     for attribute in _DISCOVERED:

@@ -171,10 +171,8 @@ class Remote:
         if _mitogen.carries(self._action._connection):
             raise _mitogen.no_other_way(self._refused)
         task = self._action._task
-        environment, task.environment = (
-            task.environment,
-            [],
-        )  # ansible-core puts it into a command line; jobs have theirs
+        # ansible-core would put it into a command line; the jobs have theirs in the request.
+        environment, task.environment = task.environment, []
         try:
             result = self._action._execute_module(
                 module_name='background.jobs.async_wrapper',
