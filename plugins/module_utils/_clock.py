@@ -28,13 +28,19 @@ def seconds(moment):
         return 0
 
 
+_boot_id = None
+
+
 def boot_id():
     """An id of this boot of the host, or an empty string where the system has none."""
-    try:
-        with open('/proc/sys/kernel/random/boot_id') as stream:
-            return stream.read().strip()
-    except OSError:
-        return ''
+    global _boot_id
+    if _boot_id is None:
+        try:
+            with open('/proc/sys/kernel/random/boot_id') as stream:
+                _boot_id = stream.read().strip()
+        except OSError:
+            _boot_id = ''
+    return _boot_id
 
 
 def process_start(pid):

@@ -30,7 +30,7 @@ def look(job, output=False, lines=None):
     if end is None and not job.exists():
         return missing(job.store, job.id)
     found['ended'] = end is not None
-    found['job'] = _describe(job, spec, position, end)
+    found['job'] = _describe(job, spec, job.read('run.json'), position, end)
     if output and end is not None:
         found['output'] = {
             'rc': end['rc'],
@@ -38,6 +38,12 @@ def look(job, output=False, lines=None):
             'stderr': _outcome.read_text(job, 'stderr') or '',
         }
     return found
+
+
+def started(job, spec, run):
+    """A look at *job* just after its module was executed, whose files are not read for that."""
+    found = dict(missing(job.store, job.id), results_file=job.result_file)
+    return dict(found, known=True, no_log=spec['no_log'], job=_describe(job, spec, run))
 
 
 def missing(store, wanted):
@@ -104,9 +110,8 @@ def _declare_lost(job, spec):
     return _outcome.write_lost(job, reason)
 
 
-def _describe(job, spec, position, end):
+def _describe(job, spec, run, position=None, end=None):
     """The job as users see it: the ``job`` of the returned values."""
-    run = job.read('run.json')
     if end is not None:
         state, elapsed = end['state'], end['elapsed']
     elif position is not None:

@@ -39,11 +39,14 @@ def start(store, request):
     finally:
         for path in bases.values():
             _store.remove_file(path)
-        batch.go()
+        started = batch.go()
     for queue in {wanted['queue'] for found, wanted in zip(looks, request['jobs']) if not found} - {None}:
         _supervisor.kick(store, queue)
     lines = Lines(store)
-    return [found or look(store.job(wanted['id']), lines=lines) for found, wanted in zip(looks, request['jobs'])]
+    return [
+        found or started.get(wanted['id']) or look(store.job(wanted['id']), lines=lines)
+        for found, wanted in zip(looks, request['jobs'])
+    ]
 
 
 def _write_bases(store, bases, paths):

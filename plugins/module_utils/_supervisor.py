@@ -11,12 +11,17 @@ Standard library only, Python 3.6 and up. Private to this collection.
 """
 
 import binascii
+import json
 import os
 import shlex
 import signal
 
 from . import _clock, _live, _outcome, _store, _tree, _vigil
+from ._look import started
 from ._queue import Queue
+
+_BRIEF = 2
+"""Seconds after which a module counts as a long one: then the supervisor gives its memory back, which takes time."""
 
 
 class Batch:
@@ -31,28 +36,36 @@ class Batch:
         self._reports = []
 
     def add(self, job):
-        """Make a supervisor for *job*, whose lock this process holds; let go of the lock."""
+        """Make a supervisor for *job*, whose lock this process holds; let go of the lock.
+
+        It is a child of this process, which is about to end, and then nobody's: no second fork makes it so at once.
+        """
+        _tree.get_ready()
         reader, writer = os.pipe()
-        pid = os.fork()
-        if pid == 0:
+        if os.fork() == 0:
             try:
                 os.setsid()  # the connection may end with a signal to its session; a job outlives it
-                if os.fork() == 0:
-                    _supervise(job, writer, self._gate)
+                _supervise(job, writer, self._gate)
             finally:
                 os._exit(0)  # never this process's exit handlers: they belong to the module that called us
         job.let_go()
         os.close(writer)
-        os.waitpid(pid, 0)
-        self._reports.append(reader)
+        self._reports.append((job, reader))
 
     def go(self):
-        """Let the modules be executed; return when all have been, or their files say why not."""
+        """Let the modules be executed; when all have been, or their files say why not, looks at those that have: by id.
+
+        From here on the modules take the processors, so as little as possible is left to do: no file is read.
+        """
         for fd in (self._open, self._gate):
             os.close(fd)
-        for report in self._reports:
-            os.read(report, 1)
-            os.close(report)
+        looks = {}
+        for job, reader in self._reports:
+            with os.fdopen(reader, 'rb') as pipe:
+                report = pipe.read()
+            if report:
+                looks[job.id] = started(job, **json.loads(report.decode('ascii')))
+        return looks
 
 
 def kick(store, name):
@@ -77,10 +90,12 @@ def _supervise(job, report=None, gate=None):
         _close_descriptors(keep=(0, 1, 2, report, gate, job.lock))
         vigil = _vigil.Vigil(_vigil.Signals())
         _tree.adopt_orphans()
-        queue = job.spec()['queue']
+        limit, queue = [job.spec()[key] for key in ('limit', 'queue')]
         run = _Run(job, vigil, report, gate)
         if _guarded(job, vigil, run.start):
-            _vigil.replace(job, vigil.main, run.deadline)
+            if limit is None or limit > _BRIEF:
+                vigil.sleep(_BRIEF)
+                _vigil.replace(job, vigil, run.deadline)
             state = vigil.keep(run.deadline, job.file('stop.json'))
             _guarded(job, vigil, _finish, job, vigil, state)
         run.answer()
@@ -103,16 +118,18 @@ def _hand_on(job, name, signals):
     The next job of the queue is returned, its lock held, in a new process: what *job* has left behind must not be
     of its tree.
     """
+    following = None
     if name is not None:
         with Queue(job.store, name) as queue:
             queue.leave(job.id)
-            name = name if queue.waiting() else None
+            if not signals.shutdown:  # what waits when the host is shut down runs after the boot
+                following = queue.next()
     job.let_go()
-    if name is None or signals.shutdown or os.fork():  # what waits when the host is shut down runs after the boot
-        return None
-    following = _turn(job.store, name)
+    if following is None or os.fork() == 0:
+        return following
+    following.let_go()
     kick(job.store, name)  # slots that were added, or lost with a killed supervisor
-    return following
+    return None
 
 
 def _guarded(job, vigil, step, *args):
@@ -160,40 +177,43 @@ class _Run:
     def start(self):
         """True when the module has been executed; else the job's files say why not."""
         launch = self.job.read('launch.json')
-        error = self._execute(launch)
-        moment = _clock.now()
+        argv = [arg.replace('{job}', self.job.path) for arg in launch['argv']]
+        failure = self._fork(argv, launch)
+        # All that can be done before the gate opens: afterwards a hundred modules may want the processors.
+        spec = self.job.spec()
+        run = {
+            'pid': self.vigil.main,
+            'process_start': _clock.process_start(self.vigil.main),
+            'supervisor': os.getpid(),
+            'supervisor_start': _clock.process_start(os.getpid()),
+            'tmpdir': launch['tmpdir'],
+        }
         _detach()
-        if error:
-            _outcome.write(self.job, 'failed', reason=error)
+        reason = self._failure(failure, argv)
+        run.update(_clock.now())
+        if reason:
+            _outcome.write(self.job, 'failed', reason=reason)
             if launch['tmpdir']:
                 _store.remove_tree(launch['tmpdir'])
             return False
-        limit = self.job.spec()['limit']
-        self.deadline = None if limit is None else moment['monotonic'] + limit
-        self.job.write(
-            'run.json',
-            dict(
-                moment,
-                pid=self.vigil.main,
-                process_start=_clock.process_start(self.vigil.main),
-                supervisor=os.getpid(),
-                supervisor_start=_clock.process_start(os.getpid()),
-                tmpdir=launch['tmpdir'],
-            ),
-        )
+        self.deadline = None if spec['limit'] is None else run['monotonic'] + spec['limit']
+        self.job.write('run.json', run)
+        self.answer({'spec': spec, 'run': run})
         self.job.forget('launch.json', 'base')  # they may hold secrets, and are of no more use
-        self.answer()
         return True
 
-    def answer(self):
-        """Tell whoever started the job that its files say how that went; the end of the pipe is the message."""
+    def answer(self, report=None):
+        """Tell whoever started the job that its module has been executed, or by nothing that its files say why not."""
         if self.report is not None:
+            try:
+                os.write(self.report, json.dumps(report).encode('ascii') if report else b'')
+            except OSError:  # its connection broke
+                pass
             os.close(self.report)
             self.report = None
 
-    def _execute(self, launch):
-        """Fork and execute the module. None once the kernel has executed it, else the reason why not."""
-        argv = [arg.replace('{job}', self.job.path) for arg in launch['argv']]
+    def _fork(self, argv, launch):
+        """Make the process that executes the module; a descriptor that tells how that went."""
         stdio = [self._stdin(launch), self._output('stdout'), self._output('stderr')]
         reader, writer = os.pipe()  # closed by the execution itself: an end without data means success
         supervisor = os.getpid()
@@ -208,7 +228,11 @@ class _Run:
         for fd in [*stdio, writer, self.gate]:
             if fd is not None:
                 os.close(fd)
-        with os.fdopen(reader, 'rb') as pipe:
+        return reader
+
+    def _failure(self, fd, argv):
+        """None once the kernel has executed the module, else the reason why not."""
+        with os.fdopen(fd, 'rb') as pipe:
             failure = pipe.read().decode('utf-8', 'replace')
         if not failure:
             return None

@@ -19,12 +19,23 @@ _LINUX = sys.platform.startswith('linux')
 _UNKILLABLE = 60  # seconds after which a process that survives KILL (uninterruptible sleep, setuid) is reported
 
 
+_libc = None
+
+
+def get_ready():
+    """Load what adopt_orphans() needs: once, before the supervisors of a batch are forked, and not in each."""
+    global _libc
+    if _LINUX and _libc is None:
+        import ctypes  # here, because only Linux needs it, and only to start jobs
+
+        _libc = ctypes.CDLL(None, use_errno=True)
+
+
 def adopt_orphans():
     """Make this process the parent of every descendant whose own parent dies."""
+    get_ready()
     if _LINUX:
-        import ctypes  # here, because only Linux needs it
-
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def stop(main, grace, sleep):

@@ -114,13 +114,14 @@ def main():
     _supervisor.resume(root, job_id, int(lock), vigil, state)
 
 
-def replace(job, pid, deadline):
-    """Replace this process's image by main() alone; child, lock and signals stay. Returns where that cannot be done.
+def replace(job, vigil, deadline):
+    """Replace this process's image by main() alone; child, lock and signals stay.
 
-    The runtime's directory is locked meanwhile: it must still be there when the module ends.
+    Returns where that cannot be done, and where the *vigil* is over already. The runtime's directory is locked from now
+    on: it must still be there when the module ends.
     """
-    if not os.path.isfile(__file__) or not sys.executable:
-        return  # the runtime came as an ordinary module, its files are gone already
+    if vigil.status is not None or not os.path.isfile(__file__) or not sys.executable:
+        return  # without a file: the runtime came as an ordinary module, its files are gone already
     import fcntl
 
     package = __name__.rpartition('.')[0]
@@ -130,14 +131,16 @@ def replace(job, pid, deadline):
     home = os.open(os.path.dirname(__file__), os.O_RDONLY)
     fcntl.flock(home, fcntl.LOCK_SH)
     kept = [job.lock, home]
-    signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
+    signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)  # the new image hears what comes from here on, and nothing else
     for fd in kept:
         os.set_inheritable(fd, True)
     command = 'import sys;sys.path.insert(0,sys.argv.pop(1));__import__(sys.argv.pop(1),fromlist=["main"]).main()'
-    words = [top, __name__, job.store.root, job.id, job.lock, home, pid, deadline or '', job.file('stop.json')]
+    words = [top, __name__, job.store.root, job.id, job.lock, home, vigil.main, deadline or '', job.file('stop.json')]
     try:
-        os.execv(sys.executable, [sys.executable, '-I', '-S', '-c', command, *map(str, words)])
+        if not vigil.signals.shutdown:
+            os.execv(sys.executable, [sys.executable, '-I', '-S', '-c', command, *map(str, words)])
     except OSError:
-        os.set_inheritable(job.lock, False)
-        os.close(home)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
+        pass
+    os.set_inheritable(job.lock, False)
+    os.close(home)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)

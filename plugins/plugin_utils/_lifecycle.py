@@ -91,9 +91,7 @@ def _new_ids(count: int) -> list[str]:
 def _job(order: Order, job_id: str, bases: dict[str, bytes]) -> dict[str, t.Any]:
     """One job of a start request (shape: module_utils/_start.py); a base that it needs is added to *bases*."""
     payload = order.payload
-    base, head, tail = _difference(payload.file, list(bases.values()))
-    digest = hashlib.sha256(base).hexdigest()
-    bases[digest] = base
+    digest, head, tail = _difference(payload.file, bases)
     middle = payload.file[head : len(payload.file) - tail]
     return {
         'id': job_id,
@@ -115,17 +113,19 @@ def _job(order: Order, job_id: str, bases: dict[str, bytes]) -> dict[str, t.Any]
     }
 
 
-def _difference(file: bytes, bases: list[bytes]) -> tuple[bytes, int, int]:
-    """(base, head, tail): *file* begins with head bytes of the base and ends with tail bytes of it.
+def _difference(file: bytes, bases: dict[str, bytes]) -> tuple[str, int, int]:
+    """(digest of a base, head, tail): *file* begins with head bytes of the base and ends with tail bytes of it.
 
-    The base is one of *bases* where most of the file is in it, else the file itself.
+    The base is one of *bases* where most of the file is in it, else the file itself, which is added to them.
     """
-    for base in bases:
+    for digest, base in bases.items():
         head = _common(base, file)
         tail = _common(base[head:][::-1], file[head:][::-1])
         if (head + tail) * 2 > len(file):
-            return base, head, tail
-    return file, len(file), 0
+            return digest, head, tail
+    digest = hashlib.sha256(file).hexdigest()
+    bases[digest] = file
+    return digest, len(file), 0
 
 
 def _common(first: bytes, second: bytes) -> int:

@@ -4,7 +4,8 @@
 
 """What a request begins with on the target: find the runtime, or take it in, and hand the request over.
 
-It imports as little as it can: each supervisor goes on with what has been loaded here (hashlib alone costs 0.6 MB).
+It imports as little as it can: each supervisor goes on with what has been loaded here (hashlib alone costs 0.6 MB). And
+it ends without tidying up its memory, which takes tenths of a second where a hundred modules have been started.
 Private to this collection.
 """
 
@@ -88,6 +89,7 @@ def main():
     os.umask(mask)
     return {{"response":runtime.respond(call["request"])}}
 say(main())
+os._exit(0)
 '''
 
 COMMAND = (

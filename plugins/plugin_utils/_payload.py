@@ -97,13 +97,13 @@ def build(action: ActionBase, task: t.Any, place: tuple[str | int, ...], task_va
     it cannot run in check mode.
     """
     name, args = parse(action, task, place)
-    plugin_class = _plugin_class(name, action._task.collections)
+    plugin_class, resolved = _found(name, tuple(action._task.collections or ()))
     if isinstance(action, plugin_class):
         raise AnsibleActionFail(f"'{name}' cannot run in the background: it starts jobs itself.")
     catcher = _Catcher()
     plugin = catcher.plugin(
         plugin_class,
-        task=_inner_task(action, name, args),
+        task=_inner_task(action, name, resolved, args),
         **around(action),
     )
     try:
@@ -132,24 +132,25 @@ def around(action: ActionBase) -> dict[str, t.Any]:
     }
 
 
-def _plugin_class(name: str, collections: list[str] | None) -> type[ActionBase]:
-    """The action plugin that ansible-core's executor would choose for *name*."""
-    module = module_loader.find_plugin_with_context(name, collection_list=collections)
+@functools.cache  # a hundred `tasks` are mostly of one module, and ansible-core looks for it on the disk each time
+def _found(name: str, collections: tuple[str, ...]) -> tuple[type[ActionBase], str]:
+    """The action plugin that ansible-core's executor would choose for *name*, and the full name of the module."""
+    wanted = list(collections)
+    module = module_loader.find_plugin_with_context(name, collection_list=wanted)
+    resolved = module.resolved_fqcn or name
     if module.resolved and module.action_plugin:
-        return action_loader.get(module.action_plugin, class_only=True)
-    if action_loader.has_plugin(name, collection_list=collections):
-        return action_loader.get(name, class_only=True, collection_list=collections)
-    return action_loader.get('ansible.legacy.normal', class_only=True)
+        return action_loader.get(module.action_plugin, class_only=True), resolved
+    if action_loader.has_plugin(name, collection_list=wanted):
+        return action_loader.get(name, class_only=True, collection_list=wanted), resolved
+    return action_loader.get('ansible.legacy.normal', class_only=True), resolved
 
 
-def _inner_task(action: ActionBase, name: str, args: dict[str, t.Any]) -> t.Any:
+def _inner_task(action: ActionBase, name: str, resolved: str, args: dict[str, t.Any]) -> t.Any:
     """The task object that the inner plugin sees: this task, but for what it runs."""
     task = action._task.copy(exclude_parent=True, exclude_tasks=True)
     task._parent = action._task._parent
     task.action = name
     task.async_val, task.poll = _IN_BACKGROUND, 0
-    context = module_loader.find_plugin_with_context(name, collection_list=task.collections)
-    resolved = context.resolved_fqcn or name
     setattr(task, _RESOLVED if hasattr(task, _RESOLVED) else 'resolved_action', resolved)
     task.args = _apply_action_arg_defaults(resolved, task, args, action._templar)
     return task

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import collections.abc as c
+import functools
 import typing as t
 
 from ansible import constants as C
@@ -58,9 +59,14 @@ def _as_written(action: ActionBase, place: tuple[str | int, ...]) -> str | None:
     variable that holds ``creates=/x`` would become an option of the command.
     """
     try:
-        written: t.Any = ModuleArgsParser(action._task._ds, collection_list=action._task.collections).parse()[1]
+        written: t.Any = _arguments_as_written(action)
         for step in place:
             written = written[step]
     except (AnsibleError, AttributeError, LookupError, TypeError):
         return None
     return written if isinstance(written, str) else None
+
+
+@functools.lru_cache(maxsize=1)  # each of a hundred `tasks` asks for those of the same action
+def _arguments_as_written(action: ActionBase) -> t.Any:
+    return ModuleArgsParser(action._task._ds, collection_list=action._task.collections).parse()[1]

@@ -165,6 +165,11 @@ class Target:
         assert isinstance(found, dict)
         return found
 
+    def until_small(self, job_id: str) -> None:
+        """Wait until the supervisor of a long job has given its memory back: it is another program then."""
+        program = Path('/proc/%d/cmdline' % self.note(job_id, 'run.json')['supervisor'])
+        until(lambda: b'stop.json' in program.read_bytes())
+
     def kill_supervisor(self, job_id: str) -> None:
         """Kill -9, and wait until the kernel is done with it."""
         pid = self.note(job_id, 'run.json')['supervisor']

@@ -189,10 +189,13 @@ def test_the_end_of_one_job_does_no_harm_to_the_others(some_target: Target) -> N
     assert some_target.ended(orders[3].id)['state'] == 'succeeded'
 
 
-def test_what_waits_when_the_host_is_shut_down_runs_later(some_target: Target) -> None:
+@pytest.mark.parametrize('late', [False, True], ids=['at once', 'late'])
+def test_what_waits_when_the_host_is_shut_down_runs_later(some_target: Target, late: bool) -> None:
     orders = Order('exec sleep 1000', queue='q', grace=0), Order(result(), queue='q')
     some_target.start(*orders)
 
+    if late:
+        some_target.until_small(orders[0].id)
     os.kill(some_target.note(orders[0].id, 'run.json')['supervisor'], signal.SIGTERM)
     until(lambda: not some_target.processes())
     assert (some_target.files(orders[0].id) / 'end.json').exists()
