@@ -31,7 +31,7 @@ TARGETS := 3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13
 COLLECTION := collections/ansible_collections/background/jobs
 LINTS := ruff vermin mypy ansible-lint docs changelog reuse
 
-.PHONY: demo test bench pictures checks pythons lint $(LINTS) sanity unit hosts integration waits molecule venvs galaxy-importer site format build clean
+.PHONY: demo test bench pictures checks pythons lint $(LINTS) sanity unit hosts integration molecule venvs galaxy-importer site format build clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -133,20 +133,12 @@ hosts: .venv/core-$(CORE)/.made
 integration:
 	@$(MAKE) --no-print-directory --keep-going --jobs --output-sync=target $(CORES:%=integration-%)
 
-# Travel, forks and lost connections: not part of `test` before they were seen to pass as a whole on a machine that does
-# nothing else.
-WAITS := $(addprefix tests/integration/,test_forks.py test_reconnect.py test_travel.py)
 # What the pages show depends on no version of ansible-core.
 ONCE := tests/integration/test_docs.py
 
 integration-%: .venv/core-%/.made $(COLLECTION)
 	$(call in_venv,core-$*) python -m pytest tests/integration \
-	  $(addprefix --ignore ,$(WAITS) $(if $(filter-out $(CORE),$*),$(ONCE)))
-
-waits: $(CORES:%=waits-%)
-
-waits-%: .venv/core-%/.made $(COLLECTION)
-	$(call in_venv,core-$*) python -m pytest $(WAITS)
+	  $(if $(filter-out $(CORE),$*),--ignore $(ONCE))
 
 # The stories in extensions/molecule, on test hosts of this checkout's own. Removing what an earlier run has left of them
 # tells whether this machine can have any.
