@@ -32,7 +32,8 @@ def lines(record: Record, row: Row, line: str) -> list[str] | None:
     if row.budget is None or ours is None:
         return [*cells, "", ""]
     most = row.budget.most(medians)
-    verdict = "met" if ours <= most else f"**missed** by {_number(ours - most)} {row.unit}".rstrip()
+    missed = f"**missed** by {_number(ours - most)} {row.unit}".rstrip() + f": {row.why}" * bool(row.why)
+    verdict = "met" if ours <= most else missed
     shown = (
         row.budget.text
         if row.budget.text.startswith(_number(most))

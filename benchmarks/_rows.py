@@ -49,6 +49,8 @@ class Row:
     title: str
     unit: str
     budget: Budget | None = None
+    why: str = ""
+    """What a profile says where the budget is missed."""
 
 
 @dataclass(frozen=True)
@@ -251,7 +253,14 @@ EXPERIMENTS = [
     Experiment(
         "notice",
         [
-            Row("notice", "noticing the end: task time minus 11 s, `poll: 10`", "s", Budget("0.6 s", lambda m: 0.6)),
+            Row(
+                "notice",
+                "noticing the end: task time minus 11 s, `poll: 10`",
+                "s",
+                Budget("0.6 s", lambda m: 0.6),
+                why="the module's own time (next row), and two commands over ssh beside the wait, to start and to tidy up, "
+                "of two round trips each",
+            ),
             Row("notice_own", "of this, the module itself: its process beyond its command's 11 s", "s"),
         ],
         _by_turns(_notice),

@@ -125,7 +125,10 @@ def _wait(store, request):
                 deadline = min(deadline, time.monotonic() + _GATHERING)
             left = deadline - time.monotonic()
             if not pending or left <= 0:
-                looks = _with_lines(store, _looks(store, request, output=not pending))
+                looks = _looks(store, request, output=not pending)
+                if pending and all(found['ended'] or not found['job'] for found in looks):  # just now
+                    looks = _looks(store, request, output=True)
+                looks = _with_lines(store, looks)
                 return _with_live(store, request, looks, _GLANCE, newest=True)
             touched = watch.sleep(left)
 

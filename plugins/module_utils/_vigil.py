@@ -120,16 +120,22 @@ def replace(job, vigil, deadline):
     Returns where that cannot be done, and where the *vigil* is over already. The runtime's directory is locked from now
     on: it must still be there when the module ends.
     """
-    if vigil.status is not None or not os.path.isfile(__file__) or not sys.executable:
-        return  # without a file: the runtime came as an ordinary module, its files are gone already
+    if vigil.status is not None or not sys.executable:
+        return
     import fcntl
 
+    try:
+        home = os.open(os.path.dirname(__file__), os.O_RDONLY)
+    except OSError:  # the runtime came as an ordinary module, its files are gone already
+        return
+    fcntl.flock(home, fcntl.LOCK_SH)
+    if not os.path.isfile(__file__):  # a start with another version of the runtime has just removed this one
+        os.close(home)
+        return
     package = __name__.rpartition('.')[0]
     top = os.path.dirname(__file__)
     for _part in package.split('.'):
         top = os.path.dirname(top)
-    home = os.open(os.path.dirname(__file__), os.O_RDONLY)
-    fcntl.flock(home, fcntl.LOCK_SH)
     kept = [job.lock, home]
     signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)  # the new image hears what comes from here on, and nothing else
     for fd in kept:

@@ -103,7 +103,8 @@ notes:
   - C(background_jobs_give_back_forks) says whether a task that waits gives its fork back, so that more hosts than
     C(forks) can have jobs under way, V(true) by default. Tasks with C(throttle), and plays with the strategy
     C(host_pinned), keep it in any case.
-  - C(background_jobs_max_waiting) is how many tasks may wait like this at once, V(200) by default.
+  - C(background_jobs_max_waiting) is how many tasks may wait like this at once, V(200) by default. Each takes about 20 MB
+    of the controller's memory. Beyond that, tasks keep their forks.
   - C(background_jobs_margin) is for how many seconds beyond the limits of its jobs a host that cannot be reached is asked
     again, V(60) by default.
   - C(background_jobs_follow) is whether tasks that wait show live output, V(false) by default.

@@ -161,17 +161,18 @@ def bring(
     else:
         brought = wait(remote, wanted, meanwhile, margin=margin, place=place)
         named = [look['id'] for look in brought if look['job'] and look['job']['name'] is not None]
-        _tidy(remote, 'collect', named)
-        _tidy(remote, 'remove', [job_id for job_id in ids if job_id not in named])
+        _tidy(remote, place, 'collect', named)
+        _tidy(remote, place, 'remove', [job_id for job_id in ids if job_id not in named])
     found = {look['id']: look for look in brought}
     return [{**look, **found.get(look['id'], {})} for look in looks]
 
 
-def _tidy(remote: Remote, op: str, ids: list[str]) -> None:
+def _tidy(remote: Remote, place: Place | None, op: str, ids: list[str]) -> None:
     """The results are here already: a connection that breaks now is not worth a failed task."""
     if ids:
         try:
-            remote.ask(op, within=_SILENCE, ids=ids)
+            with _turn(place):
+                remote.ask(op, within=_SILENCE, ids=ids)
         except AnsibleConnectionFailure as error:
             display.warning(f'Lost the host before the files of the jobs {ids} could be tidied up: {error.message}')
 
@@ -197,7 +198,7 @@ def wait(
     contact = _Contact(remote.host, looks, margin, deadline)
     while True:
         try:
-            with contextlib.nullcontext(1) if place is None else place.turn() as sharers:
+            with _turn(place) as sharers:
                 now = time.monotonic()
                 longest = min(meanwhile.due(), _LONGEST)
                 if deadline is not None:
@@ -218,6 +219,11 @@ def wait(
         meanwhile.seen(looks, over=over)
         if over:
             return looks
+
+
+def _turn(place: Place | None) -> contextlib.AbstractContextManager[int]:
+    """For one request. A fork that is held is a turn of its own."""
+    return contextlib.nullcontext(1) if place is None else place.turn()
 
 
 class _Contact:

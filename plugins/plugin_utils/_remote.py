@@ -36,13 +36,16 @@ _SHOWN = 3
 """The verbosity from which on a connection shows what its commands print: secrets too, unless it is told of no_log."""
 _TERMINAL = re.compile(r'(?:^|\s)(?:-t+(?=\s|$)|-o\s*["\']?(?i:RequestTTY)[=\s]\s*(?:yes|force))')
 """In the arguments of ssh."""
-_NO_CONNECTION = (
+_NOT_SENT = (
     'ssh: connect to host ',
     'ssh: Could not resolve hostname ',
     'Permission denied (',
     'Host key verification failed',
+    'can be reached over ssh: [Errno ',
+    'can be reached over SSH.',
 )
-"""What ssh says when there was no connection to begin with."""
+"""What ssh says when there was no connection to begin with. The last two are ansible-core's (before 2.19, and from it on)
+when ssh ended before it had taken the whole request, of which a part starts nothing."""
 
 
 display = Display()
@@ -50,7 +53,7 @@ display = Display()
 
 def was_sent(error: AnsibleConnectionFailure) -> bool:
     """Whether the request that *error* ended may have reached the target."""
-    return not any(words in str(error.message) for words in _NO_CONNECTION)
+    return not any(words in str(error.message) for words in _NOT_SENT)
 
 
 def _forces_terminal(connection: ConnectionBase) -> bool:

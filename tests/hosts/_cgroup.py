@@ -72,6 +72,10 @@ class Cgroup:
             for group, _folders, _files in os.walk(top, topdown=False):
                 Path(group).rmdir()
 
+    def freeze(self, frozen: bool) -> None:
+        """Stop every process in the group where it is, or let all of them go on. The kernel does it soon after."""
+        (self.path / "cgroup.freeze").write_text("1" if frozen else "0", encoding="ascii")
+
     def _await_end(self, timeout: float) -> None:
         until = time.monotonic() + timeout
         with self.watch() as watch:

@@ -107,6 +107,12 @@ class Fleet:
             with machine.booting():
                 pass
 
+    @contextmanager
+    def silent(self, name: str) -> Iterator[None]:
+        """A host says nothing more, as behind a firewall that drops its packets, or without power."""
+        with self._machine(name).silent():
+            yield
+
     def status(self) -> dict[str, bool]:
         """The hosts, and whether each is running."""
         return {machine.name: machine.alive() for machine in self._machines()}

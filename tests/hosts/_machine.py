@@ -101,6 +101,15 @@ class Machine:
         self._cgroup.kill()
         remove_link(f"vb-{self.label}")
 
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Nothing in the host goes on, and nothing answers; connections stay open."""
+        self._cgroup.freeze(True)
+        try:
+            yield
+        finally:
+            self._cgroup.freeze(False)
+
     def _mount(self) -> None:
         layers = f"lowerdir={self.base},upperdir={self.directory / 'upper'},workdir={self.directory / 'work'}"
         run("mount", "-t", "overlay", "-o", layers, self.label, str(self.tree))

@@ -142,6 +142,13 @@ def test_power_cut_keeps_files_and_ends_everything_else(fleet: Fleet) -> None:
     assert fleet.ssh("host2", "cat kept; pgrep sleep; true").stdout == "kept\n"
 
 
+def test_a_silent_host_goes_on_where_it_was(fleet: Fleet) -> None:
+    before = fleet.boot_id("host1")
+    with fleet.silent("host1"), pytest.raises(subprocess.TimeoutExpired):
+        fleet.ssh("host1", "true", timeout=2)
+    assert fleet.boot_id("host1") == before
+
+
 def test_reboot_from_within_comes_back(fleet: Fleet) -> None:
     before = fleet.boot_id("host2")
     fleet.ssh("host2", "sudo systemctl reboot", check=False)

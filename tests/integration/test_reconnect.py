@@ -10,6 +10,7 @@ import collections.abc as c
 import contextlib
 import dataclasses
 import os
+import re
 import signal
 import sys
 import typing as t
@@ -103,6 +104,18 @@ def test_the_session_is_cut_on_the_target(waits: t.Any, host: Target) -> None:
         with contextlib.suppress(HostsError):  # the session that asks for it is cut, too
             host.shell("sudo systemd-run --quiet pkill -KILL -f 'sshd.*deploy'")
         eventually(lambda: set(clients(playing)) - set(first), 'the host is asked again')
+        check_done(playing, host)
+
+
+@pytest.mark.hosts
+@pytest.mark.timeout(300)
+def test_the_host_falls_silent(waits: t.Any, host: Target, fleet: Fleet, tmp_path: Path) -> None:
+    """Nothing closes the connection then: that the answer is overdue is all there is to be seen, after half a minute."""
+    said = tmp_path / 'output.txt'
+    with waits() as playing:
+        with fleet.silent(host.name):
+            overdue = re.compile('Lost the host while .* did not answer within [0-9.]+ s')
+            eventually(lambda: overdue.search(said.read_text(encoding='utf-8')), 'the answer is overdue', 120)
         check_done(playing, host)
 
 

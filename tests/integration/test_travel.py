@@ -133,7 +133,6 @@ def test_a_connection_without_pipelining(controller: Controller, tmp_path: Path)
 @pytest.mark.hosts
 @pytest.mark.skipif(CORE >= (2, 21), reason='ansible-core has no paramiko any more')
 def test_paramiko(controller: Controller, hosts: list[Target], fleet: Fleet) -> None:
-    pytest.importorskip('paramiko')
     target = with_variables(
         hosts[0],
         ansible_connection='paramiko_ssh',

@@ -132,6 +132,15 @@ def test_a_wait_ends_at_once_when_the_supervisor_is_killed(target: Target) -> No
     assert look['job']['state'] == 'lost'
 
 
+def test_a_wait_that_is_over_as_the_job_ends_brings_the_output_too(target: Target) -> None:
+    for _number in range(40):  # now and then the end comes between the wait's two looks at the job
+        job_id = target.run('sleep 0.02; ' + result())
+        (look,) = target.ask('wait', ids=[job_id], seconds=0)
+        while not look['ended']:
+            (look,) = target.ask('wait', ids=[job_id], seconds=0)
+        assert look['output']['rc'] == 0
+
+
 @pytest.mark.parametrize('whom', ['the supervisor', 'both'])
 def test_a_supervisor_is_killed_before_it_could_execute_the_module(some_target: Target, whom: str) -> None:
     """No module of a request is executed before all are ready, and the second must wait for its name."""
