@@ -79,12 +79,18 @@ def test_no_answer_at_all_means_to_go_by_modules() -> None:
     assert action.modules == 2
 
 
+_REACHED = 'Data could not be sent to remote host "192.0.2.1". Make sure this host can be reached'
+
+
 @pytest.mark.parametrize(
     ('words', 'sent'),
     [
         ('Failed to connect to the host via ssh: ssh: connect to host 192.0.2.1 port 22: Connection refused', False),
         ('Failed to connect to the host via ssh: ssh: Could not resolve hostname x: Name or service not known', False),
         ('Failed to connect to the host via ssh: x@192.0.2.1: Permission denied (publickey).', False),
+        (f'{_REACHED} over ssh: [Errno 32] Broken pipe', False),
+        (f'{_REACHED} over SSH.', False),
+        (f'{_REACHED} over ssh: client_loop: send disconnect: Broken pipe', True),
         ('Failed to connect to the host via ssh: Connection to 192.0.2.1 closed by remote host.', True),
         ('Failed to connect to the host via ssh: mux_client_request_session: read from master failed', True),
     ],
