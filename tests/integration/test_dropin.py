@@ -307,7 +307,7 @@ def test_a_process_that_waits_is_killed(controller: Controller, tmp_path: Path, 
 
 
 def test_live_output_is_shown(controller: Controller, tmp_path: Path, local: Target) -> None:
-    poll = {'name': 'job', 'shell': 'echo alive; sleep 3', 'async': 60, 'poll': 1}
+    poll = {'name': 'job', 'shell': 'echo alive; sleep 12', 'async': 100, 'poll': 1}
     run = drop_in(controller, [local.also('local', background_jobs_follow=True)], poll)
     assert 'local | command | alive' in run.output
 

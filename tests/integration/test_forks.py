@@ -356,7 +356,7 @@ def test_an_end_of_the_play_leaves_no_process(
 # --- Many ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize('hosts', [24, pytest.param(200, marks=pytest.mark.timeout(900))])
+@pytest.mark.parametrize('hosts', [24, pytest.param(200, marks=pytest.mark.crowd)])
 def test_many_hosts_and_few_forks(
     controller: Controller, many: t.Any, meeting: Meeting, log: Log, tmp_path: Path, hosts: int
 ) -> None:

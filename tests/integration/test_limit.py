@@ -62,12 +62,12 @@ def run_out(play: Play, host: Target, script: str, grace: float) -> dict[str, t.
 
 
 def test_at_the_limit_the_whole_tree_dies(play: Play, host: Target, directory: str) -> None:
-    result = run_out(play, host, STUBBORN.format(dir=directory), grace=1)
+    result = run_out(play, host, STUBBORN.format(dir=directory), grace=5)
     assert tree(host) == []
     assert sorted(host.shell(f'cat {directory}/log').split()) == ['TERM', 'away', 'here']
     assert (result['failed'], result['finished'], result['job']['state']) == (True, True, 'timed_out')
     assert 'limit is 2 s' in result['msg']
-    assert 3 <= result['job']['elapsed'] < 30  # the limit, and the grace that those who ignore TERM get
+    assert 7 <= result['job']['elapsed'] < 60  # the limit, and the grace that those who ignore TERM get
 
 
 def test_who_heeds_term_is_not_killed(play: Play, host: Target, directory: str) -> None:
