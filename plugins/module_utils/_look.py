@@ -42,8 +42,13 @@ def look(job, output=False, lines=None):
 
 def started(job, spec, run):
     """A look at *job* just after its module was executed, whose files are not read for that."""
-    found = dict(missing(job.store, job.id), results_file=job.result_file)
-    return dict(found, known=True, no_log=spec['no_log'], job=_describe(job, spec, run))
+    return dict(
+        missing(job.store, job.id),
+        known=True,
+        results_file=job.result_file,
+        no_log=spec['no_log'],
+        job=_describe(job, spec, run),
+    )
 
 
 def missing(store, wanted):

@@ -22,7 +22,7 @@ import binascii
 import os
 
 from . import _cancel, _clock, _outcome, _prune, _store, _supervisor
-from ._look import look, missing
+from ._look import look, missing, started
 from ._names import Name, path_of
 from ._queue import Lines, Queue
 
@@ -39,14 +39,18 @@ def start(store, request):
     finally:
         for path in bases.values():
             _store.remove_file(path)
-        started = batch.go()
+        reports = batch.go()
     for queue in {wanted['queue'] for found, wanted in zip(looks, request['jobs']) if not found} - {None}:
         _supervisor.kick(store, queue)
     lines = Lines(store)
     return [
-        found or started.get(wanted['id']) or look(store.job(wanted['id']), lines=lines)
+        found or _look_at(store.job(wanted['id']), reports.get(wanted['id']), lines)
         for found, wanted in zip(looks, request['jobs'])
     ]
+
+
+def _look_at(job, report, lines):
+    return started(job, **report) if report else look(job, lines=lines)
 
 
 def _write_bases(store, bases, paths):

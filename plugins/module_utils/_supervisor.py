@@ -17,7 +17,6 @@ import shlex
 import signal
 
 from . import _clock, _live, _outcome, _store, _tree, _vigil
-from ._look import started
 from ._queue import Queue
 
 _BRIEF = 2
@@ -53,19 +52,20 @@ class Batch:
         self._reports.append((job, reader))
 
     def go(self):
-        """Let the modules be executed; when all have been, or their files say why not, looks at those that have: by id.
+        """Let the modules be executed; return when all have been, or their files say why not.
 
-        From here on the modules take the processors, so as little as possible is left to do: no file is read.
+        The reports of those that have been (_Run.answer), by job id: from here on the modules take the processors, so
+        no file should have to be read.
         """
         for fd in (self._open, self._gate):
             os.close(fd)
-        looks = {}
+        reports = {}
         for job, reader in self._reports:
             with os.fdopen(reader, 'rb') as pipe:
                 report = pipe.read()
             if report:
-                looks[job.id] = started(job, **json.loads(report.decode('ascii')))
-        return looks
+                reports[job.id] = json.loads(report.decode('ascii'))
+        return reports
 
 
 def kick(store, name):
@@ -90,17 +90,17 @@ def _supervise(job, report=None, gate=None):
         _close_descriptors(keep=(0, 1, 2, report, gate, job.lock))
         vigil = _vigil.Vigil(_vigil.Signals())
         _tree.adopt_orphans()
-        limit, queue = [job.spec()[key] for key in ('limit', 'queue')]
-        run = _Run(job, vigil, report, gate)
+        spec = job.spec()
+        run = _Run(job, spec, vigil, report, gate)
         if _guarded(job, vigil, run.start):
-            if limit is None or limit > _BRIEF:
+            if spec['limit'] is None or spec['limit'] > _BRIEF:
                 vigil.sleep(_BRIEF)
                 _vigil.replace(job, vigil, run.deadline)
             state = vigil.keep(run.deadline, job.file('stop.json'))
             _guarded(job, vigil, _finish, job, vigil, state)
         run.answer()
         report = gate = None
-        job = _hand_on(job, queue, vigil.signals)
+        job = _hand_on(job, spec['queue'], vigil.signals)
 
 
 def resume(root, job_id, lock, vigil, state):
@@ -167,8 +167,9 @@ def _finish(job, vigil, state):
 class _Run:
     """The start of one job's module. Knows nothing of requests and responses, on purpose."""
 
-    def __init__(self, job, vigil, report, gate):
+    def __init__(self, job, spec, vigil, report, gate):
         self.job = job
+        self.spec = spec
         self.vigil = vigil
         self.report = report
         self.gate = gate
@@ -180,7 +181,6 @@ class _Run:
         argv = [arg.replace('{job}', self.job.path) for arg in launch['argv']]
         failure = self._fork(argv, launch)
         # All that can be done before the gate opens: afterwards a hundred modules may want the processors.
-        spec = self.job.spec()
         run = {
             'pid': self.vigil.main,
             'process_start': _clock.process_start(self.vigil.main),
@@ -196,9 +196,10 @@ class _Run:
             if launch['tmpdir']:
                 _store.remove_tree(launch['tmpdir'])
             return False
-        self.deadline = None if spec['limit'] is None else run['monotonic'] + spec['limit']
+        limit = self.spec['limit']
+        self.deadline = None if limit is None else run['monotonic'] + limit
         self.job.write('run.json', run)
-        self.answer({'spec': spec, 'run': run})
+        self.answer({'spec': self.spec, 'run': run})
         self.job.forget('launch.json', 'base')  # they may hold secrets, and are of no more use
         return True
 

@@ -11,7 +11,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -107,11 +107,9 @@ class Fleet:
             with machine.booting():
                 pass
 
-    @contextmanager
-    def silent(self, name: str) -> Iterator[None]:
+    def silent(self, name: str) -> AbstractContextManager[None]:
         """A host says nothing more, as behind a firewall that drops its packets, or without power."""
-        with self._machine(name).silent():
-            yield
+        return self._machine(name).silent()
 
     def status(self) -> dict[str, bool]:
         """The hosts, and whether each is running."""

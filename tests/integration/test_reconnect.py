@@ -33,12 +33,17 @@ def host(victim: Target) -> Target:
     return victim
 
 
+def cut_off(host: Target, command: str) -> None:
+    """Run what ends all sessions, the one that asks for it too, perhaps before it could report."""
+    with contextlib.suppress(HostsError):
+        host.shell(f'sudo systemd-run --quiet {command}')
+
+
 @contextlib.contextmanager
 def without_sshd(fleet: Fleet, host: Target) -> c.Iterator[None]:
     """sshd is stopped, and its sessions have ended."""
     script = f'systemctl stop ssh; pkill -KILL sshd; until [ -e {BACK} ]; do sleep 0.1; done; systemctl start ssh'
-    with contextlib.suppress(HostsError):  # the session that asks for it ends, too
-        host.shell(f"sudo systemd-run --quiet sh -c '{script}'")
+    cut_off(host, f"sh -c '{script}'")
     eventually(lambda: not host.reached(), 'sshd is stopped', 20)
     try:
         yield
@@ -102,8 +107,7 @@ def test_the_ssh_client_is_killed(waits: t.Any, host: Target, number: int) -> No
 def test_the_session_is_cut_on_the_target(waits: t.Any, host: Target) -> None:
     with waits(poll=60) as playing:
         first = eventually(lambda: clients(playing), 'a wait is under way')
-        with contextlib.suppress(HostsError):  # the session that asks for it is cut, too
-            host.shell("sudo systemd-run --quiet pkill -KILL -f 'sshd.*deploy'")
+        cut_off(host, "pkill -KILL -f 'sshd.*deploy'")
         eventually(lambda: set(clients(playing)) - set(first), 'the host is asked again')
         check_done(playing, host)
 
