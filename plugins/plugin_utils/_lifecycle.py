@@ -203,7 +203,7 @@ def wait(
                 longest = min(meanwhile.due(), _LONGEST)
                 if deadline is not None:
                     longest = min(longest, max(0.0, deadline - now))
-                if sharers > 1:
+                if sharers:  # also the only one now: who comes next must not wait until a long request is over
                     prompt = _FOLLOWED if meanwhile.offsets(ids) else max(_PROMPT[0], (now - began) * _PROMPT[1])
                     longest = min(longest, prompt) / sharers
                 looks = remote.ask(
@@ -223,7 +223,7 @@ def wait(
 
 def _turn(place: Place | None) -> contextlib.AbstractContextManager[int]:
     """For one request. A fork that is held is a turn of its own."""
-    return contextlib.nullcontext(1) if place is None else place.turn()
+    return contextlib.nullcontext(0) if place is None else place.turn()
 
 
 class _Contact:

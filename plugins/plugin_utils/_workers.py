@@ -42,15 +42,17 @@ class Place:
     """This process's place among those that wait without a fork. It is held until the process ends.
 
     Their requests take turns, as many at once as there are forks, and who shares a turn asks for shorter waits.
+    *hosts*: how many may come to wait.
     """
 
-    def __init__(self, number: int, forks: int) -> None:
+    def __init__(self, number: int, forks: int, hosts: int) -> None:
         self._number = number
         self._forks = forks
+        self._hosts = hosts
 
     @contextlib.contextmanager
     def turn(self) -> c.Iterator[int]:
-        """For one request. Gives how many share this turn."""
+        """For one request. Gives how many share this turn now, 0 where nobody ever will."""
         lock = os.open(_path(f'turn-{self._number % self._forks}'), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -59,6 +61,8 @@ class Place:
             os.close(lock)
 
     def _sharers(self) -> int:
+        if self._hosts <= self._forks:
+            return 0
         others = _numbers_taken() - {self._number}
         return 1 + sum(number % self._forks == self._number % self._forks for number in others)
 
@@ -80,9 +84,8 @@ def give_back(action: ActionBase, task_vars: dict[str, t.Any], jobs: list[t.Any]
     if os.fork():
         os._exit(0)  # the worker; its exit handlers belong to the child now
     os.setsid()
-    _place = Place(
-        number, context.CLIARGS.get('forks') or C.DEFAULT_FORKS
-    )  # no command line where ansible-core is a library
+    forks = context.CLIARGS.get('forks') or C.DEFAULT_FORKS  # no command line where ansible-core is a library
+    _place = Place(number, forks, len(task_vars['ansible_play_batch']))
     child = os.fork()
     if child == 0:
         os.close(ansible)

@@ -91,6 +91,22 @@ def test_async_wait_gives_the_fork_back_too(
     assert set(kinds(run, 'wait').values()) == {'ok'}, run.output
 
 
+def test_who_comes_later_does_not_wait_for_who_came_first(controller: Controller, many: t.Any, tmp_path: Path) -> None:
+    """h1's job ends when h2, which starts 5 s later, has gone on from its own: long before h1's limit, and its poll."""
+    gate = tmp_path / 'gate'
+    blocked = f'until [ -e {gate} ]; do sleep 0.1; done'
+    command = "{{ lookup('pipe', 'sleep 5; echo true') if inventory_hostname == 'h2' else blocked }}"
+    job = {'name': 'job', **shell(command), 'async': 30, 'poll': 100}
+    go = {
+        'name': 'go',
+        'ansible.builtin.file': {'path': str(gate), 'state': 'touch'},
+        'when': "inventory_hostname == 'h2'",
+    }
+    play = {'strategy': 'free', 'tasks': [job, go], 'vars': {'blocked': blocked}}
+    run = controller.play(many(2), play, FORKS='1')
+    assert kinds(run, 'job') == {'h1': 'ok', 'h2': 'ok'}, run.output
+
+
 def test_host_pinned_means_that_no_more_hosts_are_under_way_than_forks(
     controller: Controller, many: t.Any, meeting: Meeting
 ) -> None:
