@@ -41,8 +41,8 @@ _place: Place | None = None
 class Place:
     """This process's place among those that wait without a fork. It is held until the process ends.
 
-    Their requests take turns, as many at once as there are forks, and who shares a turn asks for shorter waits.
-    *hosts*: how many may come to wait.
+    Where there are more *hosts* than *forks*, their requests take turns, as many at once as there are forks, and who
+    shares a turn asks for shorter waits.
     """
 
     def __init__(self, number: int, forks: int, hosts: int) -> None:
@@ -52,7 +52,10 @@ class Place:
 
     @contextlib.contextmanager
     def turn(self) -> c.Iterator[int]:
-        """For one request. Gives how many share this turn now, 0 where nobody ever will."""
+        """For one request. Gives how many share this turn now, 0 where each host has one of its own."""
+        if self._hosts <= self._forks:
+            yield 0
+            return
         lock = os.open(_path(f'turn-{self._number % self._forks}'), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -61,8 +64,6 @@ class Place:
             os.close(lock)
 
     def _sharers(self) -> int:
-        if self._hosts <= self._forks:
-            return 0
         others = _numbers_taken() - {self._number}
         return 1 + sum(number % self._forks == self._number % self._forks for number in others)
 
