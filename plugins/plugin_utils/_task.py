@@ -45,7 +45,11 @@ def parse(action: ActionBase, task: t.Any, place: tuple[str | int, ...]) -> tupl
         parsed = _parse_one(name, arguments if written is None else written, action._task.collections)
     except AnsibleError as error:
         raise AnsibleActionFail(f"'{option}' cannot be run: {error.message}") from None
-    return name, parsed if written is None else action._templar.template(parsed)
+    if written is None:
+        return name, parsed
+    if parsed == {'_raw_params': written}:  # ansible-core has filled in its templates already; a lookup may be slow
+        return name, {'_raw_params': arguments}
+    return name, action._templar.template(parsed)
 
 
 def _parse_one(name: str, arguments: t.Any, collections: list[str] | None) -> dict[str, t.Any]:

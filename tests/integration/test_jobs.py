@@ -76,6 +76,15 @@ def target_files(target: Target) -> list[str]:
     return target.shell(f"cd {target.async_dir}; find . -name 'j[0-9]*'").split()
 
 
+def test_templates_are_filled_in_once(play: Play, local: Target, tmp_path: Path) -> None:
+    """A lookup may be slow, and may not say the same twice."""
+    count = tmp_path / 'count'
+    task = {'ansible.builtin.shell': f"{{{{ lookup('pipe', 'echo once >> {count}; echo true') }}}}"}
+    run = play(local, {RUN: {'task': task}}, {RUN: {'tasks': [task, task]}})
+    assert run.rc == 0, run.output
+    assert count.read_text(encoding='ascii').split() == ['once'] * 3
+
+
 def test_a_failed_job_is_looked_at(play: Play, local: Target) -> None:
     run = play(
         local,
