@@ -36,6 +36,7 @@ from ansible_collections.background.jobs.tests.integration._parity import RUN
 from ansible_collections.background.jobs.tests.integration._playing import Log, Meeting, Playing, eventually
 from ansible_collections.background.jobs.tests.integration._recipes import RECIPES, STATUS, Recipe, by_name
 from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
+from ansible_collections.background.jobs.tests.tools.screen import Screen
 from hosts import Fleet
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(600)]
@@ -127,15 +128,6 @@ def test_recipes_end_as_they_do(everything: Everything, way: str, recipe: Recipe
     ignored = (*MEANWHILE, 'skipped')  # tasks of other recipes
     kinds = {task: [event.kind for event in run.of(task, host) if event.kind not in ignored] for task in recipe.ends}
     assert kinds == recipe.ends, run.output
-
-
-def test_callbacks_are_told_of_looks(everything: Everything) -> None:
-    lines = {}
-    for engine in ENGINES:
-        output = everything.recipes[engine].output
-        lines[engine] = re.findall(r'^ASYNC POLL on recipe0: jid=j[0-9]+\.[0-9]+ (.*)$', output, re.MULTILINE)
-        assert lines[engine], output
-    assert set(lines['core']) == set(lines['drop-in'])
 
 
 @pytest.mark.parametrize('way', WAYS)
@@ -304,6 +296,22 @@ def test_a_process_that_waits_is_killed(controller: Controller, tmp_path: Path, 
         run = playing.result()
     assert run['r']['rc'] == 0, run.output
     assert guardian.pid not in {process.pid for process in playing.processes()}
+
+
+def test_callbacks_are_told_of_looks(tmp_path: Path, collections_path: Path, local: Target) -> None:
+    said = {}
+    for engine, settings in ENGINES.items():
+        gate, screen = tmp_path / f'{engine}.gate', Screen(200)
+        person = Controller(tmp_path, collections_path, screen=screen)
+        poll = {'name': 'job', 'shell': f'until [ -e {gate} ]; do sleep 0.1; done', 'async': 100, 'poll': 1}
+        with Playing(tmp_path, person, [local], {'tasks': [poll]}, **settings) as playing:
+            screen.await_text('^ASYNC POLL')
+            gate.touch()
+            assert playing.result().rc == 0
+        screen.close()
+        lines = '\n'.join(screen.all_lines())
+        said[engine] = set(re.findall(r'^ASYNC POLL on local: jid=j[0-9]+\.[0-9]+ (.*)$', lines, re.MULTILINE))
+    assert said['core'] == said['drop-in'] != set()
 
 
 def test_live_output_is_shown(controller: Controller, tmp_path: Path, local: Target) -> None:

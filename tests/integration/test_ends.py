@@ -158,7 +158,7 @@ def test_the_module_wants_more_memory_than_there_is(
     host.shell(f'mkfifo {GATE}')
     job = {**shell(f'read line < {GATE}; cat /dev/zero'), **MARKED, 'async': 900, 'poll': 600, 'register': 'job'}
     try:
-        group = MemoryGroup('background-jobs-tests', 40_000_000)
+        group = MemoryGroup(f'background-jobs-tests-{os.getpid()}', 40_000_000)
     except HostsError as error:
         left_out(str(error))
     with Playing(tmp_path, controller, [host], {'tasks': [job]}) as playing:

@@ -56,8 +56,8 @@ def tree(host: Target) -> list[str]:
 
 
 def run_out(play: Play, host: Target, script: str, grace: float) -> dict[str, t.Any]:
-    """The result of a job of two seconds that runs *script* for longer."""
-    task = {RUN: {'task': {'shell': script}, 'grace': grace}, 'environment': TREE, 'async': 2, 'poll': 1}
+    """The result of a job of a few seconds that runs *script* for longer; they are enough for its traps to be set."""
+    task = {RUN: {'task': {'shell': script}, 'grace': grace}, 'environment': TREE, 'async': 6, 'poll': 1}
     return play(host, {**task, 'register': 'job', 'ignore_errors': True})['job']
 
 
@@ -66,15 +66,15 @@ def test_at_the_limit_the_whole_tree_dies(play: Play, host: Target, directory: s
     assert tree(host) == []
     assert sorted(host.shell(f'cat {directory}/log').split()) == ['TERM', 'away', 'here']
     assert (result['failed'], result['finished'], result['job']['state']) == (True, True, 'timed_out')
-    assert 'limit is 2 s' in result['msg']
-    assert 7 <= result['job']['elapsed'] < 60  # the limit, and the grace that those who ignore TERM get
+    assert 'limit is 6 s' in result['msg']
+    assert 11 <= result['job']['elapsed'] < 60  # the limit, and the grace that those who ignore TERM get
 
 
 def test_who_heeds_term_is_not_killed(play: Play, host: Target, directory: str) -> None:
     result = run_out(play, host, DOCILE.format(dir=directory), grace=120)
     assert host.shell(f'cat {directory}/log') == 'cleaned up\n'
     assert result['job']['state'] == 'timed_out'
-    assert 2 <= result['job']['elapsed'] < 60  # nobody waited for the grace to pass
+    assert 6 <= result['job']['elapsed'] < 60  # nobody waited for the grace to pass
     assert tree(host) == []
 
 
