@@ -102,7 +102,8 @@ notes:
   - C(background_jobs_retention) is how long the files of ended jobs are kept, V(7d) by default. They go at later starts.
   - C(background_jobs_give_back_forks) says whether a task that waits gives its fork back, so that more hosts than
     C(forks) can have jobs under way, V(true) by default. Tasks with C(throttle), and plays with the strategy
-    C(host_pinned), keep it in any case.
+    C(host_pinned), keep it in any case. Where a play has more hosts than C(forks), they take turns to look, and the end of
+    a job is noticed some seconds later; that of a long one up to a tenth of its time later, but within a minute or so.
   - C(background_jobs_max_waiting) is how many tasks may wait like this at once, V(200) by default. Each takes about 20 MB
     of the controller's memory. Beyond that, tasks keep their forks.
   - C(background_jobs_margin) is for how many seconds beyond the limits of its jobs a host that cannot be reached is asked
