@@ -202,6 +202,11 @@ def shell(command: str, **more: t.Any) -> dict[str, t.Any]:
     return {RUN: {'task': {'ansible.builtin.shell': command}, **more}}
 
 
+def until_there(path: Path | str) -> str:
+    """A command line that ends when there is a file at *path*."""
+    return f'until [ -e {path} ]; do sleep 0.1; done'
+
+
 def without_what_differs(output: str) -> list[str]:
     """The lines of a run without ids, times and polls, in an order that does not depend on which host was first."""
     output = re.sub(r'^ASYNC POLL .*\n', '', output, flags=re.MULTILINE)

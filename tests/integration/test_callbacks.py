@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element
 import html5lib
 import pytest
 from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
-from ansible_collections.background.jobs.tests.integration._playing import Playing, eventually, shell
+from ansible_collections.background.jobs.tests.integration._playing import Playing, eventually, shell, until_there
 from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
 from ansible_collections.background.jobs.tests.tools.screen import Screen
 from hosts import Fleet
@@ -42,11 +42,6 @@ def two(tmp_path: Path) -> list[Target]:
     return [local_target(name, tmp_path / name, sys.executable) for name in ('h1', 'h2')]
 
 
-def until(path: str) -> str:
-    """A command line that ends when there is a file at *path*."""
-    return f'until [ -e {path} ]; do sleep 0.2; done'
-
-
 def page(directory: Path) -> Element:
     text = (directory / 'background-jobs.html').read_text(encoding='utf-8')
     return html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(text)
@@ -63,10 +58,10 @@ def test_a_play_over_ssh_is_seen(
 ) -> None:
     person = Controller(tmp_path, collections_path, fleet.inventory, screen=screen)
     tasks = [
-        {'name': 'Back up', **shell(COPYING + until('/tmp/go')), 'async': 600, 'poll': 1},
+        {'name': 'Back up', **shell(COPYING + until_there('/tmp/go')), 'async': 600, 'poll': 1},
         {'name': 'Fail', **shell('exit 3', name='bad one'), 'async': 60, 'poll': 1, 'ignore_errors': True},
         {'name': 'Keep a secret', **shell('sleep 3', name='mallory'), 'poll': 1, 'no_log': True},
-        {'name': 'Go on', **shell(until('/tmp/over')), 'async': 3600, 'poll': 0},
+        {'name': 'Go on', **shell(until_there('/tmp/over')), 'async': 3600, 'poll': 0},
     ]
     names = [target.name for target in hosts]
     with Playing(tmp_path, person, hosts, {'tasks': tasks}, CALLBACKS_ENABLED=BOTH) as playing:
@@ -110,7 +105,7 @@ def test_a_play_over_ssh_is_seen(
 def test_an_interrupted_run_leaves_a_clean_terminal_and_a_timeline(
     person: Controller, screen: Screen, two: list[Target], tmp_path: Path
 ) -> None:
-    task = {'name': 'Wait', **shell(until(f'{tmp_path}/go')), 'async': 600, 'poll': 1}
+    task = {'name': 'Wait', **shell(until_there(f'{tmp_path}/go')), 'async': 600, 'poll': 1}
     with Playing(tmp_path, person, two, {'tasks': [task]}, CALLBACKS_ENABLED=BOTH) as playing:
         screen.await_text(r'^h1 +Wait +━*─+  0:\d[1-9] of 10:00\nh2 +Wait +━*─+  0:\d[1-9] of 10:00')
         screen.type('\x03')
@@ -126,7 +121,7 @@ def test_an_interrupted_run_leaves_a_clean_terminal_and_a_timeline(
 
 
 def test_prompts_are_left_alone(person: Controller, screen: Screen, two: list[Target], tmp_path: Path) -> None:
-    start = {'name': 'Start', **shell(until(f'{tmp_path}/go')), 'async': 600, 'poll': 0, 'register': 'started'}
+    start = {'name': 'Start', **shell(until_there(f'{tmp_path}/go')), 'async': 600, 'poll': 0, 'register': 'started'}
     pause = {'name': 'Ask', 'ansible.builtin.pause': {'prompt': 'Go on?'}, 'register': 'answer'}
     look = {'name': 'Look', 'background.jobs.async_status': {'jid': '{{ started.ansible_job_id }}'}}
     tell = {'name': 'Tell', 'ansible.builtin.command': 'echo {{ colour }}'}

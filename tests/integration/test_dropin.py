@@ -33,7 +33,13 @@ from ansible_collections.background.jobs.tests.integration._engines import (
     side_by_side,
 )
 from ansible_collections.background.jobs.tests.integration._parity import RUN
-from ansible_collections.background.jobs.tests.integration._playing import Log, Meeting, Playing, eventually
+from ansible_collections.background.jobs.tests.integration._playing import (
+    Log,
+    Meeting,
+    Playing,
+    eventually,
+    until_there,
+)
 from ansible_collections.background.jobs.tests.integration._recipes import RECIPES, STATUS, Recipe, by_name
 from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
 from ansible_collections.background.jobs.tests.tools.screen import Screen
@@ -264,7 +270,7 @@ def test_the_end_is_noticed_at_once(controller: Controller, tmp_path: Path, loca
     gate = tmp_path / 'gate'
     poll = {
         'name': 'job',
-        'shell': f'until [ -e {gate} ]; do sleep 0.1; done',
+        'shell': until_there(gate),
         'async': 100,
         'poll': 20,
         'register': 'r',
@@ -283,7 +289,7 @@ def test_a_process_that_waits_is_killed(controller: Controller, tmp_path: Path, 
     gate = tmp_path / 'gate'
     poll = {
         'name': 'job',
-        'shell': f'until [ -e {gate} ]; do sleep 0.1; done',
+        'shell': until_there(gate),
         'async': 100,
         'poll': 1,
         'register': 'r',
@@ -303,7 +309,7 @@ def test_callbacks_are_told_of_looks(tmp_path: Path, collections_path: Path, loc
     for engine, settings in ENGINES.items():
         gate, screen = tmp_path / f'{engine}.gate', Screen(200)
         person = Controller(tmp_path, collections_path, screen=screen)
-        poll = {'name': 'job', 'shell': f'until [ -e {gate} ]; do sleep 0.1; done', 'async': 100, 'poll': 1}
+        poll = {'name': 'job', 'shell': until_there(gate), 'async': 100, 'poll': 1}
         with Playing(tmp_path, person, [local], {'tasks': [poll]}, **settings) as playing:
             screen.await_text('^ASYNC POLL')
             gate.touch()

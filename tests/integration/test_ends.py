@@ -22,6 +22,7 @@ from ansible_collections.background.jobs.tests.integration._playing import (
     eventually,
     processes,
     shell,
+    until_there,
 )
 from ansible_collections.background.jobs.tests.integration._targets import Target
 from ansible_collections.background.jobs.tests.tools.left_out import left_out
@@ -276,7 +277,7 @@ def test_two_controllers_start_the_same_name_at_the_same_instant(
 ) -> None:
     host = hosts[0]
     tasks: list[dict[str, t.Any]] = [
-        {'ansible.builtin.shell': f'echo ready >> {LOG}.ready; until [ -e {GATE} ]; do sleep 0.05; done'},
+        {'ansible.builtin.shell': f'echo ready >> {LOG}.ready; {until_there(GATE)}'},
         {**shell(f'echo $$ >> {LOG}; sleep 1', name='deploy'), 'poll': 10, 'register': 'job'},
     ]
     directories = [tmp_path / name for name in ('one', 'two')]

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
-from ansible_collections.background.jobs.tests.integration._playing import Playing, eventually
+from ansible_collections.background.jobs.tests.integration._playing import Playing, eventually, until_there
 from ansible_collections.background.jobs.tests.integration._targets import Target, local_target, target_pythons
 
 RUN = 'background.jobs.async_run'
 WAIT = 'background.jobs.async_wait'
 STATUS = 'background.jobs.async_status'
 GATE = '/tmp/follow.gate'
-BLOCKED = f'until [ -e {GATE} ]; do sleep 0.1; done'
+BLOCKED = until_there(GATE)
 
 MUCH = 'for second in 1 2 3 4; do yes 0123456789abcdef | head -n 100000; sleep 1; done; echo last'
 """100 MB a minute, for a few seconds."""

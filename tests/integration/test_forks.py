@@ -28,6 +28,7 @@ from ansible_collections.background.jobs.tests.integration._playing import (
     eventually,
     processes,
     shell,
+    until_there,
     without_what_differs,
 )
 from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
@@ -94,7 +95,6 @@ def test_async_wait_gives_the_fork_back_too(
 def test_who_comes_later_does_not_wait_for_who_came_first(controller: Controller, many: t.Any, tmp_path: Path) -> None:
     """h1's job ends when h2, 5 s later, has gone on from its own. h1's first request must not last as long as its limit."""
     gate = tmp_path / 'gate'
-    blocked = f'until [ -e {gate} ]; do sleep 0.1; done'
     command = "{{ lookup('pipe', 'sleep 5; echo true') if inventory_hostname == 'h2' else blocked }}"
     job = {'name': 'job', **shell(command), 'async': 50, 'poll': 100}
     go = {
@@ -102,7 +102,7 @@ def test_who_comes_later_does_not_wait_for_who_came_first(controller: Controller
         'ansible.builtin.file': {'path': str(gate), 'state': 'touch'},
         'when': "inventory_hostname == 'h2'",
     }
-    play = {'strategy': 'free', 'tasks': [job, go], 'vars': {'blocked': blocked}}
+    play = {'strategy': 'free', 'tasks': [job, go], 'vars': {'blocked': until_there(gate)}}
     run = controller.play(many(2), play, FORKS='1')
     assert kinds(run, 'job') == {'h1': 'ok', 'h2': 'ok'}, run.output
 

@@ -18,7 +18,7 @@ import ansible_runner
 import pytest
 from ansible_collections.background.jobs.tests.integration._controller import Controller
 from ansible_collections.background.jobs.tests.integration._engines import DROP_IN, MEANWHILE
-from ansible_collections.background.jobs.tests.integration._playing import Meeting, Playing, eventually
+from ansible_collections.background.jobs.tests.integration._playing import Meeting, Playing, eventually, until_there
 from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
 
 MITOGEN = {'STRATEGY_PLUGINS': str(importlib.resources.files('ansible_mitogen') / 'plugins/strategy')}
@@ -26,7 +26,7 @@ RUN = 'background.jobs.async_run'
 WAIT = 'background.jobs.async_wait'
 STATUS = 'background.jobs.async_status'
 GATE = '/tmp/interplay.gate'
-BLOCKED = f'until [ -e {GATE} ]; do sleep 0.1; done'
+BLOCKED = until_there(GATE)
 ENDS = ('runner_on_ok', 'runner_on_failed')
 OPEN = {'file': {'path': GATE, 'state': 'touch', 'mode': '0600'}}
 

@@ -18,13 +18,13 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.background.jobs.tests.integration._controller import HERE, Controller
-from ansible_collections.background.jobs.tests.integration._playing import Playing, eventually, shell
+from ansible_collections.background.jobs.tests.integration._playing import Playing, eventually, shell, until_there
 from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
 from hosts import Fleet, HostsError
 
 CAME, GO, BACK = '/tmp/reconnect.came', '/tmp/reconnect.go', '/var/tmp/reconnect.back'
 ASKS = 'SSH: EXEC'  # in the output, from -vvv on, with each request
-JOB = shell(f'echo $$ >> {CAME}; until [ -e {GO} ]; do sleep 0.2; done; echo done')
+JOB = shell(f'echo $$ >> {CAME}; {until_there(GO)}; echo done')
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def cut_off(host: Target, command: str) -> None:
 @contextlib.contextmanager
 def without_sshd(fleet: Fleet, host: Target) -> c.Iterator[None]:
     """sshd is stopped, and its sessions have ended."""
-    script = f'systemctl stop ssh; pkill -KILL sshd; until [ -e {BACK} ]; do sleep 0.1; done; systemctl start ssh'
+    script = f'systemctl stop ssh; pkill -KILL sshd; {until_there(BACK)}; systemctl start ssh'
     cut_off(host, f"sh -c '{script}'")
     eventually(lambda: not host.reached(), 'sshd is stopped', 20)
     try:
