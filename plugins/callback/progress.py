@@ -12,7 +12,8 @@ version_added: 0.1.0
 description:
   - On a terminal, a region below the output has one line for each job that has not ended - its host, its name, the time it
     has run, with a bar where it has a limit, a percentage where its last line of output carries one, and that line. It is
-    drawn five times a second, and goes with the last job.
+    drawn five times a second, and goes with the last job. Where somebody is asked for something, by C(vars_prompt) or
+    M(ansible.builtin.pause), it is hidden.
   - Not on a terminal, or where the environment variable E(TERM) is V(dumb), the same is printed as plain lines every
     O(interval) seconds.
   - Each job that ends leaves a line in the output, and in the log file of Ansible.
@@ -105,6 +106,16 @@ class CallbackModule(SeesJobs):
     def v2_playbook_on_play_start(self, play: t.Any) -> None:
         if self._region:
             self._region.resume()
+
+    def v2_playbook_on_task_start(self, task: t.Any, is_conditional: bool) -> None:
+        # While somebody is asked, Display is locked: the region could not be drawn anew where it is typed over
+        if self._region and task.action.rpartition('.')[2] == 'pause':
+            self._region.pause()
+        elif self._region:
+            self._region.resume()
+
+    def v2_playbook_on_handler_task_start(self, task: t.Any) -> None:
+        self.v2_playbook_on_task_start(task, is_conditional=False)
 
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         self._end()

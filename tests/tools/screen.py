@@ -63,6 +63,24 @@ class Screen:
     def type(self, text: str) -> None:
         os.write(self._master, text.encode())
 
+    def answer(self, text: str) -> None:
+        """Type *text* for a program that takes keys one by one, as pause does. It throws away what came too early."""
+        for _again in range(6):
+            assert self._await_mode(canonical=False, seconds=60), 'nobody asks'
+            self.type(text)
+            if self._await_mode(canonical=True, seconds=10):
+                return
+        raise AssertionError(f'nobody took {text!r}')
+
+    def _await_mode(self, *, canonical: bool, seconds: float) -> bool:
+        """Whether the terminal gives out its input by lines (*canonical*) or keys within *seconds*."""
+        until = time.monotonic() + seconds
+        while bool(termios.tcgetattr(self.slave)[3] & termios.ICANON) is not canonical:
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.02)
+        return True
+
     def close(self) -> None:
         """After the last program that writes there has ended: have all of it on the screen."""
         os.close(self.slave)
