@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from _system import HostsError, environment, locked, log, remove_tree, run, write_file
+from _system import HostsError, environment, innermost_lock, locked, log, remove_tree, run, write_file
 
 # The password of root (for su) and of operator (for sudo).
 PASSWORD = "correct horse battery staple"
@@ -63,24 +63,24 @@ def ensure_base_tree() -> Path:
     cache = Path(os.environ.get("BACKGROUND_JOBS_HOSTS_CACHE") or default).resolve()
     cache.mkdir(parents=True, exist_ok=True)
     tree = cache / f"{suite}-{recipe[:10]}"
-    build_once(tree, lambda unfinished, lock: _build(unfinished, suite, mirror, lock))
+    build_once(tree, lambda unfinished: _build(unfinished, suite, mirror))
     return tree
 
 
-def build_once(tree: Path, build: Callable[[Path, int], None]) -> None:
+def build_once(tree: Path, build: Callable[[Path], None]) -> None:
     """Have `build` make the tree unless it is there; one cut short by a crash or a failure never counts as there.
 
-    `build` gets the path to build at and the descriptor of the lock, for its children to hold: should this process
-    be killed, the next one waits until they too have ended, and only then clears what they left.
+    `build` gets the path to build at. Should this process be killed, the next one waits until its children, which hold
+    the lock, too, have ended, and only then clears what they left.
     """
     if tree.exists():
         return
-    with locked(tree.with_name(f"{tree.name}.lock")) as lock:
+    with locked(tree.with_name(f"{tree.name}.lock")):
         if tree.exists():
             return
         unfinished = tree.with_name(f"{tree.name}.unfinished")
         remove_tree(unfinished)
-        build(unfinished, lock)
+        build(unfinished)
         # A crash of the machine must not leave the name without the content.
         os.sync()
         unfinished.rename(tree)
@@ -102,13 +102,15 @@ def _mirror_and_suite() -> tuple[str, str]:
     )
 
 
-def _build(tree: Path, suite: str, mirror: str, lock: int) -> None:
+def _build(tree: Path, suite: str, mirror: str) -> None:
     log.info("Building the base tree of %s at %s; it takes a minute or two, once per machine", suite, tree.parent)
     journal = tree.with_suffix(".log")
     command = ["debootstrap", "--variant=minbase", f"--include={_PACKAGES}", suite, str(tree), mirror]
     with open(journal, "w", encoding="utf-8") as output:
         # As its input: an empty file, and the one descriptor that debootstrap never puts to a use of its own.
-        done = subprocess.run(command, stdin=lock, stdout=output, stderr=output, env=environment(), check=False)
+        done = subprocess.run(
+            command, stdin=innermost_lock(), stdout=output, stderr=output, env=environment(), check=False
+        )
     if done.returncode:
         said = "\n  ".join(journal.read_text(encoding="utf-8").splitlines()[-5:])
         raise HostsError(f"{' '.join(command)} ended with {done.returncode}. The end of {journal}:\n  {said}")

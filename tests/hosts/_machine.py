@@ -18,16 +18,16 @@ from pathlib import Path
 
 from _cgroup import Cgroup
 from _network import remove_link
-from _system import HostsError, environment, mounts, run, write_file
+from _system import HostsError, environment, innermost_lock, mounts, run, write_file
 
-# Joins the host's group before it returns, so that from then on the group knows whether the host lives. What stays
-# behind boots the host again after a reboot from within, which systemd-nspawn reports as 133. systemd-nspawn gets a
-# group below, because a group that is divided further must hold no process.
+# Joins the host's group before it returns and gives up the lock, so that from then on the group knows whether the host
+# lives. What stays behind boots the host again after a reboot from within, which systemd-nspawn reports as 133.
+# systemd-nspawn gets a group below, because a group that is divided further must hold no process.
 _LAUNCHER = """
     echo 0 >"$1/cgroup.procs" || exit
     exec setsid --fork sh -c '
         until (echo 0 >"$0/system/cgroup.procs" && exec "$@"); [ $? -ne 133 ]; do :; done
-    ' "$@"
+    ' "$@" </dev/null
 """
 
 
@@ -141,7 +141,7 @@ class Machine:
         with open(self.console, "ab") as console:
             subprocess.run(
                 ["sh", "-c", _LAUNCHER, "sh", str(group), *command],
-                stdin=subprocess.DEVNULL,
+                stdin=innermost_lock(),
                 stdout=console,
                 stderr=console,
                 env=variables,

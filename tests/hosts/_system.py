@@ -35,6 +35,11 @@ _INOTIFY_LIMIT = Path("/proc/sys/fs/inotify/max_user_instances")
 _INOTIFY_NEED = 4096
 
 
+_held: list[int] = []
+"""The locks that we hold, the last one last. What we start holds them as well: after a kill of ours it goes on for a
+moment, and who comes next must not begin before it is over."""
+
+
 class HostsError(Exception):
     """What went wrong, in words for the person who has to mend it."""
 
@@ -69,7 +74,9 @@ def environment() -> dict[str, str]:
 
 def run(*command: str, stdin: str = "") -> str:
     """Run a command, return what it printed; raise with its last words if it fails."""
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, env=environment(), check=False)
+    done = subprocess.run(
+        command, input=stdin, capture_output=True, text=True, env=environment(), check=False, pass_fds=_held
+    )
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()
         raise HostsError("\n  ".join([f"{' '.join(command)} ended with {done.returncode}:", *said[-10:]]))
@@ -113,8 +120,8 @@ def remove_tree(directory: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[int]:
-    """Hold the lock on a file or directory, and yield its descriptor. The kernel frees it however we end."""
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock on a file or directory. The kernel frees it however we end."""
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
@@ -124,6 +131,15 @@ def locked(path: Path) -> Iterator[int]:
                 raise
             log.info("Waiting for another process that has locked %s", path)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield descriptor
+        _held.append(descriptor)
+        try:
+            yield
+        finally:
+            _held.remove(descriptor)
     finally:
         os.close(descriptor)
+
+
+def innermost_lock() -> int:
+    """The lock taken last, to be the standard input of a program, which holds it as well."""
+    return _held[-1]

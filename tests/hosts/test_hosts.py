@@ -235,13 +235,13 @@ def test_two_fleets_live_side_by_side(fleet: Fleet, empty_fleet: Fleet) -> None:
 def test_a_half_made_base_tree_is_made_again(tmp_path: Path) -> None:
     tree = tmp_path / "tree"
 
-    def crash(unfinished: Path, _size: int) -> None:
+    def crash(unfinished: Path) -> None:
         unfinished.mkdir()
         (unfinished / "half").touch()
         subprocess.run(["mount", "-t", "tmpfs", "tmpfs", unfinished], check=True)
         raise KeyboardInterrupt
 
-    def build(unfinished: Path, _size: int) -> None:
+    def build(unfinished: Path) -> None:
         unfinished.mkdir()
         (unfinished / "whole").touch()
 

@@ -83,8 +83,8 @@ def many(tmp_path_factory: pytest.TempPathFactory, collections_path: Path, hosts
                     RUN: {
                         'tasks': [
                             {'ansible.builtin.shell': 'echo of a; exit 3', 'name': 'a'},
-                            {'ansible.builtin.shell': 'echo of b; sleep 4; echo end of b', 'name': 'b'},
-                            {'ansible.builtin.shell': 'sleep 4', 'queue': 'q'},
+                            {'ansible.builtin.shell': 'echo of b; sleep 8; echo end of b', 'name': 'b'},
+                            {'ansible.builtin.shell': 'sleep 8', 'queue': 'q'},
                             {'ansible.builtin.shell': 'echo of q', 'queue': 'q'},
                         ]
                     },
