@@ -7,7 +7,6 @@
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
-import fcntl
 import os
 import time
 
@@ -45,7 +44,7 @@ def retire(store, retention):
     Nothing is written into a job directory after the end, so its time of change tells before anything is read.
     """
     for name in _unchanged(store.runtimes, retention):  # the loader touches the one it uses
-        _remove_runtime(os.path.join(store.runtimes, name))
+        _store.remove_tree(os.path.join(store.runtimes, name))
     old = _unchanged(store.jobs, retention)
     for name in old[:_AT_MOST]:
         if name.startswith('.'):  # left by a start that was cut off
@@ -54,21 +53,6 @@ def retire(store, retention):
             store.job(name).remove()
     if old:
         forget_names(store)
-
-
-def _remove_runtime(path):
-    """Remove a version of the runtime, unless a supervisor needs it for the end of its job (_vigil.py)."""
-    try:
-        home = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:  # another start was faster
-        return
-    try:
-        fcntl.flock(home, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _store.remove_tree(path)
-    except BlockingIOError:
-        pass
-    finally:
-        os.close(home)
 
 
 def _unchanged(folder, seconds):

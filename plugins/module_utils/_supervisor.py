@@ -21,6 +21,8 @@ from ._queue import Queue
 
 _BRIEF = 2
 """Seconds after which a module counts as a long one: then the supervisor gives its memory back, which takes time."""
+_GRACE = 10
+"""Seconds between TERM and KILL where somebody has removed the job's files, which say how many."""
 
 
 class Batch:
@@ -157,9 +159,10 @@ def _finish(job, vigil, state):
     tmpdir = (job.read('run.json') or {}).get('tmpdir')
     survivors = []
     if state is not None:
-        stop = job.read('stop.json') or {}
-        survivors = _tree.stop(vigil.main, stop.get('grace', job.spec()['grace']), vigil.sleep)
-    _outcome.write(job, state, vigil.status, survivors=survivors)
+        asked = {**(job.spec() or {}), **(job.read('stop.json') or {})}
+        survivors = _tree.stop(vigil.main, asked.get('grace', _GRACE), vigil.sleep)
+    if job.exists():  # else somebody has removed its files: nobody will ask
+        _outcome.write(job, state, vigil.status, survivors=survivors)
     if tmpdir:
         _store.remove_tree(tmpdir)
 

@@ -101,52 +101,84 @@ class Vigil:
                 self.status = status
 
 
+class _Kept:
+    """Finds our other files where somebody has removed them meanwhile, tidying up old files for one.
+
+    They are open in this process: a limit must hold, and an end be told, all the same.
+    """
+
+    def __init__(self, files):
+        self._files = files  # the full name of a module -> the descriptor of its source
+
+    def find_spec(self, name, _path, _target=None):
+        if name not in self._files:
+            return None
+        spec = type(__spec__)(name, self, origin=name)
+        spec.has_location = True  # its __file__ is for get_data()
+        return spec
+
+    def create_module(self, _spec):
+        return None
+
+    def exec_module(self, module):
+        exec(compile(self.get_data(module.__file__), module.__file__, 'exec', 0, True), module.__dict__)
+
+    def get_data(self, path):
+        fd = self._files[path]
+        return os.pread(fd, os.fstat(fd).st_size, 0)
+
+
 def main():
     """Come back from replace()."""
-    root, job_id, lock, home, pid, deadline, stop_file = sys.argv[1:]
-    os.set_inheritable(int(lock), False)
+    root, job_id, lock, pid, deadline, stop_file = sys.argv[1:7]
+    files = {name: int(fd) for name, fd in zip(sys.argv[7::2], sys.argv[8::2])}
+    for fd in (int(lock), *files.values()):
+        os.set_inheritable(fd, False)
     vigil = Vigil(Signals(), int(pid))
     state = vigil.keep(float(deadline) if deadline else None, stop_file)
 
+    sys.meta_path.append(_Kept(files))
     from . import _supervisor  # not earlier: this is what the memory is saved by
 
-    os.close(int(home))
     _supervisor.resume(root, job_id, int(lock), vigil, state)
 
 
 def replace(job, vigil, deadline):
     """Replace this process's image by main() alone; child, lock and signals stay.
 
-    Returns where that cannot be done, and where the *vigil* is over already. The runtime's directory is locked from now
-    on: it must still be there when the module ends.
+    Returns where that cannot be done, and where the *vigil* is over already.
     """
     if vigil.status is not None or not sys.executable:
         return
-    import fcntl
-
-    try:
-        home = os.open(os.path.dirname(__file__), os.O_RDONLY)
-    except OSError:  # the runtime came as an ordinary module, its files are gone already
-        return
-    fcntl.flock(home, fcntl.LOCK_SH)
-    if not os.path.isfile(__file__):  # a start with another version of the runtime has just removed this one
-        os.close(home)
-        return
     package = __name__.rpartition('.')[0]
+    files = {}
+    try:
+        for name, module in list(sys.modules.items()):
+            if name.startswith(package + '.'):
+                files[name] = os.open(module.__file__, os.O_RDONLY)
+    except OSError:  # they are gone already; those of a runtime that came as an ordinary module always are
+        _close(files.values())
+        return
     top = os.path.dirname(__file__)
     for _part in package.split('.'):
         top = os.path.dirname(top)
-    kept = [job.lock, home]
     signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)  # the new image hears what comes from here on, and nothing else
-    for fd in kept:
+    for fd in (job.lock, *files.values()):
         os.set_inheritable(fd, True)
     command = 'import sys;sys.path.insert(0,sys.argv.pop(1));__import__(sys.argv.pop(1),fromlist=["main"]).main()'
-    words = [top, __name__, job.store.root, job.id, job.lock, home, vigil.main, deadline or '', job.file('stop.json')]
+    words = [top, __name__, job.store.root, job.id, job.lock, vigil.main, deadline or '', job.file('stop.json')]
+    for name in files:
+        words += [name, files[name]]
     try:
         if not vigil.signals.shutdown:
             os.execv(sys.executable, [sys.executable, '-I', '-S', '-c', command, *map(str, words)])
     except OSError:
         pass
     os.set_inheritable(job.lock, False)
-    os.close(home)
+    _close(files.values())
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
+
+
+def _close(descriptors):
+    for fd in descriptors:
+        os.close(fd)

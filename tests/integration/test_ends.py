@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import os
+import re
 import signal
 import typing as t
 from pathlib import Path
@@ -61,6 +62,13 @@ def module() -> Process:
     pids = {process.pid for process in mine}
     (top,) = [process for process in mine if process.parent not in pids]
     return top
+
+
+def small(supervisor: int) -> bool:
+    """Whether it is the small program that waits for the end of a long job, and listens to signals."""
+    program, status = (Path(f'/proc/{supervisor}/{name}').read_text(encoding='utf-8') for name in ('cmdline', 'status'))
+    (caught,) = re.findall(r'^SigCgt:\s+(\w+)$', status, re.MULTILINE)
+    return 'stop.json' in program and bool(int(caught, 16) >> signal.SIGUSR1 - 1 & 1)
 
 
 def check_ended(result: dict[str, t.Any], state: str, words: str) -> None:
@@ -239,6 +247,19 @@ def test_the_disk_is_full(play: Play, disk: Target) -> None:
         assert 'printed no JSON result' in job['reason']
         assert 'was there no room left in ' in job['reason'] or 'nothing can be written to ' in job['reason']
     assert run['live']['jobs'] == []
+
+
+def test_the_files_of_a_job_are_removed(controller: Controller, hosts: list[Target], tmp_path: Path) -> None:
+    """The code that its supervisor has yet to load among them."""
+    job = {**shell('sleep 1000'), **MARKED, 'async': 15, 'poll': 600, 'register': 'job', 'ignore_errors': True}
+    with Playing(tmp_path, controller, [hosts[0]], {'tasks': [job]}) as playing:
+        eventually(playing.waiting, 'the task waits')
+        supervisor = module().parent
+        eventually(lambda: small(supervisor), 'the supervisor has given its memory back')
+        hosts[0].shell('rm -r ~/.ansible_async')
+        run = playing.result()
+    assert 'is gone: somebody removed its files from ' in run['job']['msg']
+    eventually(lambda: not marked(), 'its limit holds')
 
 
 # --- The controller goes ---------------------------------------------------------------------------------------------

@@ -86,6 +86,8 @@ class Target:
         self.environment = {**os.environ, _MARK: str(directory)}
         self.prefix: List[str] = []
         """A command that the interpreter is run by."""
+        self.plugins = PLUGINS
+        """Where the runtime is."""
 
     def gate(self, name: str = 'gate') -> Gate:
         return Gate(self.directory / name)
@@ -102,7 +104,7 @@ class Target:
     def driver(self, **options: Any) -> 'subprocess.Popen[bytes]':
         """A process that answers requests, one a line."""
         return subprocess.Popen(
-            [*self.prefix, self.python, '-I', '-S', str(HERE / '_driver.py'), str(PLUGINS)],
+            [*self.prefix, self.python, '-I', '-S', str(HERE / '_driver.py'), str(self.plugins)],
             env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -166,9 +168,10 @@ class Target:
         return found
 
     def until_small(self, job_id: str) -> None:
-        """Wait until the supervisor of a long job has given its memory back: it is another program then."""
-        program = Path('/proc/%d/cmdline' % self.note(job_id, 'run.json')['supervisor'])
-        until(lambda: b'stop.json' in program.read_bytes())
+        """Wait until the supervisor of a long job has given its memory back: it is another program then, and listens."""
+        process = Path('/proc/%d' % self.note(job_id, 'run.json')['supervisor'])
+        until(lambda: b'stop.json' in (process / 'cmdline').read_bytes())
+        until(lambda: _catches(process / 'status', signal.SIGUSR1))
 
     def kill_supervisor(self, job_id: str) -> None:
         """Kill -9, and wait until the kernel is done with it."""
@@ -270,6 +273,11 @@ def until(what: Callable[[], object], seconds: float = HUNG) -> None:
     while not what():
         assert time.monotonic() < end, '%r did not come true in %d s' % (what, seconds)
         time.sleep(0.005)
+
+
+def _catches(status: Path, number: int) -> bool:
+    (caught,) = [line.split()[1] for line in status.read_text().splitlines() if line.startswith('SigCgt:')]
+    return bool(int(caught, 16) >> number - 1 & 1)
 
 
 def result(**values: Any) -> str:

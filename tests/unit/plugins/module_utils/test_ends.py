@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.background.jobs.tests.tools.left_out import left_out
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     ENDED,
+    PLUGINS,
     Order,
     Target,
     answer,
@@ -276,6 +277,41 @@ def test_the_files_of_a_running_job_are_removed(some_target: Target) -> None:
     gate.open()
     until(lambda: not some_target.processes())
     assert not some_target.look(job_id)['known']
+
+
+@pytest.fixture
+def runtime(some_target: Target) -> Path:
+    """The runtime of *some_target*, which may be removed."""
+    some_target.plugins = some_target.directory / 'plugins'
+    runtime = some_target.plugins / 'module_utils'
+    shutil.copytree(str(PLUGINS / 'module_utils'), str(runtime), ignore=shutil.ignore_patterns('__pycache__'))
+    return runtime
+
+
+def test_the_runtime_is_removed(some_target: Target, runtime: Path) -> None:
+    """Somebody tidies up what is older than a week, or another version is started when this one is as old."""
+    gates = [some_target.gate(name) for name in ('first', 'second')]
+    first, second = (Order(': < %s; %s' % (gate, result(changed=True)), queue='q') for gate in gates)
+    some_target.start(first, second)
+    some_target.until_small(first.id)
+
+    shutil.rmtree(str(runtime))
+    for gate in gates:
+        gate.open()
+    some_target.plugins = PLUGINS
+    some_target.end(first.id, second.id)
+    assert [some_target.result_file(job.id) for job in (first, second)] == [{'changed': True}] * 2
+
+
+def test_everything_is_removed(some_target: Target, runtime: Path) -> None:
+    """The limit holds all the same."""
+    job_id = some_target.run('setsid sleep 1000 & sleep 1000', limit=6)
+    some_target.until_small(job_id)
+
+    shutil.rmtree(str(runtime))
+    shutil.rmtree(str(some_target.async_dir))
+    assert some_target.processes()
+    until(lambda: not some_target.processes())
 
 
 def test_damaged_files(some_target: Target) -> None:
