@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.background.jobs.plugins.module_utils._store import GRACE
 from ansible_collections.background.jobs.plugins.plugin_utils import _asked, _lifecycle, _result, _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._display import Quiet
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import discovered
@@ -22,7 +23,7 @@ class ActionModule(ActionBase):
             {
                 **_settings.OF_THE_GROUP,
                 'jobs': {'type': 'raw', 'required': True},
-                'grace': {'type': 'float', 'default': 10},
+                'grace': {'type': 'float', 'default': GRACE},
             }
         )[1]
         ids = _asked.jobs(args['jobs'])

@@ -38,6 +38,8 @@ _MITOGEN_ID = re.compile(r'[0-9a-f]{16}')  # of jobs that mitogen starts, whose 
 SPARE = 8192
 """Bytes set aside for each of two files. Whatever is written about an end fits in."""
 SPARES = ('end.spare', 'result.spare')
+GRACE = 10
+"""Seconds between TERM and KILL, unless a job or whoever stops it says otherwise."""
 OUTPUT_LIMIT = 10 * 1024 * 1024
 """Bytes of live output that are kept of each job, unless `background_jobs_output_limit` says otherwise."""
 
@@ -302,7 +304,7 @@ class Job:
                 'name': None,
                 'module': 'unknown',
                 'limit': None,
-                'grace': 10,
+                'grace': GRACE,
                 'queue': None,
                 'no_log': True,
                 'at': '1970-01-01T00:00:00.000000Z',

@@ -21,8 +21,6 @@ from ._queue import Queue
 
 _BRIEF = 2
 """Seconds after which a module counts as a long one: then the supervisor gives its memory back, which takes time."""
-_GRACE = 10
-"""Seconds between TERM and KILL where somebody has removed the job's files, which say how many."""
 
 
 class Batch:
@@ -160,7 +158,7 @@ def _finish(job, vigil, state):
     survivors = []
     if state is not None:
         asked = {**(job.spec() or {}), **(job.read('stop.json') or {})}
-        survivors = _tree.stop(vigil.main, asked.get('grace', _GRACE), vigil.sleep)
+        survivors = _tree.stop(vigil.main, asked.get('grace', _store.GRACE), vigil.sleep)
     if job.exists():  # else somebody has removed its files: nobody will ask
         _outcome.write(job, state, vigil.status, survivors=survivors)
     if tmpdir:

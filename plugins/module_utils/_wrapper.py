@@ -16,7 +16,6 @@ import os
 from . import _status, _store
 from ._runtime import respond
 
-_GRACE = 10
 _RETENTION = 7 * 86400
 _UMASK = 0o022  # the one that ansible-core's wrapper gives to its module, whatever that of the connection is
 _PREFIX = 'AnsiballZ_'
@@ -57,7 +56,7 @@ class Call:
             'on_existing': 'attach',
             'module': self._name(),
             'limit': self.limit if self.limit > 0 else None,
-            'grace': _GRACE,
+            'grace': _store.GRACE,
             'queue': None,
             'slots': 1,
             'no_log': False,

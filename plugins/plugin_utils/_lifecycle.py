@@ -19,7 +19,7 @@ import typing as t
 from ansible import constants as C
 from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
-from ansible_collections.background.jobs.plugins.module_utils._store import OUTPUT_LIMIT
+from ansible_collections.background.jobs.plugins.module_utils._store import GRACE, OUTPUT_LIMIT
 from ansible_collections.background.jobs.plugins.plugin_utils._display import Quiet
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import Payload
 from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote, was_sent
@@ -52,7 +52,7 @@ class Order:
     on_existing: str = 'attach'
     queue: str | None = None
     slots: int = 1
-    grace: float = 10
+    grace: float = GRACE
     no_log: bool = False
     output_limit: int = OUTPUT_LIMIT
 

@@ -11,7 +11,7 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.module_utils._store import OUTPUT_LIMIT
+from ansible_collections.background.jobs.plugins.module_utils._store import GRACE, OUTPUT_LIMIT
 from ansible_collections.background.jobs.plugins.plugin_utils import _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._lifecycle import Order
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import build
@@ -24,7 +24,7 @@ OPTIONS = {
     'on_existing': {'type': 'str', 'choices': ['attach', 'fail', 'replace'], 'default': 'attach'},
     'queue': {'type': 'str'},
     'slots': {'type': 'int', 'default': 1},
-    'grace': {'type': 'float', 'default': 10},
+    'grace': {'type': 'float', 'default': GRACE},
     **_settings.OF_THE_GROUP,
 }
 WAYS = ('task', 'tasks', 'cmd')

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import collections.abc as c
 import os
-import re
 import signal
 import typing as t
 from pathlib import Path
@@ -27,6 +26,7 @@ from ansible_collections.background.jobs.tests.integration._playing import (
 )
 from ansible_collections.background.jobs.tests.integration._targets import Target
 from ansible_collections.background.jobs.tests.tools.left_out import left_out
+from ansible_collections.background.jobs.tests.tools.supervisor import is_small
 from hosts import PLAIN, Fleet, HostsError
 
 pytestmark = [pytest.mark.hosts]
@@ -62,13 +62,6 @@ def module() -> Process:
     pids = {process.pid for process in mine}
     (top,) = [process for process in mine if process.parent not in pids]
     return top
-
-
-def small(supervisor: int) -> bool:
-    """Whether it is the small program that waits for the end of a long job, and listens to signals."""
-    program, status = (Path(f'/proc/{supervisor}/{name}').read_text(encoding='utf-8') for name in ('cmdline', 'status'))
-    (caught,) = re.findall(r'^SigCgt:\s+(\w+)$', status, re.MULTILINE)
-    return 'stop.json' in program and bool(int(caught, 16) >> signal.SIGUSR1 - 1 & 1)
 
 
 def check_ended(result: dict[str, t.Any], state: str, words: str) -> None:
@@ -255,7 +248,7 @@ def test_the_files_of_a_job_are_removed(controller: Controller, hosts: list[Targ
     with Playing(tmp_path, controller, [hosts[0]], {'tasks': [job]}) as playing:
         eventually(playing.waiting, 'the task waits')
         supervisor = module().parent
-        eventually(lambda: small(supervisor), 'the supervisor has given its memory back')
+        eventually(lambda: is_small(supervisor), 'the supervisor has given its memory back')
         hosts[0].shell('rm -r ~/.ansible_async')
         run = playing.result()
     assert 'is gone: somebody removed its files from ' in run['job']['msg']

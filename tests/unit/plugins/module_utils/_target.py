@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Set
 
+from ansible_collections.background.jobs.tests.tools.supervisor import is_small
+
 HERE = Path(__file__).resolve().parent
 PLUGINS = HERE.parents[3] / 'plugins'
 HUNG = 30  # seconds; no request of a test takes as long, however slow the machine
@@ -168,10 +170,9 @@ class Target:
         return found
 
     def until_small(self, job_id: str) -> None:
-        """Wait until the supervisor of a long job has given its memory back: it is another program then, and listens."""
-        process = Path('/proc/%d' % self.note(job_id, 'run.json')['supervisor'])
-        until(lambda: b'stop.json' in (process / 'cmdline').read_bytes())
-        until(lambda: _catches(process / 'status', signal.SIGUSR1))
+        """Wait until the supervisor of a long job has given its memory back."""
+        pid = self.note(job_id, 'run.json')['supervisor']
+        until(lambda: is_small(pid))
 
     def kill_supervisor(self, job_id: str) -> None:
         """Kill -9, and wait until the kernel is done with it."""
@@ -273,11 +274,6 @@ def until(what: Callable[[], object], seconds: float = HUNG) -> None:
     while not what():
         assert time.monotonic() < end, '%r did not come true in %d s' % (what, seconds)
         time.sleep(0.005)
-
-
-def _catches(status: Path, number: int) -> bool:
-    (caught,) = [line.split()[1] for line in status.read_text().splitlines() if line.startswith('SigCgt:')]
-    return bool(int(caught, 16) >> number - 1 & 1)
 
 
 def result(**values: Any) -> str:
