@@ -8,9 +8,11 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.plugin_utils import _asked, _result, _settings
-from ansible_collections.background.jobs.plugins.plugin_utils._payload import discovered
-from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._options import references as _asked
+from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
+from ansible_collections.background.jobs.plugins.plugin_utils._payload import results as _result
+from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import discovered
+from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
 
 
 class ActionModule(ActionBase):

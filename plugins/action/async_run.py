@@ -7,16 +7,14 @@ from __future__ import annotations
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.plugin_utils import (
-    _lifecycle,
-    _orders,
-    _result,
-    _settings,
-    _workers,
-)
-from ansible_collections.background.jobs.plugins.plugin_utils._display import Meanwhile
-from ansible_collections.background.jobs.plugins.plugin_utils._keywords import take
-from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._options import job_requests as _orders
+from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
+from ansible_collections.background.jobs.plugins.plugin_utils._options.keywords import take
+from ansible_collections.background.jobs.plugins.plugin_utils._payload import results as _result
+from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Meanwhile
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting import lifecycle as _lifecycle
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting import workers as _workers
 
 
 class ActionModule(ActionBase):

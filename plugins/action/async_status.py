@@ -8,11 +8,12 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.module_utils import _status
-from ansible_collections.background.jobs.plugins.plugin_utils import _drop_in, _settings
-from ansible_collections.background.jobs.plugins.plugin_utils._payload import discovered, read_result
-from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
-from ansible_collections.background.jobs.plugins.plugin_utils._result import hidden, hide_loop, with_facts
+from ansible_collections.background.jobs.plugins.module_utils._runtime.core import status as _status
+from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
+from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import discovered, read_result
+from ansible_collections.background.jobs.plugins.plugin_utils._payload.results import hidden, hide_loop, with_facts
+from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting import drop_in as _drop_in
 
 _EMPTY = {'started': True, 'finished': False, 'stdout': '', 'stderr': '', 'stdout_lines': [], 'stderr_lines': []}
 

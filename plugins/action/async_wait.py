@@ -9,11 +9,15 @@ import typing as t
 
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.plugin_utils import _asked, _lifecycle, _result, _settings, _workers
-from ansible_collections.background.jobs.plugins.plugin_utils._display import Meanwhile
-from ansible_collections.background.jobs.plugins.plugin_utils._keywords import take
-from ansible_collections.background.jobs.plugins.plugin_utils._payload import discovered, read_output
-from ansible_collections.background.jobs.plugins.plugin_utils._remote import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._options import references as _asked
+from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
+from ansible_collections.background.jobs.plugins.plugin_utils._options.keywords import take
+from ansible_collections.background.jobs.plugins.plugin_utils._payload import results as _result
+from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import discovered, read_output
+from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Meanwhile
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting import lifecycle as _lifecycle
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting import workers as _workers
 
 
 class ActionModule(ActionBase):

@@ -51,9 +51,9 @@ import tempfile
 import time
 import typing as t
 
-from ansible_collections.background.jobs.plugins.plugin_utils import _chart
-from ansible_collections.background.jobs.plugins.plugin_utils._seen import SeesJobs
-from ansible_collections.background.jobs.plugins.plugin_utils._timeline import Timeline
+from ansible_collections.background.jobs.plugins.plugin_utils._show import chart as _chart
+from ansible_collections.background.jobs.plugins.plugin_utils._show.timeline import Timeline
+from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import SeesJobs
 
 
 class CallbackModule(SeesJobs):

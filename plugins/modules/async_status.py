@@ -168,8 +168,13 @@ import json
 import sys
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.background.jobs.plugins.module_utils._runtime import respond
-from ansible_collections.background.jobs.plugins.module_utils._status import as_told_by, cleanup, failed, status
+from ansible_collections.background.jobs.plugins.module_utils._runtime.core.status import (
+    as_told_by,
+    cleanup,
+    failed,
+    status,
+)
+from ansible_collections.background.jobs.plugins.module_utils._runtime.door import respond
 
 
 def main():

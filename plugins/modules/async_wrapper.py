@@ -52,8 +52,8 @@ import sys
 import zlib
 
 from ansible.module_utils.ansible_release import __version__
-from ansible_collections.background.jobs.plugins.module_utils._runtime import respond
-from ansible_collections.background.jobs.plugins.module_utils._wrapper import answer
+from ansible_collections.background.jobs.plugins.module_utils._runtime.core.wrapper import answer
+from ansible_collections.background.jobs.plugins.module_utils._runtime.door import respond
 
 
 def main():

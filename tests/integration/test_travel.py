@@ -164,12 +164,12 @@ EVIL = 'open("/tmp/evil", "w").close()'
 @pytest.mark.parametrize(
     'damage',
     [
-        f"echo '{EVIL}' | tee -a r*/_store.py",
-        f"echo '{EVIL}' | tee r*/_runtime.py",
-        f"cd r*; echo '{EVIL}' > base64.py; sed -i '1i from . import base64' _runtime.py",
+        f"echo '{EVIL}' | tee -a r*/files/store.py",
+        f"echo '{EVIL}' | tee r*/door.py",
+        f"cd r*; echo '{EVIL}' > base64.py; sed -i '1i from . import base64' door.py",
         f"cd r*; echo '{EVIL}' > json.py",
-        'rm r*/_look.py',
-        'truncate -s 100 r*/_look.py',
+        'rm r*/requests/look.py',
+        'truncate -s 100 r*/requests/look.py',
     ],
     ids=['appended', 'replaced', 'planted', 'added', 'removed', 'cut'],
 )
@@ -193,7 +193,7 @@ def test_a_runtime_that_others_can_write_is_not_run(controller: Controller, host
     assert controller.play([host], {'tasks': [START]}).rc == 0
     try:
         host.shell(f'rm -f /tmp/evil; {damage.format(RUNTIME)}')
-        plant = f'echo {shlex.quote(EVIL)} | tee -a ~deploy/.ansible_async/.runtime/r*/_runtime.py'
+        plant = f'echo {shlex.quote(EVIL)} | tee -a ~deploy/.ansible_async/.runtime/r*/door.py'
         host.shell(f'sudo sh -c {shlex.quote(plant)}')
         run = controller.play([host], {'tasks': [START, WAIT]}, **VERBOSE)
         assert host.shell('ls /tmp/evil 2>/dev/null || true') == ''
@@ -211,7 +211,7 @@ def test_two_versions_side_by_side(tmp_path: Path, controller: Controller, hosts
     for part in ('plugins', 'meta'):
         shutil.copytree(ROOT / part, copy / part)
     shutil.copy(ROOT / 'galaxy.yml', copy)
-    with open(copy / 'plugins/module_utils/_status.py', 'a', encoding='utf-8') as stream:
+    with open(copy / 'plugins/module_utils/_runtime/core/status.py', 'a', encoding='utf-8') as stream:
         stream.write('# Another version.\n')
     (tmp_path / 'other controller').mkdir()
     other = Controller(tmp_path / 'other controller', tmp_path / 'other', fleet.inventory)

@@ -19,6 +19,7 @@ TEXT = (ROOT / 'docs/architecture.md').read_text(encoding='utf-8')
 def test_the_house_names_every_file(side: str) -> None:
     house = TEXT.split('## The house')[1].split('\n## ')[0]
     rooms = re.split(r'\| \*\*`plugins/(\w+)/`\*\*', house)
-    named = re.findall(r'`(_\w+\.py)`', rooms[rooms.index(side) + 1])
-    there = [path.name for path in (ROOT / 'plugins' / side).glob('_*.py') if path.name != '__init__.py']
+    named = re.findall(r'`(\w+(?:/\w+)?\.py)`', rooms[rooms.index(side) + 1])
+    top = ROOT / 'plugins' / side / ('_runtime' if side == 'module_utils' else '')
+    there = [path.relative_to(top).as_posix() for path in top.rglob('*.py') if path.name != '__init__.py']
     assert sorted(named) == sorted(there)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import List
 
 import pytest
-from ansible_collections.background.jobs.plugins.module_utils._wrapper import Call, answer
+from ansible_collections.background.jobs.plugins.module_utils._runtime.core.wrapper import Call, answer
 
 PYTHON, SHELL, BINARY = b'#!/usr/bin/python3\nprint(1)\n', b'#!/bin/sh -e\necho 1\n', b'\x7fELF'
 

@@ -13,9 +13,9 @@ from xml.etree.ElementTree import Element
 
 import html5lib
 import pytest
-from ansible_collections.background.jobs.plugins.plugin_utils import _chart
-from ansible_collections.background.jobs.plugins.plugin_utils._seen import Job
-from ansible_collections.background.jobs.plugins.plugin_utils._timeline import Bar
+from ansible_collections.background.jobs.plugins.plugin_utils._show import chart as _chart
+from ansible_collections.background.jobs.plugins.plugin_utils._show.timeline import Bar
+from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import Job
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.background.jobs.plugins.plugin_utils import _display
+from ansible_collections.background.jobs.plugins.plugin_utils._show import reporter as _display
 
 Shown = list[tuple[str, t.Any]]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.background.jobs.plugins.plugin_utils import _lines
-from ansible_collections.background.jobs.plugins.plugin_utils._seen import Job
+from ansible_collections.background.jobs.plugins.plugin_utils._show import lines as _lines
+from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import Job
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -15,7 +15,7 @@ import typing as t
 
 import pytest
 from ansible.utils.display import Display
-from ansible_collections.background.jobs.plugins.plugin_utils._region import Region, Ticker
+from ansible_collections.background.jobs.plugins.plugin_utils._show.region import Region, Ticker
 from ansible_collections.background.jobs.tests.tools.screen import Screen
 
 ROWS = 8

@@ -15,10 +15,11 @@ from types import SimpleNamespace
 
 import pytest
 from ansible.errors import AnsibleConnectionFailure
-from ansible_collections.background.jobs.plugins.plugin_utils import _lifecycle, _remote
-from ansible_collections.background.jobs.plugins.plugin_utils._display import Quiet
-from ansible_collections.background.jobs.plugins.plugin_utils._loader import MARK
-from ansible_collections.background.jobs.plugins.plugin_utils._watchdog import Watchdog
+from ansible_collections.background.jobs.plugins.plugin_utils._places import remote as _remote
+from ansible_collections.background.jobs.plugins.plugin_utils._places.loader import MARK
+from ansible_collections.background.jobs.plugins.plugin_utils._places.watchdog import Watchdog
+from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Quiet
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting import lifecycle as _lifecycle
 
 GOOD = f'Be welcome\r\n{MARK}{json.dumps({"response": {"jobs": []}})}\r\n'
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.background.jobs.plugins.plugin_utils._seen import Job, Seen, SeesJobs
+from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import Job, Seen, SeesJobs
 from ansible_collections.background.jobs.tests.unit.plugins.callback._events import (
     CENSORED,
     event,

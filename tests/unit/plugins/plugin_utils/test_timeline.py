@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.background.jobs.plugins.plugin_utils._timeline import Timeline
+from ansible_collections.background.jobs.plugins.plugin_utils._show.timeline import Timeline
 from ansible_collections.background.jobs.tests.unit.plugins.callback._events import (
     CENSORED,
     event,

@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A look at one job -> what async_status returns, as ansible-core's own does it.
+
+Used on both sides: by the module when it is called by itself, by the action with a response from the target.
+Standard library only, Python 3.6 and up. Private to this collection.
+"""
+
+
+def status(look):
+    """The result of a look (shape: door.py, op "status"), or of one that failed."""
+    if look['error']:
+        return _failed(look, look['error'])
+    if not look['known']:
+        return _missing(look)
+    result = dict(look['result'])
+    if look['job'] is None:  # ansible-core's own file knows of no more than this
+        finished = bool(result) and ('started' not in result or bool(result.get('finished', False)))
+    else:
+        finished = look['ended']
+        if look['live'] is None:
+            result.setdefault('job', look['job'])  # a module's own value of that name comes first
+        else:
+            result['job'] = dict(look['job'], output=_output(look['live']))
+    result.update(ansible_job_id=look['id'], results_file=look['results_file'], started=True, finished=finished)
+    return result
+
+
+def _output(live):
+    """Live output (shape: output/reader.py) in lines. The last one may go on in the next look's first of its stream."""
+    lines, begun = [], {}
+    for stream, text, whole in live['records']:
+        if stream not in begun:
+            begun[stream] = {'stream': stream, 'text': ''}
+            lines.append(begun[stream])
+        begun[stream]['text'] += text
+        if whole:
+            del begun[stream]
+    for line in lines:
+        line['text'] = line['text'].encode('utf-8', 'surrogateescape').decode('utf-8', 'backslashreplace')
+    return {'lines': lines, 'offset': live['offset'], 'skipped': live['skipped']}
+
+
+def cleanup(look):
+    """The result of removing the files of a job that a look was taken at."""
+    if look['error']:
+        return _failed(look, look['error'])
+    if not look['known']:
+        return _missing(look)
+    return {'ansible_job_id': look['id'], 'erased': look['results_file']}
+
+
+def as_told_by(version, result):
+    """*result* with the types that ansible-core *version* gives: numbers, not booleans, before 2.19."""
+    if tuple(int(number) for number in version.split('.')[:2]) < (2, 19):
+        result.update((key, int(result[key])) for key in ('started', 'finished') if key in result)
+    return result
+
+
+def failed(job_id, error):
+    """A look that could not be taken."""
+    return {'id': job_id, 'error': error, 'no_log': False, 'job': None}
+
+
+def _missing(look):
+    told = (
+        'could not find job %s: user %s has no such file in %s. Look it up as the user it runs as (become, '
+        'become_user) and with the async directory it was started with (ansible_async_dir).'
+        % (look['id'], look['user'], look['looked_in'])
+    )
+    return dict(_failed(look, told), results_file='%s/%s' % (look['looked_in'], look['id']))
+
+
+def _failed(look, told):
+    return {'failed': True, 'ansible_job_id': look['id'], 'started': True, 'finished': True, 'msg': told}

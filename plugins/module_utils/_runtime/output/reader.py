@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The live output of jobs: how a module gets the tap that writes it (output/tap.py), and how it is read, from any offset.
+
+An offset counts the bytes of all records of a job from its beginning, also those that have been dropped since.
+Standard library only, Python 3.6 and up. Private to this collection.
+"""
+
+import binascii
+import os
+
+from ..files.store import open_plain
+from . import tap as _tap
+
+# Now, because the archive that it may lie in will be gone; mypy knows of loaders that have no source.
+_SOURCE = _tap.__spec__.loader.get_data(_tap.__file__)  # type: ignore[union-attr]
+_TAIL = 131072
+"""Bytes of the end that a last line is looked for in: more than two of the longest records."""
+_STREAMS = {b'out': 'stdout', b'err': 'stderr'}
+
+
+def tapped(module, path, limit):
+    """The source (bytes) of *module*, a Python program, with a tap that writes to *path* and keeps *limit* bytes."""
+    tap = _SOURCE + ('\n%s(%r, %d)\n' % (_tap.install.__name__, path, limit)).encode('utf-8', 'surrogateescape')
+    return (
+        b'try:\n'
+        b'    exec(compile(%s, "<tap>", "exec", 0, True), {"__name__": "tap"})\n'
+        b'except Exception:\n'
+        b'    pass\n'
+        b'exec(compile(%s, "<stdin>", "exec", 0, True))\n' % (_literal(tap), _literal(module))
+    )
+
+
+def _literal(data):
+    """An expression for *data*; repr() takes ten times as long, in each of a hundred starts."""
+    return b'__import__("binascii").a2b_base64("%s")' % binascii.b2a_base64(data, newline=False)
+
+
+def read(job, offset, most, newest=False):
+    """The output of *job* from *offset* on: {"offset": of what follows, "skipped": bytes, "records": [[stream, text, whole]]}.
+
+    *stream*: "stdout" or "stderr"; *text*: a line, or where *whole* is false a piece of one that goes on in the next
+    record of that stream; bytes that are not UTF-8 are lone surrogates. Where more than *most* bytes have come, the
+    first of them are read, or with *newest* half as many of the newest.
+    """
+    files = _open(job)
+    end = files[-1].end if files else 0
+    begin = max(offset, files[0].begin if files else 0)
+    if newest and end - begin > most:
+        begin = end - most // 2
+        begin += _read(files, begin - 1, end).find(b'\n')  # to the beginning of a record
+    data = _read(files, begin, min(end, begin + most))
+    data = data[: data.rfind(b'\n') + 1]
+    for file in files:
+        file.close()
+    return {
+        'offset': max(offset, begin + len(data)),
+        'skipped': max(0, begin - offset),
+        'records': [_record(line) for line in data.split(b'\n') if line[:3] in _STREAMS],
+    }
+
+
+def has_more(job, offset):
+    """Whether there is output from *offset* on."""
+    return bool(read(job, offset, _TAIL, newest=True)['records'])
+
+
+def last_line(job):
+    """The last line that says something, as far as it has come, or None."""
+    last, begun = None, {}
+    for stream, text, whole in read(job, 0, _TAIL, newest=True)['records']:
+        line = begun.pop(stream, '') + text
+        if not whole:
+            begun[stream] = line
+        last = line.replace('\r', '\n').strip().rpartition('\n')[2] or last
+    return last
+
+
+class _File:
+    """A file of records. *begin*, *end*: the offsets of its first and after its last."""
+
+    def __init__(self, fd):
+        self._fd = fd
+        head = os.pread(fd, 100, 0).partition(b'\n')[0]
+        length = len(head) + 1 if head.startswith(b'cut ') else 0
+        self.begin = int(head.split()[1]) if length else 0
+        self._zero = self.begin - length
+        self.end = self._zero + os.fstat(fd).st_size
+
+    def read(self, begin, end):
+        return os.pread(self._fd, max(0, end - begin), begin - self._zero)
+
+    def close(self):
+        os.close(self._fd)
+
+
+def _open(job):
+    """The files of *job*, the older one first. It is opened last: it may become the newer one meanwhile."""
+    files = []
+    for name in ('output', 'output.old'):
+        try:
+            fd = open_plain(job.file(name), os.O_RDONLY)
+        except OSError:  # none, or a link
+            continue
+        try:
+            files.insert(0, _File(fd))
+        except (OSError, ValueError, IndexError):  # not what we wrote
+            os.close(fd)
+    return files
+
+
+def _read(files, begin, end):
+    pieces = []
+    for file in reversed(files):
+        pieces.insert(0, file.read(max(begin, file.begin), end))
+        end = min(end, file.begin)
+    return b''.join(pieces)
+
+
+def _record(line):
+    return [_STREAMS[line[:3]], line[4:].decode('utf-8', 'surrogateescape'), line[3:4] == b' ']

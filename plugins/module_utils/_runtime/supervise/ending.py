@@ -1,0 +1,235 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How a job ended, in both forms: end.json for us, the result file for everybody who reads ansible-core's.
+
+Standard library only, Python 3.6 and up. Private to this collection.
+"""
+
+import json
+import os
+import signal
+
+from ..files import clock as _clock
+from ..files import store as _store
+
+_LONGEST = 1000  # characters of somebody else's words in a reason
+_ROOM = 65536  # bytes; a module that finds less may well fail for want of them
+_UNWRITTEN = 120  # what Python ends with if its last output could not be written
+_STARTED = {'started': True, 'finished': False}
+
+
+def write_started(job):
+    """The result file of a job that runs."""
+    _store.write_json(job.result_file, dict(_STARTED, ansible_job_id=job.id))
+
+
+def write(job, state, status=None, reason=None, survivors=()):
+    """Write that *job* ended; nobody else may be about to do so: the caller holds its lock, or that of its queue.
+
+    *state* None: the module's process ended by itself with wait status *status*, and its output tells the state.
+    *survivors*: pids that not even KILL ended.
+    """
+    run = job.read('run.json') or {}
+    end = {
+        'state': state,
+        'reason': reason,
+        'ended': _clock.utc(),
+        'elapsed': _clock.since(run) if run else None,
+        'rc': None,
+        'signal': None,
+        'pid': run.get('pid'),
+    }
+    if status is not None:
+        end['rc'], end['signal'] = _exit(status)
+    if state is None:
+        result = read_result(job)
+        end['state'] = 'failed' if result is None or _is_failure(result) else 'succeeded'
+        if end['state'] == 'failed':
+            end['reason'] = _no_result(job, end) if result is None else _reported(job, result)
+    elif reason is None:
+        end['reason'] = _stopped(job, end, survivors)
+    _publish(job, end, *map(job.file, _store.SPARES))
+
+
+def write_lost(job, reason):
+    """Write that *job* is lost, as far as that is possible; the end. Others may be finding out the same."""
+    run = job.read('run.json') or {}
+    end = {
+        'state': 'lost',
+        'reason': reason,
+        'ended': _clock.utc(),
+        'elapsed': None,
+        'rc': None,
+        'signal': None,
+        'pid': run.get('pid'),
+    }
+    try:
+        _publish(job, end)
+        job.forget(*_store.SPARES)
+    except OSError:  # the disk is full, say; the next look will find the same
+        pass
+    return end
+
+
+def _publish(job, end, end_spare=None, result_spare=None):
+    """Write both files. end.json comes last: who has seen it may remove the job, so nothing is written after it."""
+    job.forget('launch.json', 'base', 'payload', 'args')
+    try:
+        _store.write_json(job.result_file, result_of(job, end), True, result_spare)
+    except OSError as error:
+        if result_spare is None:
+            raise
+        told = _told(job, end)
+        if end['state'] == 'succeeded':
+            told['msg'] = 'the result of job %s is in %s; here it did not fit: %s' % (
+                job.id,
+                job.file('stdout'),
+                error.strerror,
+            )
+        _store.write_json(job.result_file, told, True, result_spare)
+    _store.write_json(job.file('end.json'), end, True, end_spare)
+
+
+def result_of(job, end):
+    """The result of a job that ended as *end*, as ansible-core's own job file has it."""
+    result = None
+    if end['state'] in ('succeeded', 'failed'):
+        result = read_result(job)
+    if result is None:
+        result = _told(job, end)
+        for key, name in (('data', 'stdout'), ('stderr', 'stderr')):
+            text = read_text(job, name)
+            if text or (text is not None and end['state'] == 'failed'):
+                result[key] = text
+    return result
+
+
+def _told(job, end):
+    """A result for a job whose module's own is not there to be told."""
+    if end['state'] == 'timed_out':  # ansible-core's text, which people match
+        return {'failed': True, 'msg': 'Timeout exceeded', 'child_pid': end['pid'], 'ansible_job_id': job.id}
+    return {'failed': True, 'msg': end['reason'], 'ansible_job_id': job.id}
+
+
+def read_text(job, name):
+    """What the module printed; bytes that are not UTF-8 survive as lone surrogates."""
+    data = _store.read_file(job.file(name))
+    return None if data is None else data.decode('utf-8', 'surrogateescape')
+
+
+def read_result(job):
+    """The module's result as ansible-core's own job file has it, or None where it printed none."""
+    text = read_text(job, 'stdout')
+    try:
+        result, junk = _parse(text or '')
+    except (ValueError, RecursionError):  # no JSON, or nested more deeply than this Python can read
+        return None
+    if junk:
+        warnings = result.get('warnings', [])
+        result['warnings'] = (warnings if isinstance(warnings, list) else [warnings]) + [junk]
+    stderr = read_text(job, 'stderr')
+    if stderr:
+        result['stderr'] = stderr
+    return result
+
+
+def _parse(text):
+    """(the JSON object in *text*, a warning about what follows it or None); ValueError where there is none.
+
+    Lines before the first that begins with a brace are dropped (a login banner, say), and those after the last
+    that ends with one.
+    """
+    lines = text.splitlines()
+    opening = [number for number, line in enumerate(lines) if line.strip().startswith('{')]
+    closing = [number for number, line in enumerate(lines) if line.strip().endswith('}')]
+    if not opening or not closing or closing[-1] < opening[0]:
+        raise ValueError('no JSON object')
+    first, last = opening[0], closing[-1] + 1
+    result = json.loads('\n'.join(lines[first:last]))
+    junk = None
+    if any(line.strip() for line in lines[last:]):
+        junk = 'Module invocation had junk after the JSON data: %s' % '\n'.join(lines[last:])
+    return result, junk
+
+
+def _is_failure(result):
+    if 'failed' in result:
+        return bool(result['failed'])
+    return result.get('rc', 0) not in (0, '0', None)
+
+
+def _exit(status):
+    """(rc as a shell would tell it, the signal's name or None) of a wait status."""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        return 128 + number, _signal_name(number)
+    return os.WEXITSTATUS(status), None
+
+
+def _signal_name(number):
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return 'SIGRTMIN+%d' % (number - signal.SIGRTMIN)
+
+
+def _reported(job, result):
+    """Why a module that printed a result failed; the words are its own, which no_log hides."""
+    if job.spec()['no_log']:
+        return 'the module reported a failure, which no_log hides'
+    return 'the module reported a failure: %s' % cut(
+        str(result.get('msg') or 'rc %s, and no message' % result.get('rc'))
+    )
+
+
+def cut(text):
+    """*text* of somebody else's, for a reason that fits into what is set aside for it."""
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + ' [cut]'
+
+
+def _no_result(job, end):
+    if end['signal']:
+        return 'the module of job %s was ended by %s before it had a result%s' % (
+            job.id,
+            end['signal'],
+            ': was the host out of memory?' if end['signal'] == 'SIGKILL' else '',
+        )
+    reason = 'the module of job %s ended with rc %s and printed no JSON result' % (job.id, end['rc'])
+    trouble = _trouble(job)
+    if trouble:
+        return '%s: nothing can be written to %s: %s' % (reason, job.path, trouble)
+    if end['rc'] == _UNWRITTEN:  # the module's own end has made room since
+        return '%s, for it could not write all of it: was there no room left in %s?' % (reason, job.path)
+    return reason
+
+
+def _trouble(job):
+    """Why no module could write its result on this disk now, or None."""
+    probe = job.file('probe')
+    try:
+        _store.write_file(probe, b' ' * _ROOM)
+    except OSError as error:
+        return error.strerror
+    _store.remove_file(probe)
+    return None
+
+
+def _stopped(job, end, survivors):
+    spec = job.spec()
+    if end['state'] == 'timed_out':
+        reason = 'Timeout exceeded: job %s was stopped after %.1f s, its limit is %g s' % (
+            job.id,
+            end['elapsed'],
+            spec['limit'],
+        )
+    else:
+        if os.path.exists(job.file('stop.json')):
+            by = (job.read('stop.json') or {}).get('by', 'on request')
+        else:
+            by = 'by a TERM to its supervisor: was the host shut down, or did its user log out (KillUserProcesses)?'
+        reason = 'job %s was stopped after %.1f s, %s' % (job.id, end['elapsed'], by)
+    if survivors:
+        reason += '; not even KILL ended the processes %s' % ', '.join(map(str, survivors))
+    return reason

@@ -1,0 +1,94 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options of async_run -> the jobs to start. Private to this collection."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import GRACE, OUTPUT_LIMIT
+from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
+from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import build
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.lifecycle import Order
+
+OPTIONS = {
+    'task': {'type': 'raw'},
+    'tasks': {'type': 'list', 'elements': 'raw'},
+    'cmd': {'type': 'str'},
+    'name': {'type': 'str'},
+    'on_existing': {'type': 'str', 'choices': ['attach', 'fail', 'replace'], 'default': 'attach'},
+    'queue': {'type': 'str'},
+    'slots': {'type': 'int', 'default': 1},
+    'grace': {'type': 'float', 'default': GRACE},
+    **_settings.OF_THE_GROUP,
+}
+WAYS = ('task', 'tasks', 'cmd')
+_OF_EACH = ('name', 'async', 'queue', 'slots')
+
+
+def orders(action: ActionBase, args: dict[str, t.Any], limit: int | None, task_vars: dict[str, t.Any]) -> list[Order]:
+    """One order for each job that *args* (the validated options) ask for; nothing has been started by then.
+
+    Raises AnsibleActionFail for whatever is wrong with any of them.
+    """
+    common = {key: args[key] for key in ('name', 'on_existing', 'queue', 'slots', 'grace')}
+    common['limit'] = limit
+    common['no_log'] = bool(action._task.no_log)
+    common['output_limit'] = _settings.number(action, task_vars, 'background_jobs_output_limit', OUTPUT_LIMIT)
+    if args['tasks'] is None:
+        task = args['task'] if args['cmd'] is None else {'ansible.builtin.command': {'cmd': args['cmd']}}
+        found = [Order(payload=build(action, task, ('task',), task_vars), **_checked(common, 'async_run'))]
+    elif not args['tasks']:
+        raise AnsibleActionFail("'tasks' is empty: there is nothing to run.")
+    elif args['name'] is not None:
+        raise AnsibleActionFail("'name' names one job: give each of 'tasks' its own.")
+    else:
+        found = [_of_each(action, number, task, common, task_vars) for number, task in enumerate(args['tasks'])]
+    names = [order.name for order in found if order.name is not None]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise AnsibleActionFail(f"A name can be given to one job only: {', '.join(twice)}.")
+    return found
+
+
+def _of_each(
+    action: ActionBase,
+    number: int,
+    task: t.Any,
+    common: dict[str, t.Any],
+    task_vars: dict[str, t.Any],
+) -> Order:
+    where = f'tasks[{number}]'
+    if not isinstance(task, c.Mapping):
+        raise AnsibleActionFail(f"'{where}' must be a mapping of one module name to its arguments, found: {task!r}.")
+    own = {key: task[key] for key in _OF_EACH if task.get(key) is not None}
+    if 'async' in own:
+        own['limit'] = _whole(own.pop('async'), f'async of {where}', 0) or None
+    if 'slots' in own:
+        own['slots'] = _whole(own['slots'], f'slots of {where}', 1)
+    module = {key: value for key, value in task.items() if key not in _OF_EACH}
+    payload = build(action, module, ('tasks', number), task_vars)
+    return Order(payload=payload, **_checked({**common, **own}, where))
+
+
+def _checked(order: dict[str, t.Any], where: str) -> dict[str, t.Any]:
+    if order['slots'] < 1:
+        raise AnsibleActionFail(f"'slots' of {where} must be 1 or more, found {order['slots']}.")
+    if order['grace'] < 0:
+        raise AnsibleActionFail(f"'grace' of {where} must not be negative, found {order['grace']}.")
+    return order
+
+
+def _whole(value: t.Any, what: str, least: int) -> int:
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        number = least - 1
+    if number < least:
+        raise AnsibleActionFail(f"'{what}' must be a whole number of {least} or more, found {value!r}.")
+    return number

@@ -1,0 +1,52 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The variables that set how the collection works, whatever the task. Private to this collection."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.plugins.action import ActionBase
+from ansible_collections.background.jobs.plugins.plugin_utils._options.references import seconds
+
+OF_THE_GROUP = {'follow': {'type': 'bool'}}
+"""Options that every action takes, because `module_defaults` of the action group hands them to all."""
+
+
+def flag(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: bool) -> bool:
+    """The variable *name* as a boolean."""
+    value = _filled(action, task_vars, name, default)
+    try:
+        return bool(boolean(value))
+    except TypeError:
+        raise AnsibleActionFail(f"The variable '{name}' must be true or false, found {value!r}.") from None
+
+
+def follow(action: ActionBase, task_vars: dict[str, t.Any], option: bool | None) -> bool:
+    """Whether live output is shown: the task's own *option*, or the variable."""
+    return flag(action, task_vars, 'background_jobs_follow', False) if option is None else option
+
+
+def number(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: int) -> int:
+    """The variable *name* as a whole number of 0 or more."""
+    value = _filled(action, task_vars, name, default)
+    try:
+        found = int(value)
+    except (TypeError, ValueError):
+        found = -1
+    if found < 0:
+        raise AnsibleActionFail(f"The variable '{name}' must be a whole number of 0 or more, found {value!r}.")
+    return found
+
+
+def time(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: str) -> float:
+    """The variable *name*, a time like ``7d``, in seconds."""
+    return seconds(_filled(action, task_vars, name, default), name)
+
+
+def _filled(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: t.Any) -> t.Any:
+    return action._templar.template(task_vars[name]) if name in task_vars else default

@@ -1,0 +1,108 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Events -> when each job was queued, ran, and was waited for, all by one clock. Private to this collection."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import Job, Seen, key_of
+
+
+@dataclasses.dataclass
+class Bar:
+    """One job. Times are seconds by the controller's monotonic clock."""
+
+    job: Job
+    created: float
+    started: float | None
+    until: float
+    """When it ended. Of a job that has not, when it was last seen."""
+    waits: list[tuple[float, float]]
+    """When a task began that had to do with it, and ended."""
+
+    @property
+    def queued(self) -> float:
+        return max(0.0, (self.until if self.started is None else self.started) - self.created)
+
+    @property
+    def ran(self) -> float | None:
+        return None if self.started is None else self.until - self.started
+
+    @property
+    def waited(self) -> float:
+        return sum(end - begin for begin, end in self.waits)
+
+
+class Timeline:
+    """*same*: what to add to a time of the controller's own clock (since 1970) to get its monotonic time."""
+
+    def __init__(self, same: float) -> None:
+        self._seen = Seen()
+        self._same = same
+        self._clocks: dict[str, _Clock] = {}
+        self._begun: dict[tuple[str, str], float] = {}
+        self._waits: dict[str, list[tuple[float, float]]] = {}
+
+    def began(self, host: str, task: str, now: float) -> None:
+        """A task begins on a host."""
+        self._begun[host, task] = now
+
+    def saw(self, result: t.Any, now: float, *, polling: bool, failed: bool, final: bool) -> None:
+        """Take what an event tells; the arguments are those of SeesJobs.saw()."""
+        jobs = self._seen.see(result, now, polling=polling, failed=failed)
+        for job in jobs:
+            self._clocks.setdefault(job.host, _Clock()).look(job, now)
+        if final:
+            begun = self._begun.get(key_of(result), now)
+            self._begun[key_of(result)] = now  # of the next item of its loop
+            for job in jobs:
+                waits = self._waits.setdefault(job.id, [])
+                if (begun, now) not in waits:
+                    waits.append((begun, now))
+
+    def bars(self) -> list[Bar]:
+        """Those of a host stand together, in the order in which hosts and jobs were first seen."""
+        hosts = list(dict.fromkeys(job.host for job in self._seen.jobs.values()))
+        return sorted(map(self._bar, self._seen.jobs.values()), key=lambda stripe: hosts.index(stripe.job.host))
+
+    def ahead(self, host: str) -> float:
+        """By how many seconds a host's clock is ahead of the controller's."""
+        return self._same - self._clocks[host].shift(self._same)
+
+    def _bar(self, job: Job) -> Bar:
+        waits = self._waits.get(job.id, [])
+        if job.created is None:  # ansible-core's own, or hidden: known from events alone
+            return Bar(job, job.first, job.first, job.seen, waits)
+        shift = self._clocks[job.host].shift(self._same)
+        started = None if job.started is None else job.started + shift
+        if started is not None and job.elapsed is not None:
+            until = started + job.elapsed  # which no clock that was set has changed
+        else:
+            until = job.seen if job.ended is None else job.ended + shift
+        return Bar(job, job.created + shift, started, until, waits)
+
+
+class _Clock:
+    """What to add to the times of a host to get the controller's: the least that its jobs were seen after the fact.
+
+    A look at a running job has just been taken, so it is exact but for the way of the answer. That a job has ended, or
+    waits, may be old news: such a look only says that the host's clock is not ahead of it.
+    """
+
+    def __init__(self) -> None:
+        self._exact: list[float] = []
+        self._at_most: list[float] = []
+
+    def look(self, job: Job, now: float) -> None:
+        if job.state == 'running' and job.started is not None and job.elapsed is not None:
+            self._exact = [min([*self._exact, now - job.started - job.elapsed])]
+        else:
+            known = [moment for moment in (job.created, job.started, job.ended) if moment is not None]
+            self._at_most = [min([*self._at_most, *(now - moment for moment in known)])] if known else self._at_most
+
+    def shift(self, same: float) -> float:
+        return min(self._exact + self._at_most if self._exact else [same, *self._at_most])
