@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import GRACE
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import GRACE
 from ansible_collections.background.jobs.plugins.plugin_utils._options import references as _asked
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import results as _result
@@ -35,7 +35,7 @@ class ActionModule(ActionBase):
         remote = Remote(self, task_vars or {})
         looks = remote.ask('cancel', ids=ids, grace=args['grace'], check=self._task.check_mode)
         _result.check_known(looks)
-        asked = any(look['asked'] for look in looks)
+        asked = any(look.to_stop for look in looks)
         if asked and not self._task.check_mode:
             looks = _lifecycle.wait(remote, looks, Quiet())
-        return _result.with_facts({'changed': asked, 'jobs': [look['job'] for look in looks]}, discovered(self))
+        return _result.with_facts({'changed': asked, 'jobs': [look.job for look in looks]}, discovered(self))

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.plugin_utils._options import references as _asked
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import STATES
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import results as _result
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import discovered
@@ -22,10 +22,10 @@ class ActionModule(ActionBase):
         args = self.validate_argument_spec(
             {
                 **_settings.OF_THE_GROUP,
-                'states': {'type': 'list', 'elements': 'str', 'choices': list(_asked.STATES)},
+                'states': {'type': 'list', 'elements': 'str', 'choices': list(STATES)},
                 'names': {'type': 'list', 'elements': 'str'},
                 'queues': {'type': 'list', 'elements': 'str'},
             }
         )[1]
         looks = Remote(self, task_vars or {}).ask('list', **{key: args[key] for key in ('states', 'names', 'queues')})
-        return _result.with_facts({'changed': False, 'jobs': [look['job'] for look in looks]}, discovered(self))
+        return _result.with_facts({'changed': False, 'jobs': [look.job for look in looks]}, discovered(self))

@@ -8,6 +8,7 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import ENDED
 from ansible_collections.background.jobs.plugins.plugin_utils._options import references as _asked
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import results as _result
@@ -27,8 +28,8 @@ class ActionModule(ActionBase):
                 'states': {
                     'type': 'list',
                     'elements': 'str',
-                    'choices': list(_asked.ENDED),
-                    'default': list(_asked.ENDED),
+                    'choices': list(ENDED),
+                    'default': list(ENDED),
                 },
                 'keep': {'type': 'int', 'default': 0},
             }
@@ -42,4 +43,4 @@ class ActionModule(ActionBase):
             keep=args['keep'],
             check=self._task.check_mode,
         )
-        return _result.with_facts({'changed': bool(looks), 'jobs': [look['job'] for look in looks]}, discovered(self))
+        return _result.with_facts({'changed': bool(looks), 'jobs': [look.job for look in looks]}, discovered(self))

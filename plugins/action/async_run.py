@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.plugin_utils._options import job_requests as _orders
+from ansible_collections.background.jobs.plugins.plugin_utils._options import job_requests as _job_requests
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._options.keywords import take
 from ansible_collections.background.jobs.plugins.plugin_utils._payload import results as _result
@@ -27,27 +27,27 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         args = self.validate_argument_spec(
-            _orders.OPTIONS, mutually_exclusive=[_orders.WAYS], required_one_of=[_orders.WAYS]
+            _job_requests.OPTIONS, mutually_exclusive=[_job_requests.WAYS], required_one_of=[_job_requests.WAYS]
         )[1]
         remote = Remote(self, task_vars)
-        orders = _orders.orders(self, args, keywords.limit, task_vars)
+        requests = _job_requests.job_requests(self, args, keywords.limit, task_vars)
         retention = _settings.time(self, task_vars, 'background_jobs_retention', '7d')
         margin = _settings.number(self, task_vars, 'background_jobs_margin', _lifecycle.MARGIN)
         follow = _settings.follow(self, task_vars, args['follow'])
         many = args['tasks'] is not None
-        looks = _lifecycle.start(remote, orders, retention)
+        looks = _lifecycle.start(remote, requests, retention)
         place = meanwhile = None
         if keywords.poll:
             labels = {
-                look['id']: order.name or (look['id'] if many else self._task.get_name())
-                for order, look in zip(orders, looks, strict=True)
+                look.id: request.name or (look.id if many else self._task.get_name())
+                for request, look in zip(requests, looks, strict=True)
             }
             meanwhile = Meanwhile(self, task_vars, labels, poll=keywords.poll, follow=follow, together=many)
-            if not all(look['ended'] for look in looks):
-                place = _workers.give_back(self, task_vars, [look['id'] for look in looks])
+            if not all(look.ended for look in looks):
+                place = _workers.give_back(self, task_vars, [look.id for look in looks])
         looks = _lifecycle.bring(remote, looks, meanwhile, margin, place)
-        results = [_result.of(look, order.payload) for look, order in zip(looks, orders, strict=True)]
-        facts = {key: value for order in orders for key, value in order.payload.facts.items()}
+        results = [_result.of(look, request.payload) for look, request in zip(looks, requests, strict=True)]
+        facts = {key: value for request in requests for key, value in request.payload.facts.items()}
         result = _result.with_facts(_result.many(results) if many else results[0], facts)
         if meanwhile is not None:
             meanwhile.ended(result)

@@ -9,6 +9,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils._runtime.core import status as _status
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import discovered, read_result
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.results import hidden, hide_loop, with_facts
@@ -47,15 +48,15 @@ class ActionModule(ActionBase):
         else:
             offsets = [max(0, args['offset'])] if args['output'] else None
             look = _ask(remote, 'status', args['jid'], offsets=offsets)
-            if self._polling and look['job'] and not look['ended']:
+            if self._polling and look.job and not look.ended:
                 look = self._polling.wait(self, remote, look, task_vars)
             result.update(**read_result(self, _status.status(look), task_vars), **hidden(look))
             hide_loop(self, result)
         return _drop_in.as_told_by_core(result) if _drop_in.is_used(self) else result
 
 
-def _ask(remote: Remote, op: str, jid: str, **details: t.Any) -> dict[str, t.Any]:
+def _ask(remote: Remote, op: str, jid: str, **details: t.Any) -> Look:
     try:
         return remote.ask(op, ids=[jid], **details)[0]
     except AnsibleActionFail as error:
-        return t.cast('dict[str, t.Any]', _status.failed(jid, error.message))
+        return _status.failed(jid, error.message)

@@ -40,10 +40,10 @@ class ActionModule(ActionBase):
         remote = Remote(self, task_vars)
         looks = remote.ask('wait', ids=ids, seconds=0)
         _result.check_known(looks)
-        ids = [look['id'] for look in looks]  # a name may be given to another job meanwhile
+        ids = [look.id for look in looks]  # a name may be given to another job meanwhile
         follow = _settings.follow(self, task_vars, args['follow'])
-        if follow or not all(look['ended'] for look in looks):
-            labels = {look['id']: look['job']['name'] or look['id'] for look in looks}
+        if follow or not all(look.ended for look in looks):
+            labels = {look.id: look.job['name'] or look.id for look in looks}
             poll = keywords.poll or C.DEFAULT_POLL_INTERVAL
             meanwhile = Meanwhile(self, task_vars, labels, poll=poll, follow=follow, together=True)
             place = _workers.give_back(self, task_vars, ids)
@@ -51,7 +51,7 @@ class ActionModule(ActionBase):
         looks = remote.ask('collect', ids=ids)
         read = functools.partial(read_output, self, task_vars)
         results = [
-            _result.ended(look, read) if look['ended'] or not look['job'] else _result.live(look, changed=False)
+            _result.ended(look, read) if look.ended or not look.job else _result.live(look, changed=False)
             for look in looks
         ]
         result = _result.with_facts(_result.in_time(_result.many(results), timeout), discovered(self))

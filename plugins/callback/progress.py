@@ -63,9 +63,10 @@ import time
 import typing as t
 
 from ansible import constants as C
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import BAD
 from ansible_collections.background.jobs.plugins.plugin_utils._show import lines as _lines
 from ansible_collections.background.jobs.plugins.plugin_utils._show.region import PACE, Region, Ticker
-from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import BAD, Job, Seen, SeesJobs
+from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import Job, Seen, SeesJobs
 
 _ABOVE = 2
 """Rows of the terminal that the region leaves to the output at least."""

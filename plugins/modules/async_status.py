@@ -175,6 +175,7 @@ from ansible_collections.background.jobs.plugins.module_utils._runtime.core.stat
     status,
 )
 from ansible_collections.background.jobs.plugins.module_utils._runtime.door import respond
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import VERSION, Look
 
 
 def main():
@@ -192,6 +193,7 @@ def main():
     operation, result_of = {'status': ('status', status), 'cleanup': ('remove', cleanup)}[module.params['mode']]
     response = respond(
         {
+            'version': VERSION,
             'op': operation,
             'async_dir': module.params['_async_dir'] or '~/.ansible_async',
             'ids': [module.params['jid']],
@@ -199,7 +201,7 @@ def main():
         }
     )
     error = response.get('error')
-    look = failed(module.params['jid'], error) if error else response['jobs'][0]
+    look = failed(module.params['jid'], error) if error else Look(**response['jobs'][0])
     # Another module's result, complete as it is: exit_json() would handle its warnings and the like once more.
     sys.stdout.write('\n%s\n' % json.dumps(as_told_by(module.ansible_version, result_of(look))))
     raise SystemExit  # AnsiballZ takes a module that only returns for one that failed

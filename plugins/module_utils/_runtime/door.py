@@ -4,16 +4,7 @@
 
 """The one door to the jobs of a target: a request (dict) comes in, a response (dict) goes out.
 
-Every request has ``op`` and ``async_dir``, with ``shown`` where the response can be seen by others, and a response is
-``{"error": text}`` or has ``jobs``: one look for each job, in the order asked. A look is::
-
-    {"id": str, "known": bool, "results_file": path, "looked_in": path, "user": str,
-     "job": {...} as users see it or None, "ended": bool, "error": text or None, "no_log": bool,
-     "output": {"rc": int, "stdout": str, "stderr": str} of an ended module, or None,
-     "result": what the result file says, whether or not it is whole (op "status"), or None,
-     "line": the last line of live output of a job that has not ended (op "wait"), or None,
-     "live": live output (shape: output/reader.py), where it was asked for, or None,
-     "withheld": True where there is more to tell, and it is not told because of ``no_log``}
+protocol.py has the shapes of both, and each module of `requests` what its operations take.
 
 ===========  =================================================================================================
 op           what it does, and what else it takes
@@ -41,10 +32,12 @@ from .files import store as _store
 from .files.names import find
 from .files.watch import Watch
 from .output import reader as _live
+from .protocol import VERSION
 from .requests import cancel as _cancel
 from .requests import prune as _prune
 from .requests import start as _start
-from .requests.look import look, missing, settle
+from .requests.look import look as look_at
+from .requests.look import missing, settle
 from .schedule.queue import Lines
 from .supervise import ending as _outcome
 from .supervise import supervisor as _supervisor
@@ -59,43 +52,54 @@ def respond(request):
     """The response to *request*; what is wrong with either is told in it, never raised."""
     umask = os.umask(0o077)
     try:
+        if request.get('version') != VERSION:
+            return _failure(
+                'this runtime of background.jobs speaks version %d of its protocol, and was asked in version %s: use the '
+                'same version of the collection on both sides' % (VERSION, request.get('version'))
+            )
         operation = _OPERATIONS.get(request.get('op'))
         if operation is None:
-            return {'error': 'unknown operation %r' % (request.get('op'),)}
+            return _failure('unknown operation %r' % (request.get('op'),))
         request['umask'] = umask
         store = _store.Store(request['async_dir'])
         if operation is not _start.start:
             store.check()
         looks = operation(store, request)
-        return {'jobs': [_withhold(found) for found in looks] if request.get('shown') else looks}
+        if request.get('shown'):
+            looks = [_withhold(look) for look in looks]
+        return {'version': VERSION, 'jobs': [look._asdict() for look in looks]}
     except _store.StoreError as error:
-        return {'error': '%s' % error}
+        return _failure('%s' % error)
     except OSError as error:
-        return {'error': 'user %s cannot use the job files in %s: %s' % (_store.user(), store.root, error)}
+        return _failure('user %s cannot use the job files in %s: %s' % (_store.user(), store.root, error))
     except Exception:
-        return {'error': _store.trace()}
+        return _failure(_store.trace())
     finally:
         os.umask(umask)
 
 
-def _withhold(found):
-    """The look *found* without what ``no_log`` hides."""
-    secret = {key: None for key in ('output', 'result', 'live', 'line') if found['no_log'] and found.get(key)}
-    return dict(found, withheld=True, **secret) if secret else found
+def _failure(error):
+    return {'version': VERSION, 'error': error}
+
+
+def _withhold(look):
+    """*look* without what ``no_log`` hides."""
+    secret = [name for name in ('output', 'result', 'live_output', 'last_line') if look.no_log and getattr(look, name)]
+    return look._replace(withheld=True, **dict.fromkeys(secret)) if secret else look
 
 
 def _looks(store, request, output=False):
     jobs = [(wanted, find(store, wanted)) for wanted in request['ids']]
     return _kicked(
         store,
-        lambda lines: [missing(store, wanted) if job is None else look(job, output, lines) for wanted, job in jobs],
+        lambda lines: [missing(store, wanted) if job is None else look_at(job, output, lines) for wanted, job in jobs],
     )
 
 
 def _kicked(store, take):
     """What *take(lines)* finds, after the queues of the jobs that wait were kicked: a killed supervisor did not."""
     looks = take(Lines(store))
-    queues = {found['job']['queue'] for found in looks if found['job'] and found['job']['state'] == 'queued'}
+    queues = {look.job['queue'] for look in looks if look.job and look.job['state'] == 'queued'}
     return take(Lines(store)) if _kick(store, queues) else looks
 
 
@@ -132,7 +136,7 @@ def _wait(store, request):
             left = deadline - time.monotonic()
             if not pending or left <= 0:
                 looks = _looks(store, request, output=not pending)
-                if pending and all(found['ended'] or not found['job'] for found in looks):  # just now
+                if pending and all(look.ended or not look.job for look in looks):  # just now
                     looks = _looks(store, request, output=True)
                 looks = _with_lines(store, looks)
                 return _with_live(store, request, looks, _GLANCE, newest=True)
@@ -145,18 +149,21 @@ def _offsets(request):
 
 def _with_lines(store, looks):
     """*looks* with the last line of each job that has not ended."""
-    for found in looks:
-        if found['job'] and not found['ended']:
-            found['line'] = _live.last_line(store.job(found['id']))
-    return looks
+    return [
+        look._replace(last_line=_live.last_line(store.job(look.id))) if look.job and not look.ended else look
+        for look in looks
+    ]
 
 
 def _with_live(store, request, looks, most, newest=False):
     """*looks* with live output, of all of them together not much more than *most* bytes."""
-    for found, offset in zip(looks, _offsets(request)):
-        if found['job'] and offset is not None:
-            found['live'] = _live.read(store.job(found['id']), offset, max(_LEAST, most // len(looks)), newest)
-    return looks
+    each = max(_LEAST, most // max(1, len(looks)))
+    return [
+        look._replace(live_output=_live.read(store.job(look.id), offset, each, newest))
+        if look.job and offset is not None
+        else look
+        for look, offset in zip(looks, _offsets(request))
+    ]
 
 
 def _over(job, lines):
@@ -166,51 +173,52 @@ def _over(job, lines):
 
 def _status(store, request):
     looks = _looks(store, request)
-    for found in looks:
-        end = store.job(found['id']).read('end.json') if found['ended'] else None
-        if end is not None:
-            found['result'] = _outcome.result_of(store.job(found['id']), end)
-        elif found['known']:
-            found['result'] = _store.read_json(found['results_file']) or {}
-        _remember(store, found)
+    for look in looks:
+        _remember(store, look)
+    looks = [look._replace(result=_result(store, look)) if look.known else look for look in looks]
     return _with_live(store, request, looks, _PAGE)
+
+
+def _result(store, look):
+    end = store.job(look.id).read('end.json') if look.ended else None
+    if end is None:
+        return _store.read_json(look.results_file) or {}
+    return _outcome.result_of(store.job(look.id), end)
 
 
 def _collect(store, request):
     looks = _looks(store, request, output=True)
-    for found in looks:
-        _remember(store, found)
+    for look in looks:
+        _remember(store, look)
     return looks
 
 
-def _remember(store, found):
-    if found['ended']:
+def _remember(store, look):
+    if look.ended:
         try:
-            _store.write_file(store.job(found['id']).file('collected'), b'')
+            _store.write_file(store.job(look.id).file('collected'), b'')
         except OSError:  # a look is worth more than the memory of it
             pass
 
 
 def _list(store, request):
-    looks = _kicked(store, lambda lines: [look(store.job(job_id), lines=lines) for job_id in store.job_ids()])
+    looks = _kicked(store, lambda lines: [look_at(store.job(job_id), lines=lines) for job_id in store.job_ids()])
     chosen = [
-        found
-        for found in looks
-        if found['job']
-        and all(
-            request[key + 's'] is None or found['job'][key] in request[key + 's'] for key in ('state', 'name', 'queue')
-        )
+        look
+        for look in looks
+        if look.job
+        and all(request[key + 's'] is None or look.job[key] in request[key + 's'] for key in ('state', 'name', 'queue'))
     ]
-    return sorted(chosen, key=lambda found: found['job']['created'])  # the ids that ansible-core gives are random
+    return sorted(chosen, key=lambda look: look.job['created'])  # the ids that ansible-core gives are random
 
 
 def _remove(store, request):
     looks = _looks(store, request)
-    for found in looks:
-        if found['job'] and not found['ended']:
-            _store.remove_file(found['results_file'])  # more than that has to be there when it ends
-        elif found['known']:
-            store.job(found['id']).remove()
+    for look in looks:
+        if look.job and not look.ended:
+            _store.remove_file(look.results_file)  # more than that has to be there when it ends
+        elif look.known:
+            store.job(look.id).remove()
     return looks
 
 

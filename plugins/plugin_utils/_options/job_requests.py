@@ -7,14 +7,14 @@
 from __future__ import annotations
 
 import collections.abc as c
+import dataclasses
 import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import GRACE, OUTPUT_LIMIT
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import GRACE, OUTPUT_LIMIT
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
-from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import build
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting.lifecycle import Order
+from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import Payload, build
 
 OPTIONS = {
     'task': {'type': 'raw'},
@@ -31,8 +31,25 @@ WAYS = ('task', 'tasks', 'cmd')
 _OF_EACH = ('name', 'async', 'queue', 'slots')
 
 
-def orders(action: ActionBase, args: dict[str, t.Any], limit: int | None, task_vars: dict[str, t.Any]) -> list[Order]:
-    """One order for each job that *args* (the validated options) ask for; nothing has been started by then.
+@dataclasses.dataclass
+class JobRequest:
+    """One job that is to be started. *limit*: seconds or None. *slots*: places of its queue, where it has one."""
+
+    payload: Payload
+    limit: int | None
+    name: str | None = None
+    on_existing: str = 'attach'
+    queue: str | None = None
+    slots: int = 1
+    grace: float = GRACE
+    no_log: bool = False
+    output_limit: int = OUTPUT_LIMIT
+
+
+def job_requests(
+    action: ActionBase, args: dict[str, t.Any], limit: int | None, task_vars: dict[str, t.Any]
+) -> list[JobRequest]:
+    """One request for each job that *args* (the validated options) ask for; nothing has been started by then.
 
     Raises AnsibleActionFail for whatever is wrong with any of them.
     """
@@ -42,14 +59,14 @@ def orders(action: ActionBase, args: dict[str, t.Any], limit: int | None, task_v
     common['output_limit'] = _settings.number(action, task_vars, 'background_jobs_output_limit', OUTPUT_LIMIT)
     if args['tasks'] is None:
         task = args['task'] if args['cmd'] is None else {'ansible.builtin.command': {'cmd': args['cmd']}}
-        found = [Order(payload=build(action, task, ('task',), task_vars), **_checked(common, 'async_run'))]
+        found = [JobRequest(payload=build(action, task, ('task',), task_vars), **_checked(common, 'async_run'))]
     elif not args['tasks']:
         raise AnsibleActionFail("'tasks' is empty: there is nothing to run.")
     elif args['name'] is not None:
         raise AnsibleActionFail("'name' names one job: give each of 'tasks' its own.")
     else:
         found = [_of_each(action, number, task, common, task_vars) for number, task in enumerate(args['tasks'])]
-    names = [order.name for order in found if order.name is not None]
+    names = [request.name for request in found if request.name is not None]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise AnsibleActionFail(f"A name can be given to one job only: {', '.join(twice)}.")
@@ -62,7 +79,7 @@ def _of_each(
     task: t.Any,
     common: dict[str, t.Any],
     task_vars: dict[str, t.Any],
-) -> Order:
+) -> JobRequest:
     where = f'tasks[{number}]'
     if not isinstance(task, c.Mapping):
         raise AnsibleActionFail(f"'{where}' must be a mapping of one module name to its arguments, found: {task!r}.")
@@ -73,15 +90,15 @@ def _of_each(
         own['slots'] = _whole(own['slots'], f'slots of {where}', 1)
     module = {key: value for key, value in task.items() if key not in _OF_EACH}
     payload = build(action, module, ('tasks', number), task_vars)
-    return Order(payload=payload, **_checked({**common, **own}, where))
+    return JobRequest(payload=payload, **_checked({**common, **own}, where))
 
 
-def _checked(order: dict[str, t.Any], where: str) -> dict[str, t.Any]:
-    if order['slots'] < 1:
-        raise AnsibleActionFail(f"'slots' of {where} must be 1 or more, found {order['slots']}.")
-    if order['grace'] < 0:
-        raise AnsibleActionFail(f"'grace' of {where} must not be negative, found {order['grace']}.")
-    return order
+def _checked(options: dict[str, t.Any], where: str) -> dict[str, t.Any]:
+    if options['slots'] < 1:
+        raise AnsibleActionFail(f"'slots' of {where} must be 1 or more, found {options['slots']}.")
+    if options['grace'] < 0:
+        raise AnsibleActionFail(f"'grace' of {where} must not be negative, found {options['grace']}.")
+    return options
 
 
 def _whole(value: t.Any, what: str, least: int) -> int:

@@ -13,9 +13,6 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import JOB_ID
 
-ENDED = ('succeeded', 'failed', 'timed_out', 'cancelled', 'lost')
-"""The states of jobs that have ended."""
-STATES = ('queued', 'running', *ENDED)
 _UNITS = {'': 1, 's': 1, 'm': 60, 'h': 3600, 'd': 86400, 'w': 604800}
 
 

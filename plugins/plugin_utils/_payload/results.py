@@ -11,41 +11,42 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import Payload
 
 
-def of(look: dict[str, t.Any], payload: Payload) -> dict[str, t.Any]:
+def of(look: Look, payload: Payload) -> dict[str, t.Any]:
     """The result of one job of a task that started it, or attached to it."""
-    if look['error']:
+    if look.error:
         return {
             'failed': True,
             'changed': False,
-            'ansible_job_id': look['id'],
+            'ansible_job_id': look.id,
             'started': False,
             'finished': True,
-            'msg': f"Job {look['id']} was not started: {look['error']}",
+            'msg': f"Job {look.id} was not started: {look.error}",
         }
-    if look['ended'] or not look['job']:
+    if look.ended or not look.job:
         return ended(look, payload.result)
-    return live(look, changed=not look.get('attached'))
+    return live(look, changed=not look.attached)
 
 
-def live(look: dict[str, t.Any], *, changed: bool) -> dict[str, t.Any]:
+def live(look: Look, *, changed: bool) -> dict[str, t.Any]:
     """The result of a job that has not ended."""
     return {
-        'ansible_job_id': look['id'],
+        'ansible_job_id': look.id,
         'started': True,
         'finished': False,
         'changed': changed,
-        'results_file': look['results_file'],
-        'job': look['job'],
+        'results_file': look.results_file,
+        'job': look.job,
         **hidden(look),
     }
 
 
-def hidden(look: dict[str, t.Any]) -> dict[str, t.Any]:
+def hidden(look: Look) -> dict[str, t.Any]:
     """What a result needs beside the rest if its job was started with `no_log`, whoever looks at it now."""
-    return {'_ansible_no_log': True} if look['no_log'] else {}
+    return {'_ansible_no_log': True} if look.no_log else {}
 
 
 def hide_loop(action: ActionBase, result: dict[str, t.Any]) -> None:
@@ -54,20 +55,20 @@ def hide_loop(action: ActionBase, result: dict[str, t.Any]) -> None:
         action._task.no_log = True
 
 
-def ended(look: dict[str, t.Any], read: c.Callable[[dict[str, t.Any]], dict[str, t.Any]]) -> dict[str, t.Any]:
+def ended(look: Look, read: c.Callable[[dict[str, t.Any]], dict[str, t.Any]]) -> dict[str, t.Any]:
     """The result of a job that has ended: its module's own, or what happened to it instead.
 
     *read*: turns what the module printed (rc, stdout, stderr) into its result.
     """
-    job, output = look['job'], look['output']
+    job, output = look.job, look.output
     if job is None:
         return {
             'failed': True,
             'changed': False,
-            'ansible_job_id': look['id'],
+            'ansible_job_id': look.id,
             'started': True,
             'finished': True,
-            'msg': f"Job {look['id']} is gone: somebody removed its files from {look['looked_in']} while this task waited.",
+            'msg': f"Job {look.id} is gone: somebody removed its files from {look.looked_in} while this task waited.",
         }
     if job['state'] in ('succeeded', 'failed') and output['rc'] is not None:
         result = read(output)
@@ -78,7 +79,7 @@ def ended(look: dict[str, t.Any], read: c.Callable[[dict[str, t.Any]], dict[str,
     else:
         result = {'failed': True, 'msg': job['reason'], 'changed': False}
         result.update({f'module_{name}': output[name] for name in ('stdout', 'stderr') if output[name]})
-    result.update(ansible_job_id=look['id'], started=True, finished=True, job=job, **hidden(look))
+    result.update(ansible_job_id=look.id, started=True, finished=True, job=job, **hidden(look))
     return result
 
 
@@ -114,16 +115,16 @@ def with_facts(result: dict[str, t.Any], facts: dict[str, t.Any]) -> dict[str, t
     return {**result, 'ansible_facts': {**result.get('ansible_facts', {}), **facts}} if facts else result
 
 
-def check_known(looks: list[dict[str, t.Any]]) -> None:
+def check_known(looks: list[Look]) -> None:
     """Raise AnsibleActionFail that tells of all unknown jobs, where they were looked for and as whom."""
-    unknown = [_written(look) for look in looks if not look['known']]
+    unknown = [_written(look) for look in looks if not look.known]
     if unknown:
         raise AnsibleActionFail(
-            f"could not find the jobs {', '.join(unknown)}: user {looks[0]['user']} has none of them in {looks[0]['looked_in']}. "
+            f"could not find the jobs {', '.join(unknown)}: user {looks[0].user} has none of them in {looks[0].looked_in}. "
             'Look them up as the user they run as (become, become_user) and with the async directory they were started '
             'with (ansible_async_dir).'
         )
-    foreign = [_written(look) for look in looks if not look['job']]
+    foreign = [_written(look) for look in looks if not look.job]
     if foreign:
         raise AnsibleActionFail(
             f"the jobs {', '.join(foreign)} were started by ansible-core or mitogen, which cannot tell whether they live: "
@@ -131,5 +132,5 @@ def check_known(looks: list[dict[str, t.Any]]) -> None:
         )
 
 
-def _written(look: dict[str, t.Any]) -> str:
-    return str(look['id']['name'] if isinstance(look['id'], dict) else look['id'])
+def _written(look: Look) -> str:
+    return str(look.id['name'] if isinstance(look.id, dict) else look.id)

@@ -23,6 +23,7 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.plugins.connection import ConnectionBase
 from ansible.utils.display import Display
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import VERSION, Look
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import python_of
 from ansible_collections.background.jobs.plugins.plugin_utils._places import mitogen as _mitogen
 from ansible_collections.background.jobs.plugins.plugin_utils._places.loader import COMMAND, MARK, digest, runtime_files
@@ -80,18 +81,18 @@ class Remote:
                 "background.jobs does not run on Windows targets: use ansible-core's own async there."
             )
 
-    def ask(self, op: str, within: float | None = None, **details: t.Any) -> list[dict[str, t.Any]]:
-        """Send one request; the looks of its response (shapes: module_utils/_runtime/door.py).
+    def ask(self, op: str, within: float | None = None, **details: t.Any) -> list[Look]:
+        """Send one request; the looks of its response (module_utils/_runtime/protocol.py).
 
         *within*: seconds after which an answer is no longer waited for. Raises AnsibleActionFail with what the runtime
         said was wrong, or why it could not be run, and AnsibleConnectionFailure where the answer was lost.
         """
-        request = dict(details, op=op, async_dir=self._async_dir)
+        request = dict(details, version=VERSION, op=op, async_dir=self._async_dir)
         context = self._action._connection._play_context
         if context.no_log or display.verbosity < _SHOWN:
             return self._respond(request, within)
         looks = self._respond(dict(request, shown=True), within)
-        if any(look.get('withheld') for look in looks):
+        if any(look.withheld for look in looks):
             context.no_log = True  # only now: the reason why a host cannot be reached would be hidden, too
             try:
                 looks = self._respond(request, within)
@@ -99,7 +100,7 @@ class Remote:
                 context.no_log = False
         return looks
 
-    def _respond(self, request: dict[str, t.Any], within: float | None) -> list[dict[str, t.Any]]:
+    def _respond(self, request: dict[str, t.Any], within: float | None) -> list[Look]:
         with Watchdog(within) as watchdog:
             try:
                 response = self._by_command(request) if self._as_command else None
@@ -111,7 +112,7 @@ class Remote:
                 raise
         if 'error' in response:
             raise AnsibleActionFail(response['error'])
-        return response['jobs']
+        return [Look(**look) for look in response['jobs']]
 
     def reset(self) -> None:
         """Forget a connection that broke; the next request makes a new one."""

@@ -17,6 +17,7 @@ import typing as t
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.results import hidden
 from ansible_collections.background.jobs.plugins.plugin_utils._show import events as _callbacks
 
@@ -44,7 +45,7 @@ class Quiet:
         """Seconds until the next report."""
         return math.inf
 
-    def seen(self, looks: list[dict[str, t.Any]], *, over: bool) -> None:
+    def seen(self, looks: list[Look], *, over: bool) -> None:
         """Show what *looks* tell; *over*: they are the last."""
 
 
@@ -78,15 +79,15 @@ class Meanwhile(Quiet):
     def due(self) -> float:
         return max(0.0, self._reported + self._poll - time.monotonic())
 
-    def seen(self, looks: list[dict[str, t.Any]], *, over: bool) -> None:
+    def seen(self, looks: list[Look], *, over: bool) -> None:
         for look in looks:
-            if look['live'] is not None:
-                self._followers[look['id']].show(look)
-        states = {look['id']: look['job']['state'] for look in looks if look['job']}
+            if look.live_output is not None:
+                self._followers[look.id].show(look)
+        states = {look.id: look.job['state'] for look in looks if look.job}
         changed = self._states not in ({}, states)
         self._states = states
         if states and not over and (changed or not self.due()):
-            self._report([look for look in looks if look['job']])
+            self._report([look for look in looks if look.job])
 
     def ended(self, result: dict[str, t.Any]) -> None:
         """Tell of the result of the task."""
@@ -95,10 +96,10 @@ class Meanwhile(Quiet):
             self._action, 'failed' if result.get('failed') else 'ok', {**result, 'ansible_job_id': _some(ids)}
         )
 
-    def _report(self, looks: list[dict[str, t.Any]]) -> None:
+    def _report(self, looks: list[Look]) -> None:
         self._reported = time.monotonic()
         jobs = [_live(look) for look in looks]
-        ids = [look['id'] for look in looks]
+        ids = [look.id for look in looks]
         result: dict[str, t.Any] = {
             **({'jobs': jobs} if self._together else jobs[0]),
             'ansible_job_id': _some(ids),
@@ -116,13 +117,13 @@ def _some(ids: list[str]) -> str:
     return ', '.join(ids[:_FEW]) + (f' and {len(ids) - _FEW} more' if len(ids) > _FEW else '')
 
 
-def _live(look: dict[str, t.Any]) -> dict[str, t.Any]:
-    line = None if look['line'] is None else readable(look['line'])
+def _live(look: Look) -> dict[str, t.Any]:
+    line = None if look.last_line is None else readable(look.last_line)
     return {
-        'ansible_job_id': look['id'],
+        'ansible_job_id': look.id,
         'started': True,
-        'finished': look['ended'],
-        'job': {**look['job'], 'line': line},
+        'finished': look.ended,
+        'job': {**look.job, 'line': line},
         **hidden(look),
     }
 
@@ -161,15 +162,15 @@ class _Follower:
         self._label = label
         self._begun = {'stdout': '', 'stderr': ''}
 
-    def show(self, look: dict[str, t.Any]) -> None:
+    def show(self, look: Look) -> None:
         """Show what *look* brings, and what has no end of line yet if the job has ended."""
-        live = look['live']
+        live = look.live_output
         self.offset = live['offset']
         if live['skipped']:
             self._display(self._rest())
             told = f'... {live["skipped"]} bytes were skipped here: they came faster than they can be shown'
             self._display([('stderr', told)])
-        self._display([*self._whole(live['records']), *(self._rest() if look['ended'] else [])])
+        self._display([*self._whole(live['records']), *(self._rest() if look.ended else [])])
 
     def _rest(self) -> list[tuple[str, str]]:
         """The lines that have not ended."""

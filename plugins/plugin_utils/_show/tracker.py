@@ -17,10 +17,7 @@ import math
 import typing as t
 
 from ansible.plugins.callback import CallbackBase
-
-LIVE = ('queued', 'running')
-BAD = ('failed', 'timed_out', 'cancelled', 'lost')
-_STATES = (*LIVE, 'succeeded', *BAD)
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import LIVE, STATES
 
 
 @dataclasses.dataclass
@@ -201,7 +198,7 @@ def _mappings(value: t.Any) -> list[c.Mapping[str, t.Any]]:
 
 def _is_job(value: t.Any) -> bool:
     """Modules of other collections return a `job` too."""
-    return isinstance(value, c.Mapping) and isinstance(value.get('id'), str) and value.get('state') in _STATES
+    return isinstance(value, c.Mapping) and isinstance(value.get('id'), str) and value.get('state') in STATES
 
 
 def _text(value: t.Any) -> str | None:

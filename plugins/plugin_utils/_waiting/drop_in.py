@@ -16,6 +16,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__
 from ansible_collections.background.jobs.plugins.module_utils._runtime.core import status as _status
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import around
 from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
@@ -62,9 +63,7 @@ class Polling:
     def __init__(self) -> None:
         self._began = time.monotonic()
 
-    def wait(
-        self, action: ActionBase, remote: Remote, look: dict[str, t.Any], task_vars: dict[str, t.Any]
-    ) -> dict[str, t.Any]:
+    def wait(self, action: ActionBase, remote: Remote, look: Look, task_vars: dict[str, t.Any]) -> Look:
         """A look at the job of *look* after its end, as ``status`` takes it.
 
         A host that stays out of reach ends the wait after the limit, with an error in the look.
@@ -72,15 +71,15 @@ class Polling:
         poll = max(1, round(time.monotonic() - self._began))
         margin = _settings.number(action, task_vars, 'background_jobs_margin', _lifecycle.MARGIN)
         follow = _settings.follow(action, task_vars, None)
-        labels = {look['id']: look['job']['module']}
+        labels = {look.id: look.job['module']}
         meanwhile = Meanwhile(action, task_vars, labels, poll=poll, follow=follow, together=False)
         _callbacks.send(action, 'poll', _status.status(look))
-        place = _workers.give_back(action, task_vars, [look['id']])
+        place = _workers.give_back(action, task_vars, [look.id])
         try:
             _lifecycle.wait(remote, [look], meanwhile, margin=margin, place=place)
         except AnsibleConnectionFailure as error:
-            return {**look, 'error': error.message}
-        return remote.ask('status', ids=[look['id']])[0]
+            return look._replace(error=error.message)
+        return remote.ask('status', ids=[look.id])[0]
 
 
 def polling(action: ActionBase) -> Polling | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import dataclasses
 import datetime
 import functools
 import hashlib
@@ -19,8 +18,8 @@ import typing as t
 from ansible import constants as C
 from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
-from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import GRACE, OUTPUT_LIMIT
-from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import Payload
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
+from ansible_collections.background.jobs.plugins.plugin_utils._options.job_requests import JobRequest
 from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote, was_sent
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Quiet
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers import Place
@@ -42,28 +41,13 @@ _BACKOFF = (1, 2, 4, 8, 15)
 display = Display()
 
 
-@dataclasses.dataclass
-class Order:
-    """One job that is to be started. *limit*: seconds or None. *slots*: places of its queue, where it has one."""
-
-    payload: Payload
-    limit: int | None
-    name: str | None = None
-    on_existing: str = 'attach'
-    queue: str | None = None
-    slots: int = 1
-    grace: float = GRACE
-    no_log: bool = False
-    output_limit: int = OUTPUT_LIMIT
-
-
-def start(remote: Remote, orders: list[Order], retention: float) -> list[dict[str, t.Any]]:
+def start(remote: Remote, requests: list[JobRequest], retention: float) -> list[Look]:
     """Start jobs in one request; a look at each, taken when its module had been executed or it had been queued.
 
     The ids are made here: a start whose answer was lost is asked again, once, and starts nothing twice.
     """
     bases: dict[str, bytes] = {}
-    jobs = [_job(order, job_id, bases) for order, job_id in zip(orders, _new_ids(len(orders)), strict=True)]
+    jobs = [_job(request, job_id, bases) for request, job_id in zip(requests, _new_ids(len(requests)), strict=True)]
     encoded = {digest: base64.b64encode(base).decode() for digest, base in bases.items()}
     ask = functools.partial(remote.ask, 'start', jobs=jobs, bases=encoded, retention=retention)
     try:
@@ -88,27 +72,27 @@ def _new_ids(count: int) -> list[str]:
     return [f'j{moment:%Y%m%d%H%M%S%f}.{secrets.randbelow(90000000) + 10000000}' for moment in moments]
 
 
-def _job(order: Order, job_id: str, bases: dict[str, bytes]) -> dict[str, t.Any]:
+def _job(request: JobRequest, job_id: str, bases: dict[str, bytes]) -> dict[str, t.Any]:
     """One job of a start request (shape: module_utils/_runtime/requests/start.py); a base that it needs is added to *bases*."""
-    payload = order.payload
+    payload = request.payload
     digest, head, tail = _difference(payload.file, bases)
     middle = payload.file[head : len(payload.file) - tail]
     return {
         'id': job_id,
-        'name': order.name,
-        'on_existing': order.on_existing,
+        'name': request.name,
+        'on_existing': request.on_existing,
         'module': payload.module,
-        'limit': order.limit,
-        'grace': order.grace,
-        'queue': order.queue,
-        'slots': order.slots,
-        'no_log': order.no_log,
+        'limit': request.limit,
+        'grace': request.grace,
+        'queue': request.queue,
+        'slots': request.slots,
+        'no_log': request.no_log,
         'argv': payload.argv,
         'environment': payload.environment,
         'stdin': payload.stdin,
         'args': None if payload.args is None else base64.b64encode(payload.args).decode(),
         'tmpdir': payload.tmpdir,
-        'output_limit': order.output_limit,
+        'output_limit': request.output_limit,
         'payload': {'base': digest, 'head': head, 'middle': base64.b64encode(middle).decode(), 'tail': tail},
     }
 
@@ -142,29 +126,29 @@ def _common(first: bytes, second: bytes) -> int:
 
 def bring(
     remote: Remote,
-    looks: list[dict[str, t.Any]],
+    looks: list[Look],
     meanwhile: Quiet | None,
     margin: float = MARGIN,
     place: Place | None = None,
-) -> list[dict[str, t.Any]]:
+) -> list[Look]:
     """Wait for the jobs of *looks* if there is a *meanwhile*; the looks again, with the output of what has ended.
 
     The files of a job that was waited for are removed, as ansible-core does. A named job keeps them for its
     retention: another task may have attached to it, and be waiting for it as well.
     """
-    wanted = [look for look in looks if not look['error'] and (meanwhile or look['ended'])]
-    ids = [look['id'] for look in wanted]
+    wanted = [look for look in looks if not look.error and (meanwhile or look.ended)]
+    ids = [look.id for look in wanted]
     if not ids:
         return looks
     if meanwhile is None:
         brought = remote.ask('collect', ids=ids)
     else:
         brought = wait(remote, wanted, meanwhile, margin=margin, place=place)
-        named = [look['id'] for look in brought if look['job'] and look['job']['name'] is not None]
+        named = [look.id for look in brought if look.job and look.job['name'] is not None]
         _tidy(remote, place, 'collect', named)
         _tidy(remote, place, 'remove', [job_id for job_id in ids if job_id not in named])
-    found = {look['id']: look for look in brought}
-    return [{**look, **found.get(look['id'], {})} for look in looks]
+    found = {look.id: look for look in brought}
+    return [found.get(look.id, look) for look in looks]
 
 
 def _tidy(remote: Remote, place: Place | None, op: str, ids: list[str]) -> None:
@@ -179,20 +163,20 @@ def _tidy(remote: Remote, place: Place | None, op: str, ids: list[str]) -> None:
 
 def wait(
     remote: Remote,
-    looks: list[dict[str, t.Any]],
+    looks: list[Look],
     meanwhile: Quiet,
     *,
     timeout: float | None = None,
     margin: float = MARGIN,
     place: Place | None = None,
-) -> list[dict[str, t.Any]]:
+) -> list[Look]:
     """Wait until all jobs have ended, or *timeout* seconds; the last looks at them, with output if all have ended.
 
     The target answers as soon as all have ended, there is output to follow, or *meanwhile* has a report to make. A
     lost connection is not the jobs' failure: the host is asked again until their limits and *margin* are over, for ever
     without a limit. *looks*: at the same jobs, taken just now. *place*: of a process that waits without a fork.
     """
-    ids = [look['id'] for look in looks]
+    ids = [look.id for look in looks]
     began = time.monotonic()
     deadline = None if timeout is None else began + timeout
     contact = _Contact(remote.host, looks, margin, deadline)
@@ -215,7 +199,7 @@ def wait(
             continue
         contact.made(looks)
         over = deadline is not None and time.monotonic() >= deadline
-        over = over or all(look['ended'] or not look['job'] for look in looks)
+        over = over or all(look.ended or not look.job for look in looks)
         meanwhile.seen(looks, over=over)
         if over:
             return looks
@@ -229,17 +213,17 @@ def _turn(place: Place | None) -> contextlib.AbstractContextManager[int]:
 class _Contact:
     """When the host was last heard of, and how long to try when it is not."""
 
-    def __init__(self, host: str, looks: list[dict[str, t.Any]], margin: float, deadline: float | None) -> None:
+    def __init__(self, host: str, looks: list[Look], margin: float, deadline: float | None) -> None:
         self._host = host
         self._margin = margin
         self._deadline = deadline
         self._warned = False
         self.made(looks)
 
-    def made(self, looks: list[dict[str, t.Any]]) -> None:
+    def made(self, looks: list[Look]) -> None:
         self._seen, self._seen_at = time.monotonic(), time.localtime()
         self._failures = 0
-        left = [_left(look['job']) for look in looks if look['job'] and not look['ended']]
+        left = [_left(look.job) for look in looks if look.job and not look.ended]
         limit = None if None in left else max([0.0, *(seconds for seconds in left if seconds is not None)])
         ends = [end for end in (None if limit is None else self._seen + limit, self._deadline) if end is not None]
         self._patient_until = min(ends) + self._margin if ends else None

@@ -8,23 +8,25 @@ Used on both sides: by the module when it is called by itself, by the action wit
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
+from ..protocol import new_look
+
 
 def status(look):
-    """The result of a look (shape: door.py, op "status"), or of one that failed."""
-    if look['error']:
-        return _failed(look, look['error'])
-    if not look['known']:
+    """The result of a look of the operation "status"."""
+    if look.error:
+        return _failed(look, look.error)
+    if not look.known:
         return _missing(look)
-    result = dict(look['result'])
-    if look['job'] is None:  # ansible-core's own file knows of no more than this
+    result = dict(look.result)
+    if look.job is None:  # ansible-core's own file knows of no more than this
         finished = bool(result) and ('started' not in result or bool(result.get('finished', False)))
     else:
-        finished = look['ended']
-        if look['live'] is None:
-            result.setdefault('job', look['job'])  # a module's own value of that name comes first
+        finished = look.ended
+        if look.live_output is None:
+            result.setdefault('job', look.job)  # a module's own value of that name comes first
         else:
-            result['job'] = dict(look['job'], output=_output(look['live']))
-    result.update(ansible_job_id=look['id'], results_file=look['results_file'], started=True, finished=finished)
+            result['job'] = dict(look.job, output=_output(look.live_output))
+    result.update(ansible_job_id=look.id, results_file=look.results_file, started=True, finished=finished)
     return result
 
 
@@ -45,11 +47,11 @@ def _output(live):
 
 def cleanup(look):
     """The result of removing the files of a job that a look was taken at."""
-    if look['error']:
-        return _failed(look, look['error'])
-    if not look['known']:
+    if look.error:
+        return _failed(look, look.error)
+    if not look.known:
         return _missing(look)
-    return {'ansible_job_id': look['id'], 'erased': look['results_file']}
+    return {'ansible_job_id': look.id, 'erased': look.results_file}
 
 
 def as_told_by(version, result):
@@ -60,18 +62,18 @@ def as_told_by(version, result):
 
 
 def failed(job_id, error):
-    """A look that could not be taken."""
-    return {'id': job_id, 'error': error, 'no_log': False, 'job': None}
+    """A look that could not be taken, because of *error*."""
+    return new_look(job_id, None, None, error=error)
 
 
 def _missing(look):
     told = (
         'could not find job %s: user %s has no such file in %s. Look it up as the user it runs as (become, '
         'become_user) and with the async directory it was started with (ansible_async_dir).'
-        % (look['id'], look['user'], look['looked_in'])
+        % (look.id, look.user, look.looked_in)
     )
-    return dict(_failed(look, told), results_file='%s/%s' % (look['looked_in'], look['id']))
+    return dict(_failed(look, told), results_file='%s/%s' % (look.looked_in, look.id))
 
 
 def _failed(look, told):
-    return {'failed': True, 'ansible_job_id': look['id'], 'started': True, 'finished': True, 'msg': told}
+    return {'failed': True, 'ansible_job_id': look.id, 'started': True, 'finished': True, 'msg': told}

@@ -15,6 +15,7 @@ import os
 
 from ..door import respond
 from ..files import store as _store
+from ..protocol import GRACE, OUTPUT_LIMIT, VERSION
 from . import status as _status
 
 _RETENTION = 7 * 86400
@@ -57,7 +58,7 @@ class Call:
             'on_existing': 'attach',
             'module': self._name(),
             'limit': self.limit if self.limit > 0 else None,
-            'grace': _store.GRACE,
+            'grace': GRACE,
             'queue': None,
             'slots': 1,
             'no_log': False,
@@ -66,10 +67,11 @@ class Call:
             'stdin': stdin,
             'args': None if args is None else _base64(args),
             'tmpdir': None if self.preserve else self.folder,
-            'output_limit': _store.OUTPUT_LIMIT,
+            'output_limit': OUTPUT_LIMIT,
             'payload': {'base': 'module', 'head': len(payload), 'middle': '', 'tail': 0},
         }
         return {
+            'version': VERSION,
             'op': 'start',
             'async_dir': os.environ.get('ANSIBLE_ASYNC_DIR', '~/.ansible_async'),
             'bases': {'module': _base64(payload)},

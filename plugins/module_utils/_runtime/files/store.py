@@ -33,15 +33,13 @@ import pwd
 import re
 import stat
 
+from ..protocol import GRACE
+
 JOB_ID = re.compile(r'j?[0-9]{1,40}\.[0-9]{1,20}')
 _MITOGEN_ID = re.compile(r'[0-9a-f]{16}')  # of jobs that mitogen starts, whose result files are like ansible-core's
 SPARE = 8192
 """Bytes set aside for each of two files. Whatever is written about an end fits in."""
 SPARES = ('end.spare', 'result.spare')
-GRACE = 10
-"""Seconds between TERM and KILL, unless a job or whoever stops it says otherwise."""
-OUTPUT_LIMIT = 10 * 1024 * 1024
-"""Bytes of live output that are kept of each job, unless `background_jobs_output_limit` says otherwise."""
 
 
 _NONE = type(None)

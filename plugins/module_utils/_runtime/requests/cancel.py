@@ -18,24 +18,27 @@ from ..files.watch import Watch
 from ..schedule.queue import Queue
 from ..supervise import ending as _outcome
 from ..supervise.vigil import STOP
-from .look import look, missing, settle
+from .look import look as look_at
+from .look import missing, settle
 
 _UNTIL_EXECUTED = 30  # seconds that a job may need from its making to the execution of its module
 _BEYOND_GRACE = 90  # seconds after which one that does not end is reported, KILL being long past
 
 
 def cancel(store, request):
-    """Looks at the jobs as they were, each with ``asked``: whether there was anything to end.
+    """Looks at the jobs as they were, each with ``to_stop``: whether there was anything to end.
 
     Nothing is asked where one of the jobs is unknown, or with ``check``.
     """
     jobs = [find(store, wanted) for wanted in request['ids']]
-    looks = [missing(store, wanted) if job is None else look(job) for wanted, job in zip(request['ids'], jobs)]
-    whole = all(found['job'] for found in looks)
-    for job, found in zip(jobs, looks):
-        found['asked'] = whole and not found['ended']
-        if found['asked'] and not request['check']:
-            _ask(job, request['grace'])
+    looks = [missing(store, wanted) if job is None else look_at(job) for wanted, job in zip(request['ids'], jobs)]
+    if not all(look.job for look in looks):
+        return looks
+    looks = [look._replace(to_stop=not look.ended) for look in looks]
+    if not request['check']:
+        for job, look in zip(jobs, looks):
+            if look.to_stop:
+                _ask(job, request['grace'])
     return looks
 
 

@@ -11,64 +11,53 @@ import os
 
 from ..files import clock as _clock
 from ..files.store import user
+from ..protocol import new_look
 from ..schedule.queue import Lines
 from ..supervise import ending as _outcome
 
 
 def look(job, output=False, lines=None):
-    """A look at *job*, as door.py describes it; with *output*, what the module of an ended job printed.
+    """A look at *job*; with *output*, what the module of an ended job printed.
 
     *lines*: places in queues that are known already, for looks at many jobs.
     """
-    found = dict(missing(job.store, job.id), results_file=job.result_file)
     spec = job.spec()
-    if spec is None:
-        found['known'] = os.path.isfile(job.result_file)  # a job of ansible-core's own, then
-        return found
-    found['known'] = True
-    found['no_log'] = spec['no_log']
+    if spec is None:  # of ansible-core's own jobs, there is only a result file
+        return missing(job.store, job.id)._replace(known=os.path.isfile(job.result_file), results_file=job.result_file)
     position, end = settle(job, spec, lines)
     if end is None and not job.exists():
         return missing(job.store, job.id)
-    found['ended'] = end is not None
-    found['job'] = _describe(job, spec, job.read('run.json'), position, end)
-    if output and end is not None:
-        found['output'] = {
-            'rc': end['rc'],
-            'stdout': _outcome.read_text(job, 'stdout') or '',
-            'stderr': _outcome.read_text(job, 'stderr') or '',
-        }
-    return found
+    return _known(
+        job,
+        spec,
+        _describe(job, spec, job.read('run.json'), position, end),
+        ended=end is not None,
+        output=_printed(job, end) if output and end is not None else None,
+    )
+
+
+def _printed(job, end):
+    return {
+        'rc': end['rc'],
+        'stdout': _outcome.read_text(job, 'stdout') or '',
+        'stderr': _outcome.read_text(job, 'stderr') or '',
+    }
 
 
 def started(job, spec, run):
     """A look at *job* just after its module was executed, whose files are not read for that."""
-    return dict(
-        missing(job.store, job.id),
-        known=True,
-        results_file=job.result_file,
-        no_log=spec['no_log'],
-        job=_describe(job, spec, run),
+    return _known(job, spec, _describe(job, spec, run))
+
+
+def _known(job, spec, described, **fields):
+    return missing(job.store, job.id)._replace(
+        known=True, results_file=job.result_file, no_log=spec['no_log'], job=described, **fields
     )
 
 
 def missing(store, wanted):
     """A look at what is not there: an id, or {"name": text}."""
-    return {
-        'id': wanted,
-        'known': False,
-        'results_file': None,
-        'looked_in': store.root,
-        'user': user(),
-        'job': None,
-        'ended': False,
-        'output': None,
-        'result': None,
-        'error': None,
-        'no_log': False,
-        'line': None,
-        'live': None,
-    }
+    return new_look(wanted, store.root, user())
 
 
 def settle(job, spec, lines=None):

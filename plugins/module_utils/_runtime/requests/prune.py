@@ -13,7 +13,7 @@ import time
 from ..files import clock as _clock
 from ..files import store as _store
 from ..files.names import forget_names
-from .look import look
+from .look import look as look_at
 
 _AT_MOST = 100  # jobs that one start looks after: nobody's start shall wait for a year of leftovers
 
@@ -21,22 +21,22 @@ _AT_MOST = 100  # jobs that one start looks after: nobody's start shall wait for
 def prune(store, request):
     """Looks at the ended jobs that were removed, oldest first; with ``check``, at those that would be."""
     ended = [
-        found
-        for found in (look(store.job(job_id)) for job_id in store.job_ids())
-        if found['ended'] and found['job']['state'] in request['states']
+        look
+        for look in (look_at(store.job(job_id)) for job_id in store.job_ids())
+        if look.ended and look.job['state'] in request['states']
     ]
-    ended.sort(key=lambda found: found['job']['ended'])
+    ended.sort(key=lambda look: look.job['ended'])
     kept = len(ended) - request['keep']
-    chosen = [found for found in ended[: max(0, kept)] if _age(found) >= request['older_than']]
+    chosen = [look for look in ended[: max(0, kept)] if _age(look) >= request['older_than']]
     if not request['check']:
-        for found in chosen:
-            store.job(found['id']).remove()
+        for look in chosen:
+            store.job(look.id).remove()
         forget_names(store)
     return chosen
 
 
-def _age(found):
-    return time.time() - _clock.seconds(found['job']['ended'])
+def _age(look):
+    return time.time() - _clock.seconds(look.job['ended'])
 
 
 def retire(store, retention):
@@ -50,7 +50,7 @@ def retire(store, retention):
     for name in old[:_AT_MOST]:
         if name.startswith('.'):  # left by a start that was cut off
             store.sweep(name)
-        elif _store.JOB_ID.fullmatch(name) and look(store.job(name))['ended']:
+        elif _store.JOB_ID.fullmatch(name) and look_at(store.job(name)).ended:
             store.job(name).remove()
     if old:
         forget_names(store)

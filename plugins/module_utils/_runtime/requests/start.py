@@ -29,7 +29,8 @@ from ..supervise import ending as _outcome
 from ..supervise import supervisor as _supervisor
 from . import cancel as _cancel
 from . import prune as _prune
-from .look import look, missing, started
+from .look import look as look_at
+from .look import missing, started
 
 
 def start(store, request):
@@ -55,7 +56,7 @@ def start(store, request):
 
 
 def _look_at(job, report, lines):
-    return started(job, **report) if report else look(job, lines=lines)
+    return started(job, **report) if report else look_at(job, lines=lines)
 
 
 def _write_bases(store, bases, paths):
@@ -79,9 +80,9 @@ def _start_one(store, wanted, bases, umask, batch):
             _create(store, wanted, bases, umask, batch)
             return None
     except (_store.StoreError, OSError) as error:
-        return dict(missing(store, wanted['id']), error='%s' % error)
+        return missing(store, wanted['id'])._replace(error='%s' % error)
     except Exception:  # whatever is wrong with it, the other jobs of the request are no worse for it
-        return dict(missing(store, wanted.get('id')), error=_store.trace())
+        return missing(store, wanted.get('id'))._replace(error=_store.trace())
 
 
 def _existing(store, name, wanted):
@@ -89,10 +90,8 @@ def _existing(store, name, wanted):
     if name.job_id() is None or name.job_id() == wanted['id']:
         return None
     job = store.job(name.job_id())
-    found = look(job)
-    if not found['job'] or (
-        found['ended'] and (wanted['on_existing'] != 'attach' or os.path.exists(job.file('collected')))
-    ):
+    look = look_at(job)
+    if not look.job or (look.ended and (wanted['on_existing'] != 'attach' or os.path.exists(job.file('collected')))):
         return None
     if wanted['on_existing'] == 'replace':
         _cancel.stop(job, wanted['grace'])
@@ -100,9 +99,9 @@ def _existing(store, name, wanted):
     if wanted['on_existing'] == 'fail':
         raise _store.StoreError(
             'job %s of the name %r is %s already: wait for it, cancel it, or set on_existing to attach '
-            'or replace' % (job.id, wanted['name'], found['job']['state'])
+            'or replace' % (job.id, wanted['name'], look.job['state'])
         )
-    return dict(found, attached=True)
+    return look._replace(attached=True)
 
 
 def _create(store, wanted, bases, umask, batch):

@@ -20,6 +20,7 @@ from ..contain import tree as _tree
 from ..files import clock as _clock
 from ..files import store as _store
 from ..output import reader as _live
+from ..protocol import GRACE
 from ..schedule.queue import Queue
 from . import ending as _outcome
 from . import vigil as _vigil
@@ -163,7 +164,7 @@ def _finish(job, vigil, state):
     survivors = []
     if state is not None:
         asked = {**(job.spec() or {}), **(job.read('stop.json') or {})}
-        survivors = _tree.stop(vigil.main, asked.get('grace', _store.GRACE), vigil.sleep)
+        survivors = _tree.stop(vigil.main, asked.get('grace', GRACE), vigil.sleep)
     if job.exists():  # else somebody has removed its files: nobody will ask
         _outcome.write(job, state, vigil.status, survivors=survivors)
     if tmpdir:

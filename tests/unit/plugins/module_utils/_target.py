@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Set
 
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import VERSION
 from ansible_collections.background.jobs.tests.tools.supervisor import is_small
 
 HERE = Path(__file__).resolve().parent
@@ -98,7 +99,7 @@ class Target:
         """A request that is on its way: what communicate() returns is for answer()."""
         process = self.driver(stderr=subprocess.PIPE)
         assert process.stdin
-        process.stdin.write(json.dumps({'async_dir': str(self.async_dir), **request}).encode())
+        process.stdin.write(json.dumps({'version': VERSION, 'async_dir': str(self.async_dir), **request}).encode())
         process.stdin.close()
         process.stdin = None
         return process

@@ -46,7 +46,7 @@ def test_cancel(target: Target) -> None:
     gate.heard()
 
     (look,) = _cancel(target, job_id)
-    assert look['asked']
+    assert look['to_stop']
     (look,) = target.end(job_id)
     assert look['job']['state'] == 'cancelled'
     assert look['job']['reason'].startswith('job %s was stopped after ' % job_id)
@@ -60,7 +60,7 @@ def test_cancel_by_name_and_many_at_once(some_target: Target) -> None:
     some_target.start(*orders)
 
     found = _cancel(some_target, {'name': 'n2'}, orders[0].id)
-    assert [(look['id'], look['asked']) for look in found] == [(orders[2].id, True), (orders[0].id, True)]
+    assert [(look['id'], look['to_stop']) for look in found] == [(orders[2].id, True), (orders[0].id, True)]
     assert {look['job']['state'] for look in some_target.end(orders[0].id, orders[2].id)} == {'cancelled'}
     assert some_target.job(orders[1].id)['state'] == 'running'
 
@@ -68,13 +68,13 @@ def test_cancel_by_name_and_many_at_once(some_target: Target) -> None:
 def test_cancel_is_idempotent_and_check_mode_touches_nothing(some_target: Target) -> None:
     job_id = some_target.run('exec sleep 1000')
 
-    assert [look['asked'] for look in _cancel(some_target, job_id, check=True)] == [True]
+    assert [look['to_stop'] for look in _cancel(some_target, job_id, check=True)] == [True]
     assert not (some_target.files(job_id) / 'stop.json').exists()
     assert some_target.job(job_id)['state'] == 'running'
-    assert [look['asked'] for look in _cancel(some_target, job_id)] == [True]
+    assert [look['to_stop'] for look in _cancel(some_target, job_id)] == [True]
     end = some_target.ended(job_id)
     for check in (True, False):
-        assert [look['asked'] for look in _cancel(some_target, job_id, check=check)] == [False]
+        assert [look['to_stop'] for look in _cancel(some_target, job_id, check=check)] == [False]
     assert some_target.job(job_id) == end
 
 
@@ -82,7 +82,7 @@ def test_nothing_is_cancelled_where_one_is_unknown(some_target: Target) -> None:
     job_id = some_target.run('exec sleep 1000')
 
     found = _cancel(some_target, job_id, 'j1.1')
-    assert [(look['known'], look['asked']) for look in found] == [(True, False), (False, False)]
+    assert [(look['known'], look['to_stop']) for look in found] == [(True, False), (False, False)]
     with pytest.raises(Said, match='not a job id'):
         _cancel(some_target, job_id, '../j1.1')
     assert some_target.job(job_id)['state'] == 'running'
@@ -128,7 +128,7 @@ def test_cancel_of_a_job_that_is_stopped_already(some_target: Target) -> None:
     for process in [
         some_target.popen({'op': 'cancel', 'ids': [job_id], 'grace': 2, 'check': False}) for _number in range(2)
     ]:
-        assert looks(answer(process))[0]['asked']
+        assert looks(answer(process))[0]['to_stop']
 
     assert some_target.ended(job_id)['state'] == 'timed_out'
 
@@ -141,7 +141,7 @@ def test_a_cancelled_jobs_supervisor_is_killed(some_target: Target) -> None:
     some_target.kill_supervisor(job_id)
 
     assert some_target.job(job_id)['state'] == 'lost'
-    assert [look['asked'] for look in _cancel(some_target, job_id)] == [False]
+    assert [look['to_stop'] for look in _cancel(some_target, job_id)] == [False]
 
 
 def test_list(target: Target) -> None:

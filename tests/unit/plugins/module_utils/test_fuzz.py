@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
 import pytest
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import VERSION
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     ENDED,
     HUNG,
@@ -70,11 +71,13 @@ class _World:
         """The response, which must come in time and be one of the two kinds."""
         assert self._driver.stdin
         assert self._driver.stdout
+        if isinstance(request, dict):
+            request.setdefault('version', VERSION)
         self._driver.stdin.write(json.dumps(request).encode() + b'\n')
         self._driver.stdin.flush()
         assert select.select([self._driver.stdout], [], [], HUNG)[0], 'it hangs'
         response = json.loads(self._driver.stdout.readline().decode())
-        assert list(response) in (['error'], ['jobs'])
+        assert list(response) in (['version', 'error'], ['version', 'jobs'])
         assert response.get('error') != ''
         return dict(response)
 

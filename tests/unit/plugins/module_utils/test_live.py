@@ -40,7 +40,7 @@ def _module(target: Target, body: str, args: Any = None, **changes: Any) -> Orde
 def _live(target: Target, order: Order, offset: int = 0) -> Dict[str, Any]:
     """What a look brings, at once and in full."""
     (look,) = target.ask('status', ids=[order.id], offsets=[offset])
-    found = look['live']
+    found = look['live_output']
     assert isinstance(found, dict)
     return found
 
@@ -60,17 +60,17 @@ def test_lines_come_while_the_job_runs(live: Target) -> None:
 
     (look,) = live.ask('wait', ids=[order.id], seconds=60, offsets=[0])
     assert not look['ended']
-    assert sorted(look['live']['records']) == [['stderr', 'two', True], ['stdout', 'one', True]]
-    assert look['live']['skipped'] == 0
-    assert look['line'] in ('one', 'two')
+    assert sorted(look['live_output']['records']) == [['stderr', 'two', True], ['stdout', 'one', True]]
+    assert look['live_output']['skipped'] == 0
+    assert look['last_line'] in ('one', 'two')
     gate.open()
-    (look,) = live.ask('wait', ids=[order.id], seconds=60, offsets=[look['live']['offset']])
-    assert look['live']['records'] == [['stdout', 'thr', False]]
-    assert look['line'] == 'thr'
+    (look,) = live.ask('wait', ids=[order.id], seconds=60, offsets=[look['live_output']['offset']])
+    assert look['live_output']['records'] == [['stdout', 'thr', False]]
+    assert look['last_line'] == 'thr'
     other.open()
-    (look,) = live.ask('wait', ids=[order.id], seconds=60, offsets=[look['live']['offset']])
+    (look,) = live.ask('wait', ids=[order.id], seconds=60, offsets=[look['live_output']['offset']])
     while not look['ended']:
-        assert look['live']['records'] == [['stdout', 'ee', True]]
+        assert look['live_output']['records'] == [['stdout', 'ee', True]]
         (look,) = live.end(order.id)
     assert json.loads(look['output']['stdout'])['out'] == 'one\nthree\n'
     assert json.loads(look['output']['stdout'])['err'] == 'two\n'
@@ -87,7 +87,7 @@ def test_nobody_who_does_not_follow_is_woken_by_output(live: Target) -> None:
     live.ask('wait', ids=[order.id], seconds=60, offsets=[0])
 
     (look,) = live.ask('wait', ids=[order.id], seconds=0.5, offsets=None)
-    assert (look['live'], look['line'], look['ended']) == (None, 'one', False)
+    assert (look['live_output'], look['last_line'], look['ended']) == (None, 'one', False)
     gate.open()
     live.end(order.id)
 
@@ -178,9 +178,9 @@ def test_a_reader_at_its_own_pace_misses_nothing(live: Target) -> None:
     for number, gate in enumerate(gates):
         while not text.endswith('%d\n' % (number * 100 + 99)):
             (look,) = live.ask('wait', ids=[order.id], seconds=60, offsets=[offset])
-            assert look['live']['skipped'] == 0
-            text += _text(look['live'], 'stdout')
-            offset = look['live']['offset']
+            assert look['live_output']['skipped'] == 0
+            text += _text(look['live_output'], 'stdout')
+            offset = look['live_output']['offset']
         gate.open()
     live.end(order.id)
     assert text == ''.join('%d\n' % number for number in range(2000))
@@ -193,9 +193,9 @@ def test_more_than_can_be_read_is_skipped(live: Target) -> None:
     live.end(order.id)
 
     (look,) = live.ask('wait', ids=[order.id], seconds=0, offsets=[0])
-    assert look['live']['skipped'] > 0
-    assert _text(look['live'], 'stdout').endswith('\n299999\n300000\n')
-    assert len(_text(look['live'], 'stdout')) < 65536
+    assert look['live_output']['skipped'] > 0
+    assert _text(look['live_output'], 'stdout').endswith('\n299999\n300000\n')
+    assert len(_text(look['live_output'], 'stdout')) < 65536
     offset = 0
     pieces: List[str] = []
     while not pieces or pieces[-1]:
@@ -218,7 +218,7 @@ def test_secrets_are_hidden(live: Target) -> None:
     order = _module(live, body, args)
     live.start(order)
     (look,) = live.ask('wait', ids=[order.id], seconds=60, offsets=[0])
-    assert look['live']['records'] == [['stdout', 'a ******** b', True]], 'the begun line may hold half a secret'
+    assert look['live_output']['records'] == [['stdout', 'a ******** b', True]], 'the begun line may hold half a secret'
     gate.open()
     (look,) = live.end(order.id)
 
@@ -307,5 +307,5 @@ def test_other_files_in_its_place(live: Target) -> None:
     ):
         make()
         (look,) = live.ask('status', ids=[job_id], offsets=[0])
-        assert look['live']['records'] in ([], [['stdout', 'a', True]])
+        assert look['live_output']['records'] in ([], [['stdout', 'a', True]])
         output.rmdir() if output.is_dir() and not output.is_symlink() else output.unlink()

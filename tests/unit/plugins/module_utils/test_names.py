@@ -41,7 +41,7 @@ def _named(target: Target, name: str = 'deploy') -> Look:
 def test_a_live_job_is_attached_to(target: Target) -> None:
     gate = target.gate()
     first, second = _waits(gate), _waits(gate)
-    assert not _start(target, first).get('attached')
+    assert not _start(target, first)['attached']
 
     look = _start(target, second)
     assert (look['id'], look['attached'], look['job']['state']) == (first.id, True, 'running')
@@ -56,10 +56,10 @@ def test_a_result_that_nobody_has_collected_is_attached_to(some_target: Target) 
     some_target.end(first.id)
 
     look = _start(some_target, second)
-    assert (look['id'], look['ended'], look.get('attached')) == (first.id, True, True)
+    assert (look['id'], look['ended'], look['attached']) == (first.id, True, True)
     assert _named(some_target)['output']['stdout'] == '{"number": 0}\n'
     look = _start(some_target, third)
-    assert (look['id'], look.get('attached')) == (third.id, None)
+    assert (look['id'], look['attached']) == (third.id, False)
 
 
 def test_a_waiting_job_is_attached_to(some_target: Target) -> None:
@@ -133,7 +133,7 @@ def test_many_controllers_at_the_same_instant_get_one_job(some_target: Target) -
     starting = [some_target.popen(start_request(order)) for order in orders]
     found = [looks(answer(process))[0] for process in starting]
     assert len({look['id'] for look in found}) == 1
-    assert sorted(bool(look.get('attached')) for look in found) == [False] + [True] * 11
+    assert sorted(bool(look['attached']) for look in found) == [False] + [True] * 11
     assert len(list((some_target.async_dir / '.jobs').iterdir())) == 1
     gate.open()
     some_target.end(found[0]['id'])

@@ -8,9 +8,10 @@ import os
 import pwd
 import shutil
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Optional
 
 import pytest
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import VERSION
 from ansible_collections.background.jobs.tests.tools.left_out import left_out
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     ENDED,
@@ -346,3 +347,9 @@ def test_what_the_shell_of_a_module_inherits(target: Target) -> None:
     assert set(found['fds']) <= {'0', '1', '2'}
     assert found['alone'] is True
     assert int(found['blocked'], 16) == 0
+
+
+@pytest.mark.parametrize('version', [None, 1, VERSION + 1])
+def test_another_version_of_the_protocol_is_refused(newest_target: Target, version: Optional[int]) -> None:
+    response = newest_target.respond(op='list', states=None, names=None, queues=None, version=version)
+    assert 'version %d of its protocol, and was asked in version %s' % (VERSION, version) in response['error']

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look, new_look
 from ansible_collections.background.jobs.plugins.plugin_utils._show import reporter as _display
 
 Shown = list[tuple[str, t.Any]]
@@ -41,8 +42,9 @@ def test_readable(text: str, expected: str) -> None:
     assert _display.readable(text) == expected
 
 
-def look(*records: t.Any, offset: int = 1, skipped: int = 0, ended: bool = False) -> dict[str, t.Any]:
-    return {'ended': ended, 'live': {'offset': offset, 'skipped': skipped, 'records': list(records)}}
+def look(*records: t.Any, offset: int = 1, skipped: int = 0, ended: bool = False) -> Look:
+    live_output = {'offset': offset, 'skipped': skipped, 'records': list(records)}
+    return new_look('j1.1', '/async', 'deploy', ended=ended, live_output=live_output)
 
 
 def test_lines_are_shown_whole_and_in_order(shown: Shown) -> None:

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible.errors import AnsibleConnectionFailure
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look, new_look
 from ansible_collections.background.jobs.plugins.plugin_utils._places import remote as _remote
 from ansible_collections.background.jobs.plugins.plugin_utils._places.loader import MARK
 from ansible_collections.background.jobs.plugins.plugin_utils._places.watchdog import Watchdog
@@ -146,15 +147,15 @@ class Away:
 
     host = 'web1'
 
-    def ask(self, op: str, **details: t.Any) -> list[dict[str, t.Any]]:
+    def ask(self, op: str, **details: t.Any) -> list[Look]:
         raise AnsibleConnectionFailure('gone')
 
     def reset(self) -> None:
         """Nothing to forget."""
 
 
-def look(limit: int | None) -> dict[str, t.Any]:
-    return {'id': 'j1', 'ended': False, 'job': {'state': 'running', 'limit': limit, 'elapsed': 0.0}}
+def look(limit: int | None) -> Look:
+    return new_look('j1', '/async', 'deploy', job={'state': 'running', 'limit': limit, 'elapsed': 0.0})
 
 
 @pytest.mark.parametrize(('limit', 'timeout'), [(1, None), (None, 1), (1000, 1), (1, 1000)])

@@ -1,0 +1,62 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The words that the controller and the runtime share: requests, responses, looks, and the states of a job.
+
+A request is a JSON object with ``version`` (VERSION), ``op``, ``async_dir``, and what the operation takes. Each module of
+`requests` says what that is. ``shown`` is true where others can see the response.
+
+A response is ``{"version": int, "error": text}`` or ``{"version": int, "jobs": [look, ...]}``, a look as the JSON object of
+Look's fields, one for each job, in the order asked.
+
+Standard library only, Python 3.6 and up. Private to this collection.
+"""
+
+import collections
+
+VERSION = 2
+"""Of requests and responses. Version 1 is that of background.jobs 0.1.0, which did not write it down."""
+
+LIVE = ('queued', 'running')
+"""The states of jobs that have not ended."""
+BAD = ('failed', 'timed_out', 'cancelled', 'lost')
+"""The states of jobs that have ended without success."""
+ENDED = ('succeeded', *BAD)
+STATES = (*LIVE, *ENDED)
+
+GRACE = 10
+"""Seconds between TERM and KILL, unless a job or whoever stops it says otherwise."""
+OUTPUT_LIMIT = 10 * 1024 * 1024
+"""Bytes of live output that are kept of each job, unless `background_jobs_output_limit` says otherwise."""
+
+Look = collections.namedtuple(
+    'Look',
+    (
+        'id',  # the job id; what was asked for where there is no such job: an id, or {"name": text}
+        'looked_in',  # path of the async directory
+        'user',  # name of the user as whom the runtime looked
+        'known',  # whether there is such a job, ansible-core's own ones included
+        'results_file',  # path of the result file, or None
+        'job',  # the job as users see it (dict: docs/architecture.md), or None: unknown, or ansible-core's own
+        'ended',  # whether the job has ended
+        'no_log',  # whether `no_log` hides what the job printed
+        'error',  # why the job was not started, or None
+        'output',  # {"rc": int, "stdout": str, "stderr": str} of an ended module, where it was asked for, or None
+        'result',  # what the result file says (dict), where it was asked for, or None
+        'last_line',  # the last line of live output of a job that has not ended, where it was asked for, or None
+        'live_output',  # live output (shape: output/reader.py), where it was asked for, or None
+        'attached',  # whether a start found this job, and started none
+        'to_stop',  # whether a cancel found this job alive
+        'withheld',  # whether `no_log` has hidden a part of this look, because others can see the response
+    ),
+)
+"""What the runtime tells of one job."""
+
+
+def new_look(id, looked_in, user, **fields):
+    """A look at a job of which no more is known than *fields*."""
+    look = dict.fromkeys(Look._fields)
+    look.update(dict.fromkeys(('known', 'ended', 'no_log', 'attached', 'to_stop', 'withheld'), False))
+    look.update(fields, id=id, looked_in=looked_in, user=user)
+    return Look(**look)
