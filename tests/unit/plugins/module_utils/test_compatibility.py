@@ -377,4 +377,5 @@ def test_an_old_supervisor_that_was_killed(old: Target, some_target: Target) -> 
     assert 'pid %d' % run['supervisor'] in job['reason']
     assert some_target.job(second.id)['state'] == 'queued', 'the module still runs'
     os.kill(run['pid'], signal.SIGKILL)
+    until(lambda: run['pid'] not in some_target.processes())
     assert some_target.ended(second.id)['state'] == 'succeeded'
