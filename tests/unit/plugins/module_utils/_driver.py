@@ -13,7 +13,10 @@ import sys
 
 def main() -> None:
     sys.path.insert(0, sys.argv[1])
-    from module_utils._runtime.door import respond  # type: ignore[import-not-found]
+    try:
+        from module_utils._runtime.door import respond  # type: ignore[import-not-found]
+    except ImportError:  # version 0.1.0; any other has no such name, and the traceback tells both errors
+        from module_utils._runtime import respond  # type: ignore[import-not-found]
 
     for line in sys.stdin.buffer:
         sys.stdout.write(json.dumps(respond(json.loads(line.decode('utf-8')))) + '\n')
