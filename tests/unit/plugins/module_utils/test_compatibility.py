@@ -73,7 +73,7 @@ def _list(target: Target, **only: Any) -> Dict[str, str]:
 
 def _cancel(target: Target, *ids: Any) -> List[bool]:
     """Whether there was anything to end of each."""
-    return [look['asked'] for look in target.ask('cancel', ids=list(ids), grace=1, check=False)]
+    return [look['to_stop'] for look in target.ask('cancel', ids=list(ids), grace=1, check=False)]
 
 
 def _blocked(gate: Gate, **changes: Any) -> Order:
@@ -135,11 +135,11 @@ def test_what_was_hidden_stays_hidden(stored: Target) -> None:
 
 def test_live_output_is_read(stored: Target) -> None:
     (look,) = stored.ask('status', ids=[SUCCEEDED], offsets=[0])
-    assert sorted(look['live']['records']) == [['stderr', 'two', True], ['stdout', 'one', True]]
+    assert sorted(look['live_output']['records']) == [['stderr', 'two', True], ['stdout', 'one', True]]
     with supervised(stored, RUNNING):
         (look,) = stored.ask('wait', ids=[RUNNING], seconds=60, offsets=[0])
-    assert look['live']['records'] == [['stdout', 'begun', True]]
-    assert (look['line'], look['job']['state'], look['job']['limit']) == ('begun', 'running', 3600)
+    assert look['live_output']['records'] == [['stdout', 'begun', True]]
+    assert (look['last_line'], look['job']['state'], look['job']['limit']) == ('begun', 'running', 3600)
     assert 0 < look['job']['elapsed'] < 60
 
 
@@ -292,12 +292,12 @@ def test_the_output_of_an_old_job_is_followed(newest_target: Target) -> None:
     version(newest_target, VERSION).start(order)
 
     (look,) = newest_target.ask('wait', ids=[order.id], seconds=60, offsets=[0])
-    assert (look['live']['records'], look['line']) == ([['stdout', 'one', True]], 'one')
+    assert (look['live_output']['records'], look['last_line']) == ([['stdout', 'one', True]], 'one')
     gate.open()
-    offset = look['live']['offset']
+    offset = look['live_output']['offset']
     newest_target.end(order.id)
     (look,) = newest_target.ask('status', ids=[order.id], offsets=[offset])
-    assert look['live']['records'] == [['stdout', 'two', True]]
+    assert look['live_output']['records'] == [['stdout', 'two', True]]
 
 
 @LONG_OR_NOT
@@ -320,7 +320,9 @@ def test_a_new_job_gets_the_slot_of_an_old_one(old: Target, some_target: Target,
     assert [look['job']['state'] for look in looks] == ['succeeded'] * 3
     assert json.loads(looks[1]['output']['stdout']) == {'number': 2}
     assert json.loads(looks[2]['output']['stdout'])['stdout'] == 'three\n'
-    assert some_target.ask('status', ids=[third.id], offsets=[0])[0]['live']['records'] == [['stdout', 'three', True]]
+    assert some_target.ask('status', ids=[third.id], offsets=[0])[0]['live_output']['records'] == [
+        ['stdout', 'three', True]
+    ]
 
 
 def test_an_old_job_gets_the_slot_of_a_new_one(old: Target, some_target: Target) -> None:
