@@ -10,11 +10,14 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.plugin_utils._options import job_requests as _job_requests
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._options.keywords import take
-from ansible_collections.background.jobs.plugins.plugin_utils._payload import results as _result
 from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
-from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Meanwhile
+from ansible_collections.background.jobs.plugins.plugin_utils._show import results as _result
+from ansible_collections.background.jobs.plugins.plugin_utils._show.main_process import set_up_main_process
+from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting import lifecycle as _lifecycle
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting import workers as _workers
+
+set_up_main_process()
 
 
 class ActionModule(ActionBase):
@@ -36,20 +39,20 @@ class ActionModule(ActionBase):
         follow = _settings.follow(self, task_vars, args['follow'])
         many = args['tasks'] is not None
         looks = _lifecycle.start(remote, requests, retention)
-        place = meanwhile = None
+        place = reporter = None
         if keywords.poll:
             labels = {
                 look.id: request.name or (look.id if many else self._task.get_name())
                 for request, look in zip(requests, looks, strict=True)
             }
-            meanwhile = Meanwhile(self, task_vars, labels, poll=keywords.poll, follow=follow, together=many)
+            reporter = Reporter(self, task_vars, labels, poll=keywords.poll, follow=follow, together=many)
             if not all(look.ended for look in looks):
                 place = _workers.give_back(self, task_vars, [look.id for look in looks])
-        looks = _lifecycle.bring(remote, looks, meanwhile, margin, place)
-        results = [_result.of(look, request.payload) for look, request in zip(looks, requests, strict=True)]
+        looks = _lifecycle.bring(remote, looks, reporter, margin, place)
+        results = [_result.of(look, request.payload.result) for look, request in zip(looks, requests, strict=True)]
         facts = {key: value for request in requests for key, value in request.payload.facts.items()}
         result = _result.with_facts(_result.many(results) if many else results[0], facts)
-        if meanwhile is not None:
-            meanwhile.ended(result)
+        if reporter is not None:
+            reporter.ended(result)
         _result.hide_loop(self, result)
         return result

@@ -12,12 +12,15 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.plugin_utils._options import references as _asked
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._options.keywords import take
-from ansible_collections.background.jobs.plugins.plugin_utils._payload import results as _result
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import discovered, read_output
 from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
-from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Meanwhile
+from ansible_collections.background.jobs.plugins.plugin_utils._show import results as _result
+from ansible_collections.background.jobs.plugins.plugin_utils._show.main_process import set_up_main_process
+from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting import lifecycle as _lifecycle
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting import workers as _workers
+
+set_up_main_process()
 
 
 class ActionModule(ActionBase):
@@ -45,9 +48,9 @@ class ActionModule(ActionBase):
         if follow or not all(look.ended for look in looks):
             labels = {look.id: look.job['name'] or look.id for look in looks}
             poll = keywords.poll or C.DEFAULT_POLL_INTERVAL
-            meanwhile = Meanwhile(self, task_vars, labels, poll=poll, follow=follow, together=True)
+            reporter = Reporter(self, task_vars, labels, poll=poll, follow=follow, together=True)
             place = _workers.give_back(self, task_vars, ids)
-            _lifecycle.wait(remote, looks, meanwhile, timeout=timeout, margin=margin, place=place)
+            _lifecycle.wait(remote, looks, reporter, timeout=timeout, margin=margin, place=place)
         looks = remote.ask('collect', ids=ids)
         read = functools.partial(read_output, self, task_vars)
         results = [

@@ -66,7 +66,7 @@ from ansible import constants as C
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import BAD
 from ansible_collections.background.jobs.plugins.plugin_utils._show import lines as _lines
 from ansible_collections.background.jobs.plugins.plugin_utils._show.region import PACE, Region, Ticker
-from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import Job, Seen, SeesJobs
+from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import Job, SeesJobs, Tracker
 
 _ABOVE = 2
 """Rows of the terminal that the region leaves to the output at least."""
@@ -82,7 +82,7 @@ class CallbackModule(SeesJobs):
 
     def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
-        self._seen = Seen()
+        self._tracker = Tracker()
         self._reported: set[str] = set()
         self._lock = getattr(self._display, '_lock', None) or threading.RLock()
         self._region: Region | None = None
@@ -92,8 +92,8 @@ class CallbackModule(SeesJobs):
 
     def saw(self, result: t.Any, *, polling: bool = False, failed: bool = False, final: bool = True) -> None:
         with self._lock:
-            self._seen.see(result, time.monotonic(), polling=polling, failed=failed)
-            ended = [job for job in self._seen.jobs.values() if not job.live and job.id not in self._reported]
+            self._tracker.see(result, time.monotonic(), polling=polling, failed=failed)
+            ended = [job for job in self._tracker.jobs.values() if not job.live and job.id not in self._reported]
             self._reported.update(job.id for job in ended)
             if self._ticker is None and self._live():
                 self._begin()
@@ -122,7 +122,7 @@ class CallbackModule(SeesJobs):
         self._end()
 
     def _live(self) -> list[Job]:
-        return [job for job in self._seen.jobs.values() if job.live]
+        return [job for job in self._tracker.jobs.values() if job.live]
 
     def _begin(self) -> None:
         if Region.possible():

@@ -34,7 +34,7 @@ CONTROLLER_FLOORS = {
     '_payload': {'_core_compat'},
     '_options': {'_core_compat', '_payload'},
     '_places': {'_core_compat', '_payload', '_options'},
-    '_show': {'_core_compat', '_payload'},
+    '_show': {'_core_compat'},
     '_waiting': {'_core_compat', '_payload', '_options', '_places', '_show'},
 }
 """The same for the controller, whose packages may import the public part of the runtime as well."""
@@ -96,3 +96,30 @@ def test_every_package_says_what_it_is_for_and_the_page_names_it(folder: Path) -
     for path in folder.glob('*/__init__.py'):
         assert ast.get_docstring(ast.parse(path.read_text(encoding='utf-8'))), path
         assert f'`{path.parent.name}/`' in TEXT, path.parent
+
+
+@pytest.mark.parametrize('path', [*_files(CONTROLLER), *_files(ROOT / 'plugins/callback')], ids=lambda path: path.stem)
+def test_an_import_does_nothing_but_define(path: Path) -> None:
+    assert _calls(path) == []
+
+
+@pytest.mark.parametrize('path', _files(ROOT / 'plugins/action'), ids=lambda path: path.stem)
+def test_an_action_sets_up_the_main_process_and_nothing_else(path: Path) -> None:
+    assert _calls(path) in ([], ['set_up_main_process()'])
+
+
+def _calls(path: Path) -> list[str]:
+    """The statements of *path* that an import executes and that define nothing."""
+    statements = ast.parse(path.read_text(encoding='utf-8')).body
+    definitions = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.FunctionDef, ast.ClassDef)
+    found = []
+    while statements:
+        statement = statements.pop(0)
+        if isinstance(statement, ast.Try):  # of an import that only some versions of ansible-core have
+            statements += [*statement.body, *statement.orelse, *statement.finalbody]
+            statements += [inner for handler in statement.handlers for inner in handler.body]
+        elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+            pass  # a docstring
+        elif not isinstance(statement, definitions):
+            found.append(ast.unparse(statement))
+    return found

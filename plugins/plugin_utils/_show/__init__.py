@@ -2,6 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a person sees: safe text, reports while a task waits, progress, timeline.
+"""What a person sees: safe text, results of tasks, reports while a task waits, progress, timeline.
 
 Imports `_core_compat`. Private to this collection."""

@@ -17,7 +17,7 @@ import typing as t
 import urllib.parse
 
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import BAD
-from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import clock, readable
+from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock, readable
 from ansible_collections.background.jobs.plugins.plugin_utils._show.timeline import Bar
 
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)

@@ -10,7 +10,7 @@ import re
 import typing as t
 import unicodedata
 
-from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import clock, readable
+from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock, readable
 from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import Job
 
 _BAR = 16

@@ -9,8 +9,6 @@ from __future__ import annotations
 import collections
 import itertools
 import math
-import re
-import sys
 import time
 import typing as t
 
@@ -18,23 +16,18 @@ from ansible import constants as C
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
-from ansible_collections.background.jobs.plugins.plugin_utils._payload.results import hidden
-from ansible_collections.background.jobs.plugins.plugin_utils._show import events as _callbacks
+from ansible_collections.background.jobs.plugins.plugin_utils._show import events
+from ansible_collections.background.jobs.plugins.plugin_utils._show.results import hidden
+from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock, readable
 
 _LONGEST = 65536
 """Characters of a line that has no end, after which it is shown as it is."""
-_COLOURS = re.compile(r'\x1b\[[0-9;]*m')
 _FEW = 1
 
 display = Display()
 
-# ansible-core writes to a pipe or a file in blocks, so that in the log of a CI a line would come minutes late. The process
-# that does all the writing imports this file too: a strategy looks at the class of an action before it runs it.
-if hasattr(sys.stdout, 'reconfigure'):  # not what a worker has for it
-    sys.stdout.reconfigure(line_buffering=True)
 
-
-class Quiet:
+class SilentReporter:
     """Shows nothing while a task waits."""
 
     def offsets(self, ids: list[str]) -> list[int] | None:
@@ -49,7 +42,7 @@ class Quiet:
         """Show what *looks* tell; *over*: they are the last."""
 
 
-class Meanwhile(Quiet):
+class Reporter(SilentReporter):
     """Shows the jobs of one task of one host: reports every *poll* seconds, and with *follow* live output.
 
     *labels*: job id -> its short name. *together*: the result of the task is that of many jobs.
@@ -92,9 +85,7 @@ class Meanwhile(Quiet):
     def ended(self, result: dict[str, t.Any]) -> None:
         """Tell of the result of the task."""
         ids = [job['ansible_job_id'] for job in result['jobs']] if self._together else [result['ansible_job_id']]
-        _callbacks.send(
-            self._action, 'failed' if result.get('failed') else 'ok', {**result, 'ansible_job_id': _some(ids)}
-        )
+        events.send(self._action, 'failed' if result.get('failed') else 'ok', {**result, 'ansible_job_id': _some(ids)})
 
     def _report(self, looks: list[Look]) -> None:
         self._reported = time.monotonic()
@@ -108,7 +99,7 @@ class Meanwhile(Quiet):
         }
         for look in looks:
             result.update(hidden(look))
-        _callbacks.send(self._action, 'poll', result)
+        events.send(self._action, 'poll', result)
         if self._together:
             display.display(f'{self._host} | {summary([job["job"] for job in jobs])}', color=C.COLOR_DEBUG)
 
@@ -144,13 +135,6 @@ def summary(jobs: list[dict[str, t.Any]]) -> str:
         told.append(f'{clock(longest["elapsed"])}{limit}')
     told.extend(itertools.islice((job['line'] for job in reversed(running) if job['line']), 1))
     return ' | '.join(told)
-
-
-def clock(seconds: float) -> str:
-    """``m:ss``, from an hour on ``h:mm:ss``."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f'{hours}:{minutes:02}:{rest:02}' if hours else f'{minutes}:{rest:02}'
 
 
 class _Follower:
@@ -190,21 +174,3 @@ class _Follower:
             mark, colour = ('|', None) if stream == 'stdout' else ('!', C.COLOR_ERROR)
             begin = f'{self._host} | {self._label} {mark} '
             display.display('\n'.join(begin + readable(text) for _stream, text in group), color=colour)
-
-
-def readable(text: str) -> str:
-    """A line of a target's output, safe for any terminal.
-
-    Colours are dropped, of what a progress bar has written over itself the last is left, and all other control
-    characters, what steers the direction of text, and bytes that are not UTF-8 are written as escapes.
-    """
-    text = _COLOURS.sub('', text).rstrip('\r').rpartition('\r')[2]
-    return ''.join(
-        character if character == '\t' or character.isprintable() else _escaped(character) for character in text
-    )
-
-
-def _escaped(character: str) -> str:
-    if '\udc80' <= character <= '\udcff':  # how Python reads a byte that is not UTF-8
-        return f'\\x{ord(character) - 0xDC00:02x}'
-    return character.encode('unicode_escape').decode()

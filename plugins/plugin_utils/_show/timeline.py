@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import Job, Seen, key_of
+from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import Job, Tracker, key_of
 
 
 @dataclasses.dataclass
@@ -41,7 +41,7 @@ class Timeline:
     """*same*: what to add to a time of the controller's own clock (since 1970) to get its monotonic time."""
 
     def __init__(self, same: float) -> None:
-        self._seen = Seen()
+        self._tracker = Tracker()
         self._same = same
         self._clocks: dict[str, _Clock] = {}
         self._begun: dict[tuple[str, str], float] = {}
@@ -53,7 +53,7 @@ class Timeline:
 
     def saw(self, result: t.Any, now: float, *, polling: bool, failed: bool, final: bool) -> None:
         """Take what an event tells; the arguments are those of SeesJobs.saw()."""
-        jobs = self._seen.see(result, now, polling=polling, failed=failed)
+        jobs = self._tracker.see(result, now, polling=polling, failed=failed)
         for job in jobs:
             self._clocks.setdefault(job.host, _Clock()).look(job, now)
         if final:
@@ -66,8 +66,8 @@ class Timeline:
 
     def bars(self) -> list[Bar]:
         """Those of a host stand together, in the order in which hosts and jobs were first seen."""
-        hosts = list(dict.fromkeys(job.host for job in self._seen.jobs.values()))
-        return sorted(map(self._bar, self._seen.jobs.values()), key=lambda stripe: hosts.index(stripe.job.host))
+        hosts = list(dict.fromkeys(job.host for job in self._tracker.jobs.values()))
+        return sorted(map(self._bar, self._tracker.jobs.values()), key=lambda stripe: hosts.index(stripe.job.host))
 
     def ahead(self, host: str) -> float:
         """By how many seconds a host's clock is ahead of the controller's."""

@@ -73,7 +73,7 @@ class Job:
             self.elapsed = now - self.first
 
 
-class Seen:
+class Tracker:
     """All jobs that this run has started or waited for."""
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._options import se
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import around
 from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show import events as _callbacks
-from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Meanwhile
+from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting import lifecycle as _lifecycle
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting import workers as _workers
 
@@ -72,11 +72,11 @@ class Polling:
         margin = _settings.number(action, task_vars, 'background_jobs_margin', _lifecycle.MARGIN)
         follow = _settings.follow(action, task_vars, None)
         labels = {look.id: look.job['module']}
-        meanwhile = Meanwhile(action, task_vars, labels, poll=poll, follow=follow, together=False)
+        reporter = Reporter(action, task_vars, labels, poll=poll, follow=follow, together=False)
         _callbacks.send(action, 'poll', _status.status(look))
         place = _workers.give_back(action, task_vars, [look.id])
         try:
-            _lifecycle.wait(remote, [look], meanwhile, margin=margin, place=place)
+            _lifecycle.wait(remote, [look], reporter, margin=margin, place=place)
         except AnsibleConnectionFailure as error:
             return look._replace(error=error.message)
         return remote.ask('status', ids=[look.id])[0]

@@ -21,7 +21,7 @@ from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
 from ansible_collections.background.jobs.plugins.plugin_utils._options.job_requests import JobRequest
 from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote, was_sent
-from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Quiet
+from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers import Place
 
 MARGIN = 60
@@ -127,7 +127,7 @@ def _common(first: bytes, second: bytes) -> int:
 def bring(
     remote: Remote,
     looks: list[Look],
-    meanwhile: Quiet | None,
+    meanwhile: SilentReporter | None,
     margin: float = MARGIN,
     place: Place | None = None,
 ) -> list[Look]:
@@ -164,7 +164,7 @@ def _tidy(remote: Remote, place: Place | None, op: str, ids: list[str]) -> None:
 def wait(
     remote: Remote,
     looks: list[Look],
-    meanwhile: Quiet,
+    meanwhile: SilentReporter,
     *,
     timeout: float | None = None,
     margin: float = MARGIN,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import Job, Seen, SeesJobs
+from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import Job, SeesJobs, Tracker
 from ansible_collections.background.jobs.tests.unit.plugins.callback._events import (
     CENSORED,
     event,
@@ -20,10 +20,10 @@ from ansible_collections.background.jobs.tests.unit.plugins.callback._events imp
 
 
 def see(*contents: dict[str, t.Any], polling: bool = False) -> dict[str, Job]:
-    seen = Seen()
+    tracker = Tracker()
     for now, content in enumerate(contents):
-        seen.see(event(content), float(now), polling=polling)
-    return seen.jobs
+        tracker.see(event(content), float(now), polling=polling)
+    return tracker.jobs
 
 
 def only(*contents: dict[str, t.Any]) -> Job:
@@ -34,13 +34,13 @@ def only(*contents: dict[str, t.Any]) -> Job:
 
 
 def test_a_job_is_followed_from_its_queue_to_its_end() -> None:
-    seen = Seen()
+    tracker = Tracker()
     for told, live, ran in (
         (job(state='queued', position=2), True, None),
         (job(elapsed=1.0, line='50 %'), True, 3.0),
         (job(state='succeeded', elapsed=4.0, ended='2026-11-22T08:00:09Z'), False, 4.0),
     ):
-        (one,) = seen.see(event(of_one(told)), 10.0)
+        (one,) = tracker.see(event(of_one(told)), 10.0)
         assert (one.state, one.live, one.ran(12.0)) == (told['state'], live, ran)
     assert (one.line, one.created, one.started, one.ended) == ('50 %', 1795334400.0, 1795334405.0, 1795334409.0)
 
@@ -62,8 +62,8 @@ def test_jobs_without_a_name_of_their_own_are_told_apart() -> None:
 
 @pytest.mark.parametrize('content', [of_one(job('j1.1')), {'ansible_job_id': 'j1.1', 'finished': 0}])
 def test_a_task_without_a_name_lends_none(content: dict[str, t.Any]) -> None:
-    seen = Seen()
-    (one,) = seen.see(event(content, task=None), 0.0)
+    tracker = Tracker()
+    (one,) = tracker.see(event(content, task=None), 0.0)
     assert one.label == (one.module or 'j1.1')
 
 
@@ -84,9 +84,9 @@ def test_jobs_of_ansible_core_have_an_id_and_an_end() -> None:
 )
 def test_jobs_of_ansible_core_fail(ending: dict[str, t.Any]) -> None:
     """The event tells so, not the result, from which ansible-core takes it out."""
-    seen = Seen()
-    seen.see(event({'ansible_job_id': 'j5.5', 'finished': 0}), 0.0, polling=True)
-    (one,) = seen.see(event({**ending, 'msg': 'no'}), 1.0, failed=True)
+    tracker = Tracker()
+    tracker.see(event({'ansible_job_id': 'j5.5', 'finished': 0}), 0.0, polling=True)
+    (one,) = tracker.see(event({**ending, 'msg': 'no'}), 1.0, failed=True)
     assert (one.id, one.state, one.reason) == ('j5.5', 'failed', 'no')
 
 
@@ -97,16 +97,16 @@ def test_a_job_whose_files_are_gone_has_ended() -> None:
 
 
 def test_of_a_hidden_job_there_is_only_that_there_is_one() -> None:
-    seen = Seen()
-    assert seen.see(event(CENSORED), 0.0) == []  # any task with no_log
-    (one,) = seen.see(event(CENSORED), 1.0, polling=True)
+    tracker = Tracker()
+    assert tracker.see(event(CENSORED), 0.0) == []  # any task with no_log
+    (one,) = tracker.see(event(CENSORED), 1.0, polling=True)
     assert (one.label, one.state) == ('hidden by no_log', 'running')
-    assert seen.see(event(CENSORED, uuid='u2'), 2.0) == []
-    assert seen.see(event({**CENSORED, '_ansible_no_log': True}), 3.0) == [one]
+    assert tracker.see(event(CENSORED, uuid='u2'), 2.0) == []
+    assert tracker.see(event({**CENSORED, '_ansible_no_log': True}), 3.0) == [one]
     assert (one.state, one.elapsed) == ('ended', 2.0)
-    assert seen.see(event(CENSORED), 4.0, polling=True) != [one]  # the next of a loop
+    assert tracker.see(event(CENSORED), 4.0, polling=True) != [one]  # the next of a loop
     hidden = of_one(job('j7.7', name='secret'), _ansible_no_log=True)
-    assert 'j7.7' not in [found.id for found in seen.see(event(hidden, uuid='u3'), 5.0, polling=True)]
+    assert 'j7.7' not in [found.id for found in tracker.see(event(hidden, uuid='u3'), 5.0, polling=True)]
 
 
 @pytest.mark.parametrize(

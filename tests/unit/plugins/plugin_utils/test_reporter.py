@@ -10,7 +10,8 @@ import typing as t
 
 import pytest
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look, new_look
-from ansible_collections.background.jobs.plugins.plugin_utils._show import reporter as _display
+from ansible_collections.background.jobs.plugins.plugin_utils._show import reporter
+from ansible_collections.background.jobs.plugins.plugin_utils._show.text import readable
 
 Shown = list[tuple[str, t.Any]]
 
@@ -19,7 +20,7 @@ Shown = list[tuple[str, t.Any]]
 def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
     """What is displayed: (text, colour)."""
     found: Shown = []
-    monkeypatch.setattr(_display.display, 'display', lambda text, color=None: found.append((text, color)))
+    monkeypatch.setattr(reporter.display, 'display', lambda text, color=None: found.append((text, color)))
     return found
 
 
@@ -39,7 +40,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
     ],
 )
 def test_readable(text: str, expected: str) -> None:
-    assert _display.readable(text) == expected
+    assert readable(text) == expected
 
 
 def look(*records: t.Any, offset: int = 1, skipped: int = 0, ended: bool = False) -> Look:
@@ -48,7 +49,7 @@ def look(*records: t.Any, offset: int = 1, skipped: int = 0, ended: bool = False
 
 
 def test_lines_are_shown_whole_and_in_order(shown: Shown) -> None:
-    follower = _display._Follower('web1', 'build')
+    follower = reporter._Follower('web1', 'build')
     follower.show(look(['stdout', 'one', True], ['stdout', 'two', True], ['stdout', 'thr', False], offset=10))
     follower.show(look(['stderr', 'oops', True], ['stdout', 'ee', True], ['stderr', 'no end', False], offset=20))
     assert follower.offset == 20
@@ -64,7 +65,7 @@ def test_lines_are_shown_whole_and_in_order(shown: Shown) -> None:
 
 
 def test_what_was_skipped_is_said(shown: Shown) -> None:
-    follower = _display._Follower('web1', 'build')
+    follower = reporter._Follower('web1', 'build')
     follower.show(look(['stdout', 'begun', False]))
     follower.show(look(['stdout', 'later', True], skipped=12345))
 
@@ -74,7 +75,7 @@ def test_what_was_skipped_is_said(shown: Shown) -> None:
 
 
 def test_a_line_without_an_end_is_not_kept_for_ever(shown: Shown) -> None:
-    follower = _display._Follower('web1', 'build')
+    follower = reporter._Follower('web1', 'build')
     for _number in range(100):
         follower.show(look(['stdout', 'x' * 1000, False]))
 
@@ -103,4 +104,4 @@ def job(state: str, **more: t.Any) -> dict[str, t.Any]:
     ],
 )
 def test_the_line_about_many_jobs(jobs: list[dict[str, t.Any]], expected: str) -> None:
-    assert _display.summary(jobs) == expected
+    assert reporter.summary(jobs) == expected

@@ -12,10 +12,12 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
-from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import Payload
+
+Read = c.Callable[[dict[str, t.Any]], dict[str, t.Any]]
+"""What a module printed (``{"rc": int, "stdout": str, "stderr": str}``) -> the module's result."""
 
 
-def of(look: Look, payload: Payload) -> dict[str, t.Any]:
+def of(look: Look, read: Read) -> dict[str, t.Any]:
     """The result of one job of a task that started it, or attached to it."""
     if look.error:
         return {
@@ -27,7 +29,7 @@ def of(look: Look, payload: Payload) -> dict[str, t.Any]:
             'msg': f"Job {look.id} was not started: {look.error}",
         }
     if look.ended or not look.job:
-        return ended(look, payload.result)
+        return ended(look, read)
     return live(look, changed=not look.attached)
 
 
@@ -55,11 +57,8 @@ def hide_loop(action: ActionBase, result: dict[str, t.Any]) -> None:
         action._task.no_log = True
 
 
-def ended(look: Look, read: c.Callable[[dict[str, t.Any]], dict[str, t.Any]]) -> dict[str, t.Any]:
-    """The result of a job that has ended: its module's own, or what happened to it instead.
-
-    *read*: turns what the module printed (rc, stdout, stderr) into its result.
-    """
+def ended(look: Look, read: Read) -> dict[str, t.Any]:
+    """The result of a job that has ended: its module's own, or what happened to it instead."""
     job, output = look.job, look.output
     if job is None:
         return {
