@@ -57,13 +57,13 @@ _FILES = {
 
 def ensure_base_tree() -> Path:
     """Return the base tree, after building it if this machine has none made by this recipe."""
-    mirror, suite = _mirror_and_suite()
+    _mirror, suite = _mirror_and_suite()
     recipe = hashlib.sha256(repr((_PACKAGES, _MASKED, _FILES, PASSWORD, USERS)).encode()).hexdigest()
     default = Path("~/.cache/background.jobs/hosts").expanduser()
     cache = Path(os.environ.get("BACKGROUND_JOBS_HOSTS_CACHE") or default).resolve()
     cache.mkdir(parents=True, exist_ok=True)
     tree = cache / f"{suite}-{recipe[:10]}"
-    build_once(tree, lambda unfinished: _build(unfinished, suite, mirror))
+    build_once(tree, _build)
     return tree
 
 
@@ -102,10 +102,11 @@ def _mirror_and_suite() -> tuple[str, str]:
     )
 
 
-def _build(tree: Path, suite: str, mirror: str) -> None:
-    log.info("Building the base tree of %s at %s; it takes a minute or two, once per machine", suite, tree.parent)
+def debootstrap(tree: Path, *options: str) -> None:
+    """Have debootstrap build a smallest Debian at a path, while a lock is held."""
+    mirror, suite = _mirror_and_suite()
     journal = tree.with_suffix(".log")
-    command = ["debootstrap", "--variant=minbase", f"--include={_PACKAGES}", suite, str(tree), mirror]
+    command = ["debootstrap", "--variant=minbase", *options, suite, str(tree), mirror]
     with open(journal, "w", encoding="utf-8") as output:
         # As its input: an empty file, and the one descriptor that debootstrap never puts to a use of its own.
         done = subprocess.run(
@@ -114,8 +115,13 @@ def _build(tree: Path, suite: str, mirror: str) -> None:
     if done.returncode:
         said = "\n  ".join(journal.read_text(encoding="utf-8").splitlines()[-5:])
         raise HostsError(f"{' '.join(command)} ended with {done.returncode}. The end of {journal}:\n  {said}")
-    _furnish(tree)
     journal.unlink()
+
+
+def _build(tree: Path) -> None:
+    log.info("Building the base tree at %s; it takes a minute or two, once per machine", tree)
+    debootstrap(tree, f"--include={_PACKAGES}")
+    _furnish(tree)
 
 
 def _furnish(tree: Path) -> None:

@@ -79,6 +79,7 @@ class Fleet:
         shape = shape or Shape()
         shape.check()
         check_machine()
+        self._tell_guardian()
         with self._exclusive():
             base = ensure_base_tree()
             if not self._is_running(shape, base):
@@ -136,6 +137,11 @@ class Fleet:
     def tree(self, name: str) -> Path:
         """The files of a host, as this machine sees them, also when no ssh leads there."""
         return self._machine(name).tree
+
+    def _tell_guardian(self) -> None:
+        """Let whoever watches over a run of tests know what to take down (tests/tools/guardian.py)."""
+        if run_directory := os.environ.get("BACKGROUND_JOBS_TEST_RUN"):
+            write_file(Path(run_directory) / f"fleet-{self.id}", str(self.state))
 
     def _start(self, shape: Shape, base: Path) -> None:
         block = open_bridge(self.id)
