@@ -1,0 +1,55 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible import constants as C
+from ansible import context
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import STATES
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.host_tasks import run_on_hosts
+from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
+from ansible_collections.background.jobs.plugins.plugin_utils._show import table
+
+_FILTERS = ('states', 'names', 'queues')
+
+display = Display()
+
+
+class ActionModule(ActionBase):
+    """Shows the jobs of all hosts of the play in one table, from one task that runs once."""
+
+    BYPASS_HOST_LOOP = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        args = self.validate_argument_spec(
+            {
+                **settings.OF_THE_GROUP,
+                'states': {'type': 'list', 'elements': 'str', 'choices': list(STATES)},
+                'names': {'type': 'list', 'elements': 'str'},
+                'queues': {'type': 'list', 'elements': 'str'},
+                'columns': {'type': 'int'},
+            }
+        )[1]
+        hosts = list((task_vars or {})['ansible_play_hosts_all'])
+        forks = context.CLIARGS.get('forks') or C.DEFAULT_FORKS  # no command line where ansible-core is a library
+        filters = {key: args[key] for key in _FILTERS if args[key] is not None}
+        results = run_on_hosts(hosts, 'background.jobs.async_info', filters, forks)
+        rows = table.rows(results)
+        for text, color in table.lines(rows, _columns(args['columns'])) if rows else ():
+            display.display(text, color=color)
+        display.display(table.summary(rows, len(hosts)))
+        return {'changed': False, 'hosts': {host: results[host] for host in hosts}}
+
+
+def _columns(option: int | None) -> int:
+    """Cells of a line at most. A worker has no terminal of its own, so Display tells the width of ansible's."""
+    if option is not None:
+        return max(0, option)
+    return int(os.environ.get('COLUMNS') or display.columns)

@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The jobs of many hosts as one table, the troubled ones first. Private to this collection."""
+
+from __future__ import annotations
+
+import collections
+import collections.abc as c
+import re
+import typing as t
+
+from ansible import constants as C
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import BAD, STATES
+from ansible_collections.background.jobs.plugins.plugin_utils._show.lines import fit, printable, width
+from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock
+
+UNREACHABLE = 'unreachable'
+"""Stands in place of a state in the row of a host that did not answer."""
+NO_ANSWER = 'error'
+"""The same for a host that answered, but not with its jobs."""
+
+_HEAD = ('HOST', 'JOB', 'STATE', 'TIME', 'RC', 'LAST LINE')
+_WIDEST_HOST, _WIDEST_JOB = 24, 32
+"""Cells of these columns at most."""
+_PREFIX = 'Task failed: '
+"""Of every message of a failed task, from ansible-core 2.19 on."""
+_ORDER = (UNREACHABLE, NO_ANSWER, 'lost', 'failed', 'timed_out', 'cancelled', 'running', 'queued', 'succeeded')
+
+
+class Row(t.NamedTuple):
+    """One line of the table."""
+
+    host: str
+    job: str
+    state: str
+    time: str
+    rc: str
+    text: str
+    """The last line of output, the reason of a bad end, or why the host did not answer."""
+
+    @property
+    def color(self) -> str | None:
+        if self.state == UNREACHABLE:
+            return str(C.COLOR_UNREACHABLE)
+        if self.state in BAD or self.state == NO_ANSWER:
+            return str(C.COLOR_ERROR)
+        return str(C.COLOR_OK) if self.state == 'succeeded' else None
+
+
+def rows(results: c.Mapping[str, c.Mapping[str, t.Any]]) -> list[Row]:
+    """The rows of *results*: host -> its result of async_info."""
+    made = [row for host, result in results.items() for row in _of_host(host, result)]
+    return sorted(made, key=lambda row: (_ORDER.index(row.state), natural(row.host)))
+
+
+def _of_host(host: str, result: c.Mapping[str, t.Any]) -> list[Row]:
+    if result.get('unreachable') or result.get('failed'):
+        state = UNREACHABLE if result.get('unreachable') else NO_ANSWER
+        reason = str(result.get('msg') or '').removeprefix(_PREFIX)
+        return [Row(host, '', state, '', '', _one_line(reason))]
+    return [_of_job(host, job) for job in result.get('jobs', []) if job.get('state') in STATES]
+
+
+def _of_job(host: str, job: c.Mapping[str, t.Any]) -> Row:
+    rc = job.get('rc')
+    return Row(
+        host,
+        _one_line(job.get('name') or job.get('task') or _short(job.get('module'))),
+        job['state'],
+        _time(job),
+        '' if rc is None else _one_line(rc),
+        _one_line(job.get('last_line') or job.get('reason')),
+    )
+
+
+def _short(module: t.Any) -> str:
+    """The last part of the full name of a module."""
+    return str(module or '').rpartition('.')[2]
+
+
+def _time(job: c.Mapping[str, t.Any]) -> str:
+    """``0:42 of 5:00``; the place in its queue of a job that waits."""
+    if job['state'] == 'queued':
+        return f'place {job["position"]}' if job.get('position') else ''
+    if job.get('elapsed') is None:
+        return ''
+    limit = f' of {clock(job["limit"])}' if job.get('limit') else ''
+    return clock(job['elapsed']) + limit
+
+
+def _one_line(value: t.Any) -> str:
+    """Any value of a target, safe for a terminal, on one line."""
+    return printable(' '.join(str(value).split())) if value not in (None, '') else ''
+
+
+def natural(text: str) -> list[tuple[str, int]]:
+    """A key that sorts ``web2`` before ``web10``."""
+    return [(other, int(digits or 0)) for other, digits in re.findall(r'(\D*)(\d*)', text)]
+
+
+def lines(table: list[Row], columns: int) -> list[tuple[str, str | None]]:
+    """(text, color) of each line: a head, and one for each row. None is wider than *columns* cells; 0: do not cut."""
+    cells = [_HEAD, *(_fit(row) for row in table)]
+    widths = [max(map(width, column)) for column in zip(*cells, strict=True)]
+    colors = [None, *(row.color for row in table)]
+    made = []
+    for row, color in zip(cells, colors, strict=True):
+        text = '  '.join(cell + ' ' * (widest - width(cell)) for cell, widest in zip(row, widths, strict=True)).rstrip()
+        made.append((fit(text, columns) if columns else text, color))
+    return made
+
+
+def _fit(row: Row) -> tuple[str, ...]:
+    return row._replace(host=fit(printable(row.host), _WIDEST_HOST), job=fit(row.job, _WIDEST_JOB))
+
+
+def summary(table: list[Row], hosts: int) -> str:
+    """How many hosts were asked, how many jobs they have, and in which states."""
+    states = collections.Counter(row.state for row in table)
+    jobs = sum(states[state] for state in STATES)
+    told = [f'{states[state]} {state.replace("_", " ")}' for state in _ORDER if states[state]]
+    return f'{_number(hosts, "host")}, {_number(jobs, "job")}' + (f': {", ".join(told)}' if told else '')
+
+
+def _number(count: int, noun: str) -> str:
+    return f'{count} {noun}' if count == 1 else f'{count} {noun}s'
