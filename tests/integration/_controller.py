@@ -104,9 +104,9 @@ class Controller:
         """Run `ansible` on one target."""
         return self._run('ansible', [target], [target.name, *arguments], settings)
 
-    def book(self, targets: c.Iterable[Target], path: Path, **settings: str) -> Run:
-        """Run a playbook that somebody else has written."""
-        return self._run('ansible-playbook', targets, [str(path)], settings)
+    def book(self, targets: c.Iterable[Target], book: Path | str, *arguments: str, **settings: str) -> Run:
+        """Run a playbook that somebody else has written: a path, or the full name of one in a collection."""
+        return self._run('ansible-playbook', targets, [str(book), *arguments], settings)
 
     def _run(self, program: str, targets: c.Iterable[Target], arguments: list[str], settings: dict[str, str]) -> Run:
         own = self._directory / 'inventory.yml'

@@ -1,0 +1,94 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The playbooks of the collection: what an operator sees of the jobs of all hosts, and does about them."""
+
+from __future__ import annotations
+
+import re
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
+from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
+
+JOBS, FOLLOW, CANCEL, PRUNE = (f'background.jobs.{name}' for name in ('jobs', 'follow', 'cancel', 'prune'))
+
+
+@pytest.fixture
+def fleet_of_three(tmp_path: Path) -> list[Target]:
+    """Two that answer, and one in natural order between them that cannot be reached."""
+    here = [local_target(name, tmp_path / name, sys.executable) for name in ('web2', 'web10')]
+    gone = Target('web3', {'ansible_host': '127.0.0.1', 'ansible_port': 9}, lambda command: '')
+    return [*here, gone]
+
+
+def start(controller: Controller, targets: list[Target], name: str, command: str, **more: t.Any) -> None:
+    task = {'background.jobs.async_run': {'name': name, 'cmd': command}, 'poll': 0, 'async': 300, **more}
+    assert controller.play(targets, {'tasks': [task]}).rc == 0
+
+
+def table(run: Run) -> list[list[str]]:
+    """The cells of the last table in the output, without its head."""
+    assert run.rc == 0, run.output
+    text = run.output[run.output.rindex('HOST ') :]
+    lines = text[: text.index(' hosts, ')].splitlines()[1:-1]
+    return [re.split(r'  +', line) for line in lines]
+
+
+def test_the_jobs_of_all_hosts(controller: Controller, fleet_of_three: list[Target]) -> None:
+    here = fleet_of_three[:2]
+    start(controller, here[:1], 'upgrade', "sh -c 'exit 3'")
+    start(controller, here, 'backup', 'sleep 300')
+    run = controller.book(fleet_of_three, JOBS, COLUMNS='200')
+    rows = table(run)
+    assert [row[:3] for row in rows if row[1] == 'unreachable'] == [['web3', 'unreachable', rows[0][2]]]
+    assert rows[0][0] == 'web3'
+    assert [(row[0], row[1], row[2]) for row in rows[1:]] == [
+        ('web2', 'upgrade', 'failed'),
+        ('web2', 'backup', 'running'),
+        ('web10', 'backup', 'running'),
+    ]
+    assert '3 hosts, 3 jobs: 1 unreachable, 1 failed, 2 running' in run.output
+    assert 'UNREACHABLE!' not in run.output
+    assert '\x1b' not in run.output
+
+    only = table(controller.book(here, JOBS, '--extra-vars', 'state=running name=backup'))
+    assert [row[:3] for row in only] == [['web2', 'backup', 'running'], ['web10', 'backup', 'running']]
+    cancelled = controller.book(fleet_of_three, CANCEL, '--extra-vars', 'name=backup confirm=yes')
+    assert {event.host for event in cancelled.of('Cancel them') if event.result.get('changed')} == {'web2', 'web10'}
+    assert {row[2] for row in table(controller.book(here, JOBS, '--extra-vars', 'name=backup'))} == {'cancelled'}
+
+
+@pytest.mark.parametrize('columns', [80, 200])
+def test_the_table_fits_the_terminal(controller: Controller, fleet_of_three: list[Target], columns: int) -> None:
+    run = controller.book(fleet_of_three, JOBS, '--extra-vars', f'columns={columns}')
+    text = run.output[run.output.index('HOST ') : run.output.index(' hosts, ')]
+    assert max(map(len, text.splitlines())) <= columns
+
+
+def test_following(controller: Controller, fleet_of_three: list[Target]) -> None:
+    here = fleet_of_three[:2]
+    start(controller, here, 'build', "sh -c 'echo begun; sleep 6; echo done'")
+    run = controller.book(fleet_of_three, FOLLOW, '--extra-vars', 'name=build')
+    for target in here:
+        assert f'{target.name} | build | begun\n' in run.output
+        assert f'{target.name} | build | done\n' in run.output
+    assert [row[:3] for row in table(run)[1:]] == [['web2', 'build', 'succeeded'], ['web10', 'build', 'succeeded']]
+
+
+def test_pruning_looks_before_it_removes(controller: Controller, fleet_of_three: list[Target]) -> None:
+    here = fleet_of_three[:2]
+    start(controller, here, 'short', 'true')
+    controller.play(here, {'tasks': [{'background.jobs.async_wait': {'jobs': 'short'}}]})
+    looked = controller.book(fleet_of_three, PRUNE, '--extra-vars', 'older_than=0', '--check')
+    assert '2 jobs on 2 hosts would be removed' in looked.output
+    assert all(target.jobs() for target in here)
+    refused = controller.book(fleet_of_three, PRUNE, '--extra-vars', 'older_than=0 confirm=no')
+    assert refused.rc == 0
+    assert all(target.jobs() for target in here)
+    assert controller.book(fleet_of_three, PRUNE, '--extra-vars', 'older_than=0 confirm=yes').rc == 0
+    assert not any(target.jobs() for target in here)
