@@ -18,6 +18,7 @@ import typing as t
 from ansible import constants as C
 from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
+from ansible_collections.background.jobs.plugins.module_utils._runtime import protocol
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
 from ansible_collections.background.jobs.plugins.plugin_utils._options.job_requests import JobRequest
 from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote, was_sent
@@ -73,28 +74,29 @@ def _new_ids(count: int) -> list[str]:
 
 
 def _job(request: JobRequest, job_id: str, bases: dict[str, bytes]) -> dict[str, t.Any]:
-    """One job of a start request (shape: module_utils/_runtime/requests/start.py); a base that it needs is added to *bases*."""
+    """One job of a start request (protocol.JobRequest); a base that it needs is added to *bases*."""
     payload = request.payload
     digest, head, tail = _difference(payload.file, bases)
     middle = payload.file[head : len(payload.file) - tail]
-    return {
-        'id': job_id,
-        'name': request.name,
-        'on_existing': request.on_existing,
-        'module': payload.module,
-        'limit': request.limit,
-        'grace': request.grace,
-        'queue': request.queue,
-        'slots': request.slots,
-        'no_log': request.no_log,
-        'argv': payload.argv,
-        'environment': payload.environment,
-        'stdin': payload.stdin,
-        'args': None if payload.args is None else base64.b64encode(payload.args).decode(),
-        'tmpdir': payload.tmpdir,
-        'output_limit': request.output_limit,
-        'payload': {'base': digest, 'head': head, 'middle': base64.b64encode(middle).decode(), 'tail': tail},
-    }
+    wire_request = protocol.JobRequest(
+        id=job_id,
+        name=request.name,
+        on_existing=request.on_existing,
+        module=payload.module,
+        limit=request.limit,
+        grace=request.grace,
+        queue=request.queue,
+        slots=request.slots,
+        no_log=request.no_log,
+        argv=payload.argv,
+        environment=payload.environment,
+        stdin=payload.stdin,
+        args=None if payload.args is None else base64.b64encode(payload.args).decode(),
+        tmpdir=payload.tmpdir,
+        output_limit=request.output_limit,
+        payload={'base': digest, 'head': head, 'middle': base64.b64encode(middle).decode(), 'tail': tail},
+    )
+    return dict(wire_request._asdict())
 
 
 def _difference(file: bytes, bases: dict[str, bytes]) -> tuple[str, int, int]:
