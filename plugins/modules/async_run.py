@@ -99,7 +99,9 @@ options:
     type: bool
 notes:
   - Variables of the host or play set what is not a matter of one task.
-  - C(background_jobs_retention) is how long the files of ended jobs are kept, V(7d) by default. They go at later starts.
+  - C(background_jobs_retention) is how long the files of the jobs of this task are kept after their end, V(7d) by default.
+    They are removed by later starts, whatever the retention of these is. A result that nobody has seen is kept for an hour
+    at least.
   - C(background_jobs_give_back_forks) says whether a task that waits gives its fork back, so that more hosts than
     C(forks) can have jobs under way, V(true) by default. Tasks with C(throttle), and plays with the strategy
     C(host_pinned), keep it in any case. Where a play has more hosts than C(forks), they take turns to look, and the end of

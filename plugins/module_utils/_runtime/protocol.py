@@ -29,6 +29,8 @@ GRACE = 10
 """Seconds between TERM and KILL, unless a job or whoever stops it says otherwise."""
 OUTPUT_LIMIT = 10 * 1024 * 1024
 """Bytes of live output that are kept of each job, unless `background_jobs_output_limit` says otherwise."""
+RETENTION = 7 * 86400
+"""Seconds for which the files of a job are kept after its end, unless `background_jobs_retention` says otherwise."""
 
 JobRequest = collections.namedtuple(
     'JobRequest',
@@ -48,6 +50,7 @@ JobRequest = collections.namedtuple(
         'args',  # the file of arguments that a module of the older styles reads: Base64, or None
         'tmpdir',  # path of ansible-core's temporary directory for the task, which goes when the job has ended; or None
         'output_limit',  # bytes of live output that are kept, where `stdin` is true; 0: none
+        'retention',  # seconds for which the files are kept after the end
         'payload',  # {"base": digest, "head": bytes, "middle": Base64, "tail": bytes}, see below
     ),
 )

@@ -48,9 +48,12 @@ def start(remote: Remote, requests: list[JobRequest], retention: float) -> list[
     The ids are made here: a start whose answer was lost is asked again, once, and starts nothing twice.
     """
     bases: dict[str, bytes] = {}
-    jobs = [_job(request, job_id, bases) for request, job_id in zip(requests, _new_ids(len(requests)), strict=True)]
+    jobs = [
+        _job(request, job_id, retention, bases)
+        for request, job_id in zip(requests, _new_ids(len(requests)), strict=True)
+    ]
     encoded = {digest: base64.b64encode(base).decode() for digest, base in bases.items()}
-    ask = functools.partial(remote.ask, 'start', jobs=jobs, bases=encoded, retention=retention)
+    ask = functools.partial(remote.ask, 'start', jobs=jobs, bases=encoded)
     try:
         return ask()
     except AnsibleConnectionFailure as error:
@@ -73,12 +76,12 @@ def _new_ids(count: int) -> list[str]:
     return [f'j{moment:%Y%m%d%H%M%S%f}.{secrets.randbelow(90000000) + 10000000}' for moment in moments]
 
 
-def _job(request: JobRequest, job_id: str, bases: dict[str, bytes]) -> dict[str, t.Any]:
+def _job(request: JobRequest, job_id: str, retention: float, bases: dict[str, bytes]) -> dict[str, t.Any]:
     """One job of a start request (protocol.JobRequest); a base that it needs is added to *bases*."""
     payload = request.payload
     digest, head, tail = _difference(payload.file, bases)
     middle = payload.file[head : len(payload.file) - tail]
-    wire_request = protocol.JobRequest(
+    job = protocol.JobRequest(
         id=job_id,
         name=request.name,
         on_existing=request.on_existing,
@@ -94,9 +97,10 @@ def _job(request: JobRequest, job_id: str, bases: dict[str, bytes]) -> dict[str,
         args=None if payload.args is None else base64.b64encode(payload.args).decode(),
         tmpdir=payload.tmpdir,
         output_limit=request.output_limit,
+        retention=retention,
         payload={'base': digest, 'head': head, 'middle': base64.b64encode(middle).decode(), 'tail': tail},
     )
-    return dict(wire_request._asdict())
+    return dict(job._asdict())
 
 
 def _difference(file: bytes, bases: dict[str, bytes]) -> tuple[str, int, int]:

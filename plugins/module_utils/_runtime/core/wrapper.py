@@ -15,10 +15,9 @@ import os
 
 from ..door import respond
 from ..files.store import StoreError, read_file, remove_file, remove_tree
-from ..protocol import GRACE, OUTPUT_LIMIT, VERSION, JobRequest
+from ..protocol import GRACE, OUTPUT_LIMIT, RETENTION, VERSION, JobRequest
 from .status import as_told_by
 
-_RETENTION = 7 * 86400
 _UMASK = 0o022  # the one that ansible-core's wrapper gives to its module, whatever that of the connection is
 _PREFIX = 'AnsiballZ_'
 
@@ -68,6 +67,7 @@ class Call:
             args=None if args is None else _base64(args),
             tmpdir=None if self.preserve else self.folder,
             output_limit=OUTPUT_LIMIT,
+            retention=RETENTION,
             payload={'base': 'module', 'head': len(payload), 'middle': '', 'tail': 0},
         )
         return {
@@ -75,7 +75,6 @@ class Call:
             'op': 'start',
             'async_dir': os.environ.get('ANSIBLE_ASYNC_DIR', '~/.ansible_async'),
             'bases': {'module': _base64(payload)},
-            'retention': _RETENTION,
             'jobs': [job._asdict()],
         }
 

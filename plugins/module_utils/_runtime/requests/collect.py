@@ -7,6 +7,8 @@
 The request has ``ids``. Standard library only, Python 3.6 and up. Private to this collection.
 """
 
+import os
+
 from ..files.store import write_file
 from .look import take_looks
 
@@ -22,7 +24,9 @@ def mark_collected(store, looks):
     """Remember that somebody has seen the end of the jobs of *looks* that have ended."""
     for look in looks:
         if look.ended:
+            path = store.job(look.id).file('collected')
             try:
-                write_file(store.job(look.id).file('collected'), b'')
+                if not os.path.exists(path):
+                    write_file(path, b'')
             except OSError:  # the disk is full, say: that is no reason not to answer
                 pass

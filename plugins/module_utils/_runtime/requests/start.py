@@ -6,11 +6,10 @@
 
 The request has these fields:
 
-=============  ===============================================================================================
-``jobs``       a list of protocol.JobRequest, each as a JSON object
-``bases``      {digest: Base64}; the files that the modules of the jobs are made from. They are taken out of the request
-``retention``  seconds for which the files of ended jobs are kept
-=============  ===============================================================================================
+=========  ===================================================================================================
+``jobs``   a list of protocol.JobRequest, each as a JSON object
+``bases``  {digest: Base64}; the files that the modules of the jobs are made from. start() takes it out of the request
+=========  ===================================================================================================
 
 Standard library only, Python 3.6 and up. Private to this collection.
 """
@@ -27,7 +26,7 @@ from ..supervise.ending import write_started
 from ..supervise.supervisor import Batch
 from .cancel import stop
 from .look import executed_look, kick_queues, take_look, unknown_look
-from .prune import retire
+from .retention import start_under_way
 
 
 def start(store, request, umask):
@@ -36,18 +35,18 @@ def start(store, request, umask):
     *umask*: of the modules.
     """
     store.prepare()
-    retire(store, request['retention'])
     bases = {}
-    batch = Batch()
-    try:
-        # Free the payloads before forking; each supervisor inherits this memory.
-        _write_bases(store, request.pop('bases'), bases)
-        starter = _Starter(store, bases, umask, batch)
-        looks = [starter.start(fields) for fields in request['jobs']]
-    finally:
-        for path in bases.values():
-            remove_file(path)
-        reports = batch.go()
+    with start_under_way(store):
+        batch = Batch()
+        try:
+            # Free the payloads before forking; each supervisor inherits this memory.
+            _write_bases(store, request.pop('bases'), bases)
+            starter = _Starter(store, bases, umask, batch)
+            looks = [starter.start(fields) for fields in request['jobs']]
+        finally:
+            for path in bases.values():
+                remove_file(path)
+            reports = batch.go()
     started = [fields for look, fields in zip(looks, request['jobs']) if look is None]
     kick_queues(store, {fields['queue'] for fields in started} - {None})
     places = Lines(store)
@@ -143,11 +142,13 @@ def _check_numbers(request):
         raise StoreError('grace must be a number of 0 or more, found %r' % (request.grace,))
     if not request.slots >= 1:
         raise StoreError('slots must be 1 or more, found %r' % (request.slots,))
+    if not request.retention >= 0:
+        raise StoreError('retention must be a number of 0 or more, found %r' % (request.retention,))
 
 
 def _spec(request):
     """The content of spec.json."""
-    keys = ('id', 'name', 'module', 'limit', 'grace', 'queue', 'no_log')
+    keys = ('id', 'name', 'module', 'limit', 'grace', 'queue', 'no_log', 'retention')
     return dict(now(), **{key: getattr(request, key) for key in keys})
 
 
