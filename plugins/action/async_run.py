@@ -12,6 +12,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._options import se
 from ansible_collections.background.jobs.plugins.plugin_utils._options.keywords import take
 from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show import results as _result
+from ansible_collections.background.jobs.plugins.plugin_utils._show.attaching import report_existing
 from ansible_collections.background.jobs.plugins.plugin_utils._show.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting import lifecycle as _lifecycle
@@ -39,6 +40,7 @@ class ActionModule(ActionBase):
         follow = _settings.follow(self, task_vars, args['follow'])
         many = args['tasks'] is not None
         looks = _lifecycle.start(remote, requests, retention)
+        report_existing(remote.host, looks)
         place = reporter = None
         if keywords.poll:
             labels = {

@@ -57,12 +57,15 @@ options:
   name:
     description:
       - A name for the job. There is at most one live job of a name on a host, for each user and async directory.
+      - It must not have the form of a job id, as V(2024.11) has.
     type: str
   on_existing:
     description:
       - What to do if there is a job of this O(name) already, that lives, or has ended and nobody has seen its result yet.
-      - With V(attach), that job is the job of this task. Nothing is started, and nothing has changed. So a playbook that was
-        interrupted goes on with the job when it is run again.
+      - With V(attach), that job is the job of this task, if it does the same work. Nothing is started, nothing has changed, and
+        the task says so in one line. So a playbook that was interrupted goes on with the job when it is run again.
+      - The work is the same if module, arguments, C(environment) and check mode are. If the job does other work and lives, the
+        task fails. If it has ended, its result is left, a new job is started, and a warning says so.
       - With V(fail), the task fails if the job lives.
       - With V(replace), the job is stopped if it lives, and a new one started.
     type: str

@@ -38,6 +38,7 @@ JobRequest = collections.namedtuple(
         'id',  # the job id, made by the controller: a start that is asked again starts nothing twice
         'name',  # str, or None
         'on_existing',  # what to do about a job of the same name: "attach", "fail" or "replace"
+        'work',  # a digest of what the job does, equal in two runs of the same task, or None: "attach" compares it
         'module',  # name of the module, for people
         'limit',  # seconds, or None: no limit
         'grace',  # seconds between TERM and KILL
@@ -77,6 +78,7 @@ Look = collections.namedtuple(
         'last_line',  # the last line of live output of a job that has not ended, where it was asked for, or None
         'live_output',  # live output (shape: output/reader.py), where it was asked for, or None
         'attached',  # whether a start found this job, and started none
+        'uncollected',  # the ended job (dict as `job`) of the name whose result a start has left, or None
         'to_stop',  # whether a cancel found this job alive
         'withheld',  # whether `no_log` has hidden a part of this look, because others can see the response
     ),

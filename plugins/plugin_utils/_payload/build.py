@@ -15,6 +15,7 @@ from __future__ import annotations
 import collections.abc as c
 import dataclasses
 import functools
+import hashlib
 import inspect
 import json
 import pathlib
@@ -76,6 +77,8 @@ class Payload:
     args: bytes | None
     """The file of arguments that a module of the older styles reads."""
     tmpdir: str | None
+    work: str
+    """A digest of what the module does, equal in two runs of the same task."""
     facts: dict[str, t.Any]
     """Facts found while it was built: the interpreter that was discovered."""
     read: c.Callable[[dict[str, t.Any]], dict[str, t.Any]]
@@ -240,6 +243,7 @@ def _catch(plugin: ActionBase, name: str, args: dict[str, t.Any], task_vars: dic
         argv, args_file = [*argv, '{job}/args'], _args_file(configured, args)
     environment: dict[str, t.Any] = {}
     plugin._compute_environment_string(environment)
+    work = _work(plugin._task, environment)
     environment = {**getattr(plugin._connection._shell, 'env', {}), **environment}
     return Payload(
         module=_resolved(plugin._task),
@@ -249,9 +253,29 @@ def _catch(plugin: ActionBase, name: str, args: dict[str, t.Any], task_vars: dic
         stdin=python,
         environment={str(key): str(value) for key, value in environment.items()},
         tmpdir=_take_tmpdir(plugin),
+        work=work,
         facts=discovered(plugin),
         read=functools.partial(_read, plugin, _as_pipelined(configured), task_vars),
     )
+
+
+def _work(task: t.Any, environment: dict[str, t.Any]) -> str:
+    """A digest of module, arguments, `environment` and check mode.
+
+    The arguments are those of the task. Those of the module have paths of temporary directories and variables of
+    ansible-core in them, which are not the same in the next run.
+    """
+    written = json.dumps(_plain([_resolved(task), task.args, environment, bool(task.check_mode)]))
+    return hashlib.sha256(written.encode()).hexdigest()
+
+
+def _plain(value: t.Any) -> t.Any:
+    """*value* in lists and texts, the same for equal values."""
+    if isinstance(value, c.Mapping):
+        return sorted(([str(key), _plain(item)] for key, item in value.items()), key=lambda pair: pair[0])
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return str(value)
 
 
 def discovered(action: ActionBase) -> dict[str, t.Any]:

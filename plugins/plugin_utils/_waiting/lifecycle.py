@@ -85,6 +85,7 @@ def _job(request: JobRequest, job_id: str, retention: float, bases: dict[str, by
         id=job_id,
         name=request.name,
         on_existing=request.on_existing,
+        work=payload.work,
         module=payload.module,
         limit=request.limit,
         grace=request.grace,
@@ -154,7 +155,7 @@ def bring(
         _tidy(remote, place, 'collect', named)
         _tidy(remote, place, 'remove', [job_id for job_id in ids if job_id not in named])
     found = {look.id: look for look in brought}
-    return [found.get(look.id, look) for look in looks]
+    return [found.get(look.id, look)._replace(attached=look.attached) for look in looks]
 
 
 def _tidy(remote: Remote, place: Place | None, op: str, ids: list[str]) -> None:

@@ -55,6 +55,7 @@ class Call:
             id=self.job_id,
             name=None,
             on_existing='attach',
+            work=None,
             module=self._name(),
             limit=self.limit if self.limit > 0 else None,
             grace=GRACE,

@@ -25,6 +25,7 @@ from ..schedule.queue import Queue
 from ..supervise.ending import write
 from ..supervise.vigil import STOP
 from .look import settle, take_look, unknown_look
+from .tmpdir import remove_tmpdir, tmpdir_of
 
 _UNTIL_EXECUTED_SECONDS = 30
 """From the making of a job to the execution of its module, at most."""
@@ -80,8 +81,10 @@ def _withdraw(job, queue_name, by):
     with Queue(job.store, queue_name) as queue:
         if not queue.withdraw(job.id):
             return False
+        tmpdir = tmpdir_of(job)
         reason = 'job %s was taken out of queue %s %s, before its turn came' % (job.id, queue_name, by)
         write(job, 'cancelled', reason=reason)
+    remove_tmpdir(tmpdir)
     return True
 
 

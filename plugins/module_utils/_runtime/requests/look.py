@@ -18,6 +18,7 @@ from ..protocol import new_look
 from ..schedule.queue import Lines
 from ..supervise.ending import read_text, write_lost
 from ..supervise.supervisor import kick
+from .tmpdir import remove_tmpdir, tmpdir_of
 
 _LEAST_LIVE_OUTPUT_BYTES = 4096
 """Of one job, however many jobs share a response."""
@@ -151,7 +152,10 @@ def _declare_lost(job, spec):
                 'still ran when this was found out' if lives(run['pid'], run['process_start']) else 'had ended by then',
             )
         )
-    return write_lost(job, reason)
+    tmpdir = tmpdir_of(job)
+    end = write_lost(job, reason)
+    remove_tmpdir(tmpdir)
+    return end
 
 
 def _describe(job, spec, run, position=None, end=None):

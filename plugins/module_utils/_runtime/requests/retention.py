@@ -75,7 +75,8 @@ def _monotonic_age(job, look):
     The end of a job that is lost, or that never ran, has no moment on this clock: then since it was started.
     """
     moment = job.read('run.json') or job.spec() or {}
-    if 'monotonic' not in moment or not moment['boot'] or moment['boot'] != boot_id():
+    same_boot = bool(boot_id()) and moment.get('boot') == boot_id()
+    if not same_boot or not isinstance(moment.get('monotonic'), (int, float)):
         return None
     return since(moment) - (look.job['elapsed'] or 0)
 
@@ -94,7 +95,9 @@ def _remove_expired(store):
 
 
 def _is_expired(job):
-    retention = (job.spec() or {}).get('retention', RETENTION)
+    retention = (job.spec() or {}).get('retention')
+    if not isinstance(retention, (int, float)):  # a job of version 0.1.0, or damaged
+        retention = RETENTION
     if _unchanged_seconds(job.file('end.json'), job.path) < retention:  # it costs less than a look
         return False
     look = take_look(job)

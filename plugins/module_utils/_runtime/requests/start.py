@@ -18,7 +18,7 @@ import binascii
 import os
 
 from ..files.clock import now
-from ..files.names import Name, path_of
+from ..files.names import Name, check_new_name, path_of
 from ..files.store import StoreError, remove_file, trace, write_file
 from ..protocol import JobRequest
 from ..schedule.queue import Lines, Queue
@@ -27,6 +27,7 @@ from ..supervise.supervisor import Batch
 from .cancel import stop
 from .look import executed_look, kick_queues, take_look, unknown_look
 from .retention import start_under_way
+from .tmpdir import remove_unused_tmpdir
 
 
 def start(store, request, umask):
@@ -34,7 +35,16 @@ def start(store, request, umask):
 
     *umask*: of the modules.
     """
-    store.prepare()
+    try:
+        store.prepare()
+        return _start_jobs(store, request, umask)
+    except BaseException:
+        for fields in request['jobs']:
+            remove_unused_tmpdir(store, fields['id'], fields['tmpdir'])
+        raise
+
+
+def _start_jobs(store, request, umask):
     bases = {}
     with start_under_way(store):
         batch = Batch()
@@ -42,7 +52,7 @@ def start(store, request, umask):
             # Free the payloads before forking; each supervisor inherits this memory.
             _write_bases(store, request.pop('bases'), bases)
             starter = _Starter(store, bases, umask, batch)
-            looks = [starter.start(fields) for fields in request['jobs']]
+            looks = [starter.start(fields) for fields in request['jobs']]  # None: started or queued
         finally:
             for path in bases.values():
                 remove_file(path)
@@ -51,13 +61,9 @@ def start(store, request, umask):
     kick_queues(store, {fields['queue'] for fields in started} - {None})
     places = Lines(store)
     return [
-        look or _started_look(store.job(fields['id']), reports.get(fields['id']), places)
+        look or starter.started_look(store.job(fields['id']), reports.get(fields['id']), places)
         for look, fields in zip(looks, request['jobs'])
     ]
-
-
-def _started_look(job, report, places):
-    return executed_look(job, **report) if report else take_look(job, places=places)
 
 
 def _write_bases(store, bases, paths):
@@ -76,14 +82,27 @@ class _Starter:
         self._bases = bases
         self._umask = umask
         self._batch = batch
+        self._uncollected = {}  # id of a job -> the ended job of its name whose result was left
 
     def start(self, fields):
         """None if the job was started or queued; otherwise a look at the existing job, or at the error."""
+        look = self._start(fields)
+        if look is not None:
+            remove_unused_tmpdir(self._store, fields.get('id'), fields.get('tmpdir'))
+        return look
+
+    def started_look(self, job, report, places):
+        """A look at *job*, which was started or queued. *report*: of its execution, or None."""
+        look = executed_look(job, **report) if report else take_look(job, places=places)
+        return look._replace(uncollected=self._uncollected.get(job.id))
+
+    def _start(self, fields):
         try:
             request = JobRequest(**fields)
             if request.name is None:
                 self._create(request)
                 return None
+            check_new_name(request.name)
             with Name(path_of(self._store, request.name)) as name:
                 existing = self._existing(name, request)
                 if existing is None:
@@ -101,8 +120,11 @@ class _Starter:
             return None
         job = self._store.job(name.job_id())
         look = take_look(job)
-        if not look.job or (look.ended and (request.on_existing != 'attach' or os.path.exists(job.file('collected')))):
+        if not look.job:
             return None
+        work = (job.spec() or {}).get('work')  # None: of version 0.1.0, for one
+        if look.ended:
+            return self._attached_to_ended(job, look, request, work)
         if request.on_existing == 'replace':
             stop(job, request.grace)
             return None
@@ -111,7 +133,22 @@ class _Starter:
                 'job %s of the name %r is %s already: wait for it, cancel it, or set on_existing to attach '
                 'or replace' % (job.id, request.name, look.job['state'])
             )
+        if work is not None and work != request.work:
+            raise StoreError(
+                'job %s of the name %r is %s already, and does other work: its module, arguments, environment or check '
+                'mode is not the same. Wait for it, cancel it, give this job another name, or set on_existing to replace'
+                % (job.id, request.name, look.job['state'])
+            )
         return look._replace(attached=True)
+
+    def _attached_to_ended(self, job, look, request, work):
+        """*look* at the ended *job* whose result this request takes, or None where a new job may be started."""
+        if request.on_existing != 'attach' or os.path.exists(job.file('collected')):
+            return None
+        if work == request.work:
+            return look._replace(attached=True)
+        self._uncollected[request.id] = look.job
+        return None
 
     def _create(self, request):
         _check_numbers(request)
@@ -148,7 +185,7 @@ def _check_numbers(request):
 
 def _spec(request):
     """The content of spec.json."""
-    keys = ('id', 'name', 'module', 'limit', 'grace', 'queue', 'no_log', 'retention')
+    keys = ('id', 'name', 'module', 'limit', 'grace', 'queue', 'no_log', 'retention', 'work')
     return dict(now(), **{key: getattr(request, key) for key in keys})
 
 

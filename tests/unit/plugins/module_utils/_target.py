@@ -41,6 +41,7 @@ class Order(Dict[str, Any]):
             id='j2026%016d.%08d' % (next(_numbers), os.getpid()),
             name=None,
             on_existing='attach',
+            work=None,
             module='tests.tests.script',
             limit=None,
             grace=10,
