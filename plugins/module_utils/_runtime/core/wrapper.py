@@ -23,7 +23,7 @@ _PREFIX = 'AnsiballZ_'
 
 
 class Call:
-    """What ansible-core asks for."""
+    """The arguments of ansible-core's call."""
 
     def __init__(self, words):
         jid, limit, third = words[:3]
@@ -111,7 +111,7 @@ def answer(words, version):
     call.forget(started=not error)
     if error:
         return {'failed': True, 'msg': 'the job was not started: %s' % error}
-    told = {
+    result = {
         'failed': False,
         'started': True,
         'finished': False,
@@ -119,7 +119,7 @@ def answer(words, version):
         'results_file': response['jobs'][0]['results_file'],
         '_ansible_suppress_tmpdir_delete': not call.preserve,
     }
-    return as_told_by(version, told)
+    return as_told_by(version, result)
 
 
 def _interpreter(path):

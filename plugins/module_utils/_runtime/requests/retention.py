@@ -12,6 +12,8 @@ wall clock, removes what is in use:
 - Each start holds a shared lock on the directory of jobs while it makes them. Hidden files go only when no start does.
 - Each request holds a shared lock on the directory of its runtime. Another runtime goes only when no request does.
 
+Lock order: these two come before all others. Nobody waits for them with a lock of a name, a queue or a job in its hands.
+
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
@@ -45,10 +47,10 @@ def start_under_way(store):
     with _directory(store.jobs) as fd:
         if _lock(fd, fcntl.LOCK_EX):
             _remove_leftovers(store)
-        _remove_expired(store)
-        _remove_runtimes(store)
         with contextlib.suppress(OSError):  # a filesystem without locks of directories
             fcntl.flock(fd, fcntl.LOCK_SH)
+        _remove_expired(store)
+        _remove_runtimes(store)
         yield
 
 
