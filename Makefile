@@ -42,7 +42,7 @@ COLLECTION := collections/ansible_collections/background/jobs
 LINTS := ruff vermin mypy ansible-lint docs changelog reuse shellcheck
 
 .PHONY: demo check test nightly flaky bench pictures checks pythons lint $(LINTS) sanity unit hosts integration crowd bare molecule venvs \
-  galaxy-importer site format build clean lane-waits lane-boots lane-works check-unit check-local early
+  galaxy-importer site format build clean lane-tests lane-works check-unit check-local early
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -59,26 +59,25 @@ check:
 check-unit: .venv/core-$(CORE)/.made $(COLLECTION)
 	$(call in_venv,core-$(CORE)) python -m pytest tests/unit --one-python
 
-# On this machine by the local connection. Its tests wait for their jobs most of the time, so four run at once.
+# On this machine by the local connection. Its tests wait for their jobs a part of the time, so three files run at once.
 check-local: .venv/core-$(CORE)/.made $(COLLECTION)
-	$(call in_venv,core-$(CORE)) python -m pytest tests/integration -m "not hosts and not crowd" --one-python --numprocesses 4
+	$(call in_venv,core-$(CORE)) python -m pytest tests/integration -m "not hosts and not crowd" --one-python --numprocesses 3 --dist loadfile
 
-# In three lanes, of which each does one thing after the other. The tests of lane-waits wait for jobs most of the time, each
-# ansible-core with test hosts of its own, and alone they would leave the processors idle. Those of lane-boots need some
-# processor, and wait too. What is in lane-works needs nothing but the processor, and nobody waits for it: it runs with
-# the lowest priority, so that no test that looks at the clock is slowed down by it. The tests that find out how many
-# hosts this machine can bear (`crowd`) come last and alone.
+# In two lanes, of which each does one thing after the other. What is in lane-tests waits a part of its time, for jobs and
+# for hosts that boot: alone it would leave processors idle. What is in lane-works needs nothing but the processor, and
+# nobody waits for it: it has the lowest priority, so that no test that looks at the clock is slowed down by it. The unit
+# tests look closest, so they do not run beside the integration tests, which fill the machine when three ansible-cores
+# are tried at once. The tests that find out how many hosts the machine can bear (`crowd`) come last, and alone.
 test:
 	@rm -f .build/left-out
 	+@status=0; \
 	$(side_by_side) pythons venvs || status=1; \
-	$(side_by_side) lane-waits lane-boots lane-works || status=1; \
+	$(side_by_side) lane-tests lane-works || status=1; \
 	$(one_by_one) crowd || status=1; exit $$status
 	@if [ -s .build/left-out ]; then echo; echo "Everything else passed. This machine left out:"; sort -u .build/left-out; fi
 
-lane-waits: integration
-lane-boots:
-	+@$(call lane,hosts molecule unit)
+lane-tests:
+	+@$(call lane,unit hosts molecule integration)
 lane-works:
 	+@nice -n 19 $(call lane,lint sanity-2.21 sanity-2.16 site galaxy-importer)
 
@@ -174,16 +173,19 @@ unit-%: .venv/core-%/.made $(COLLECTION)
 hosts: .venv/core-$(CORE)/.made
 	$(call in_venv,core-$(CORE)) python -m pytest tests/hosts -m "not nightly"
 
-# All at the same time, each on test hosts of its own: most of it is waiting for jobs. But for what is not (`crowd`).
+# All at the same time, each on test hosts of its own: a part of it is waiting for jobs. But for what is not (`crowd`).
 integration:
-	+@$(side_by_side) $(CORES:%=integration-%)
+	+@$(side_by_side) $(CORES:%=integration-%) integration-any
 
 crowd: $(CORES:%=crowd-%)
 
+integration-%: .venv/core-%/.made $(COLLECTION)
+	$(call in_venv,core-$*) python -m pytest tests/integration -m "not crowd and not any_core"
+
 # What no ansible-core makes a difference to runs once: what the pages show, and what goes on at the target, be it that the
 # host goes down, a job is killed, or somebody else has written where the runtime is.
-integration-%: .venv/core-%/.made $(COLLECTION)
-	$(call in_venv,core-$*) python -m pytest tests/integration -m "not crowd$(if $(filter-out $(CORE),$*), and not any_core)"
+integration-any: .venv/core-$(CORE)/.made $(COLLECTION)
+	$(call in_venv,core-$(CORE)) python -m pytest tests/integration -m any_core
 
 crowd-%: .venv/core-%/.made $(COLLECTION)
 	$(call in_venv,core-$*) python -m pytest tests/integration -m crowd
