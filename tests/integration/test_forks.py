@@ -67,6 +67,7 @@ def states(run: Run, task: str) -> list[str]:
 # --- Strategies ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.spine
 @pytest.mark.parametrize('strategy', ['linear', 'free', 'ansible.builtin.linear'])
 def test_all_hosts_start_before_any_is_waited_for(
     controller: Controller, many: t.Any, meeting: Meeting, strategy: str
@@ -80,6 +81,7 @@ def test_all_hosts_start_before_any_is_waited_for(
     }
 
 
+@pytest.mark.spine
 def test_async_wait_gives_the_fork_back_too(
     controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path
 ) -> None:

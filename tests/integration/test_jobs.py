@@ -38,6 +38,7 @@ def open_gate(gate: Path) -> dict[str, t.Any]:
     return {'ansible.builtin.shell': f'echo > {gate}'}
 
 
+@pytest.mark.spine
 def test_a_job_that_is_not_waited_for(play: Play, local: Target, tmp_path: Path) -> None:
     gate = tmp_path / 'gate'
     run = play(
@@ -95,6 +96,7 @@ def test_a_failed_job_is_looked_at(play: Play, local: Target) -> None:
     assert run['late']['finished'] is True
 
 
+@pytest.mark.spine
 def test_a_polled_job_leaves_no_files(play: Play, local: Target) -> None:
     run = play(local, {RUN: {'task': {'command': 'true'}}, 'async': 60, 'poll': 1, 'register': 'polled'})
     assert run['polled']['job']['state'] == 'succeeded'
@@ -113,6 +115,7 @@ def test_without_poll_the_setting_counts(play: Play, local: Target, tmp_path: Pa
     assert run['job']['job']['state'] == 'running'
 
 
+@pytest.mark.spine
 def test_loops_start_many(play: Play, local: Target) -> None:
     run = play(
         local,
