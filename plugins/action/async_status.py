@@ -14,10 +14,17 @@ from ansible_collections.background.jobs.plugins.plugin_utils._options import se
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import discovered, read_result
 from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show.main_process import set_up_main_process
-from ansible_collections.background.jobs.plugins.plugin_utils._show.results import hidden, hide_loop, with_facts
+from ansible_collections.background.jobs.plugins.plugin_utils._show.results import (
+    as_read,
+    hidden,
+    hide_loop,
+    with_facts,
+)
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting import drop_in as _drop_in
 
 _EMPTY = {'started': True, 'finished': False, 'stdout': '', 'stderr': '', 'stdout_lines': [], 'stderr_lines': []}
+_OF_THE_JOB = ('started', 'finished', 'results_file', 'job')
+"""What a result has of the job itself, whatever its module has printed."""
 
 set_up_main_process()
 
@@ -46,16 +53,25 @@ class ActionModule(ActionBase):
         remote = Remote(self, task_vars)
         result = {**_EMPTY, 'ansible_job_id': args['jid']}
         if args['mode'] == 'cleanup':
-            result.update({'started': False, **_status.cleanup(_ask(remote, 'remove', args['jid']))})
-            result = with_facts(result, discovered(self))
-        else:
-            offsets = [max(0, args['offset'])] if args['output'] else None
-            look = _ask(remote, 'status', args['jid'], offsets=offsets)
-            if self._polling and look.job and not look.ended:
-                look = self._polling.wait(self, remote, look, task_vars)
-            result.update(**read_result(self, _status.status(look), task_vars), **hidden(look))
-            hide_loop(self, result)
-        return _drop_in.as_told_by_core(result) if _drop_in.is_used(self) else result
+            look = _ask(remote, 'remove', args['jid'])
+            result = self._for_caller(look, {**result, 'started': False, **_status.cleanup(look)})
+            return with_facts(result, discovered(self))
+        offsets = [max(0, args['offset'])] if args['output'] else None
+        look = _ask(remote, 'status', args['jid'], offsets=offsets)
+        if self._polling and look.job and not look.ended:
+            look = self._polling.wait(self, remote, look, task_vars)
+        status = self._for_caller(look, _status.status(look))
+        read = read_result(self, status, task_vars)
+        result.update({key: status[key] for key in _OF_THE_JOB if key in status})  # if ansible-core refuses the rest
+        if look.ended and 'job' not in read:
+            result['job'] = as_read(look.job, read)
+        result.update(**read, **hidden(look))
+        hide_loop(self, result)
+        return result
+
+    def _for_caller(self, look: Look, result: dict[str, t.Any]) -> dict[str, t.Any]:
+        """*result*, made of *look*, as ansible-core's own async_status returns it if this action stands in for that."""
+        return _drop_in.as_core(look, result) if _drop_in.is_used(self) else result
 
 
 def _ask(remote: Remote, op: str, jid: str, **details: t.Any) -> Look:

@@ -169,7 +169,7 @@ import sys
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.background.jobs.plugins.module_utils._runtime.core.status import (
-    as_told_by,
+    as_core,
     cleanup,
     failed,
     status,
@@ -203,7 +203,7 @@ def main():
     error = response.get('error')
     look = failed(module.params['jid'], error) if error else Look(**response['jobs'][0])
     # Another module's result, complete as it is: exit_json() would handle its warnings and the like once more.
-    sys.stdout.write('\n%s\n' % json.dumps(as_told_by(module.ansible_version, result_of(look))))
+    sys.stdout.write('\n%s\n' % json.dumps(as_core(module.ansible_version, look, result_of(look))))
     raise SystemExit  # AnsiballZ takes a module that only returns for one that failed
 
 

@@ -41,6 +41,8 @@ JobRequest = collections.namedtuple(
         'work',  # a digest of what the job does, equal in two runs of the same task, or None: "attach" compares it
         'module',  # name of the module, for people
         'limit',  # seconds, or None: no limit
+        'leeway',  # seconds beyond the limit after which the job is stopped, for drop-in
+        'spare_daemons',  # whether the limit spares processes in sessions of their own, as in drop-in
         'grace',  # seconds between TERM and KILL
         'queue',  # name of a queue, or None
         'slots',  # how many jobs of the queue may run at once

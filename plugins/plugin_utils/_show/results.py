@@ -78,11 +78,19 @@ def ended(look: Look, read: Read) -> dict[str, t.Any]:
             result['failed'] = True
         if 'signal' in job:
             result['msg'] = job['reason']
+        job = as_read(job, result)
     else:
         result = {'failed': True, 'msg': job['reason'], 'changed': False}
         result.update({f'module_{name}': output[name] for name in ('stdout', 'stderr') if output[name]})
     result.update(ansible_job_id=look.id, started=True, finished=True, job=job, **hidden(look))
     return result
+
+
+def as_read(job: dict[str, t.Any], result: dict[str, t.Any]) -> dict[str, t.Any]:
+    """*job*, failed if the target took its module for a success, but ansible-core has refused to read the *result*."""
+    if job['state'] != 'succeeded' or not result.get('failed'):
+        return job
+    return {**job, 'state': 'failed', 'reason': f"ansible-core cannot read the module's result: {result.get('msg')}"}
 
 
 def many(results: list[dict[str, t.Any]]) -> dict[str, t.Any]:

@@ -33,9 +33,9 @@ def is_used(action: ActionBase) -> bool:
     return not action.ansible_name.startswith(_BY_NAME)
 
 
-def as_told_by_core(result: dict[str, t.Any]) -> dict[str, t.Any]:
-    """*result* with the types that this ansible-core gives."""
-    return t.cast('dict[str, t.Any]', _status.as_told_by(__version__, result))
+def as_core(look: Look, result: dict[str, t.Any]) -> dict[str, t.Any]:
+    """*result*, made of *look*, with the messages and types that this ansible-core gives."""
+    return t.cast('dict[str, t.Any]', _status.as_core(__version__, look, result))
 
 
 def is_of_windows(action: ActionBase) -> bool:

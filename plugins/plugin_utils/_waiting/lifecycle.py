@@ -88,6 +88,8 @@ def _job(request: JobRequest, job_id: str, retention: float, bases: dict[str, by
         work=payload.work,
         module=payload.module,
         limit=request.limit,
+        leeway=0,
+        spare_daemons=False,
         grace=request.grace,
         queue=request.queue,
         slots=request.slots,

@@ -9,6 +9,7 @@ other systems only the job's process group can be stopped, and the end of a gran
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
+import collections
 import os
 import signal
 import sys
@@ -18,6 +19,15 @@ _PR_SET_CHILD_SUBREAPER = 36
 _LINUX = sys.platform.startswith('linux')
 _UNKILLABLE = 60  # seconds after which a process that survives KILL (uninterruptible sleep, setuid) is reported
 
+
+Stopped = collections.namedtuple(
+    'Stopped',
+    (
+        'daemons',  # {pid: name} of the processes in sessions of their own that KILL ended
+        'survivors',  # pids of processes that not even KILL ended
+    ),
+)
+"""What stop() has done."""
 
 _libc = None
 
@@ -38,10 +48,11 @@ def adopt_orphans():
         _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def stop(main, grace, sleep):
+def stop(main, grace, sleep, spare_daemons=False):
     """End the tree below this process: TERM to *main* and its group, after *grace* seconds KILL to all.
 
-    *sleep(seconds)* must return early at the death of a child, and reap it. Returns the pids that live on.
+    *sleep(seconds)* must return early at the death of a child, and reap it. *spare_daemons*: let processes live that
+    have left the session of *main*, as far as they can be told from the others. Returns a Stopped.
     """
     _signal_group(main, signal.SIGTERM)
     _signal_group(main, signal.SIGCONT)  # a stopped process gets its TERM only when it goes on
@@ -50,12 +61,16 @@ def stop(main, grace, sleep):
         sleep(_step(deadline - time.monotonic()))
     _signal_group(main, signal.SIGKILL)  # once: when it is empty, its number may become somebody else's
     deadline = time.monotonic() + _UNKILLABLE
+    daemons = {}
     while True:
-        alive = descendants() if _LINUX else ([main] if _signal_group(main, 0) else [])
+        sessions = descendants() if _LINUX else ({main: main} if _signal_group(main, 0) else {})
+        alive = [pid for pid, session in sessions.items() if session == main or not spare_daemons]
         if not alive or time.monotonic() >= deadline:
             sleep(0)  # the dead are buried, too: how the module died is part of the end
-            return alive
+            return Stopped({pid: name for pid, name in daemons.items() if pid not in alive}, alive)
         for pid in alive:
+            if sessions[pid] != main:
+                daemons.setdefault(pid, _name(pid))
             _signal(pid, signal.SIGKILL)
         sleep(_step(1))
 
@@ -83,26 +98,36 @@ def _signal_group(group, number):
 
 
 def descendants():
-    """The pids below this process that are not dead, from /proc."""
-    children = {}
+    """{pid: session} of the processes below this one that are not dead, from /proc."""
+    sessions, children = {}, {}
     for name in os.listdir('/proc'):
         if name.isdigit():
-            parent, dead = _parent(name)
+            parent, session, dead = _relations(name)
             if not dead:
+                sessions[int(name)] = session
                 children.setdefault(parent, []).append(int(name))
-    found, look = [], [os.getpid()]
-    while look:
-        below = children.get(look.pop(), [])
-        found += below
-        look += below
-    return found
+    below, parents = {}, [os.getpid()]
+    while parents:
+        pids = children.get(parents.pop(), [])
+        below.update((pid, sessions[pid]) for pid in pids)
+        parents += pids
+    return below
 
 
-def _parent(pid):
-    """(parent's pid, whether it is a zombie or gone)."""
+def _relations(pid):
+    """(parent's pid, session, whether it is a zombie or gone)."""
     try:
         with open('/proc/%s/stat' % pid, 'rb') as stream:
             fields = stream.read().rpartition(b')')[2].split()  # a command's name may hold spaces and brackets
     except OSError:
-        return 0, True
-    return int(fields[1]), fields[0] in (b'Z', b'X')
+        return 0, 0, True
+    return int(fields[1]), int(fields[3]), fields[0] in (b'Z', b'X')
+
+
+def _name(pid):
+    """The name of a process, as `ps` shows it in its column COMMAND, or "?" if it is gone."""
+    try:
+        with open('/proc/%d/comm' % pid, 'rb') as stream:
+            return stream.read().decode('utf-8', 'replace').strip()
+    except OSError:
+        return '?'

@@ -8,7 +8,11 @@ Used on both sides: by the module when it is called by itself, by the action wit
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
+from ..files.store import StoreError, check_job_id
 from ..protocol import new_look
+
+_NO_SUCH_JOB = 'could not find job'
+_CLEANED_UP = 'job %s still runs, but mode: cleanup has removed its result file, which appears again when the job ends.'
 
 
 def status(look):
@@ -54,11 +58,28 @@ def cleanup(look):
     return {'ansible_job_id': look.id, 'erased': look.results_file}
 
 
+def as_core(version, look, result):
+    """*result* of status() or cleanup() as the async_status of ansible-core *version* returns it.
+
+    The messages are ansible-core's, because playbooks compare them. What we know beyond that is in ``reason``.
+    """
+    if not look.known and not (look.error and _is_job_id(look.id)):
+        result = dict(result, reason=result['msg'], msg=_NO_SUCH_JOB)
+    elif look.result == {} and look.job and not look.ended:
+        result = dict(_failed(look, _NO_SUCH_JOB), results_file=look.results_file, reason=_CLEANED_UP % look.id)
+    return as_told_by(version, result)
+
+
 def as_told_by(version, result):
     """*result* with the types that ansible-core *version* gives: numbers, not booleans, before 2.19."""
-    if tuple(int(number) for number in version.split('.')[:2]) < (2, 19):
-        result.update((key, int(result[key])) for key in ('started', 'finished') if key in result)
+    if is_before(version, (2, 19)):
+        result = dict(result, **{key: int(result[key]) for key in ('started', 'finished') if key in result})
     return result
+
+
+def is_before(version, other):
+    """Whether the ansible-core *version* (a text) is older than *other* (a tuple of numbers)."""
+    return tuple(int(number) for number in version.split('.')[:2]) < other
 
 
 def failed(job_id, error):
@@ -66,11 +87,18 @@ def failed(job_id, error):
     return new_look(job_id, None, None, error=error)
 
 
+def _is_job_id(job_id):
+    try:
+        return bool(check_job_id(job_id))
+    except StoreError:
+        return False
+
+
 def _missing(look):
     message = (
         'could not find job %s: user %s has no such file in %s. Look it up as the user it runs as (become, '
-        'become_user) and with the async directory it was started with (ansible_async_dir).'
-        % (look.id, look.user, look.looked_in)
+        'become_user) and with the async directory it was started with (ansible_async_dir, or ANSIBLE_ASYNC_DIR in '
+        'environment).' % (look.id, look.user, look.looked_in)
     )
     return dict(_failed(look, message), results_file='%s/%s' % (look.looked_in, look.id))
 

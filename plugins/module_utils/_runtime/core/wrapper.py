@@ -16,19 +16,20 @@ import os
 from ..door import respond
 from ..files.store import StoreError, read_file, remove_file, remove_tree
 from ..protocol import GRACE, OUTPUT_LIMIT, RETENTION, VERSION, JobRequest
-from .status import as_told_by
+from .status import as_told_by, is_before
 
 _UMASK = 0o022  # the one that ansible-core's wrapper gives to its module, whatever that of the connection is
 _PREFIX = 'AnsiballZ_'
+_STEP_SECONDS = 5
 
 
 class Call:
     """The arguments of ansible-core's call."""
 
-    def __init__(self, words):
+    def __init__(self, words, version):
         jid, limit, third = words[:3]
         self.job_id = '%s.%d' % (jid, os.getpid())
-        self.limit = int(limit)
+        self.limit = max(0, int(limit))
         if third in ('true', 'false'):
             self.module, self.command = words[3], words[4:]
             self.preserve = third == 'true'
@@ -37,6 +38,7 @@ class Call:
             self.command = _interpreter(third) + [third] + [word for word in words[3:4] if word != '_']
             self.preserve = '-tmp-' not in self.folder or words[4:] == ['-preserve_tmp']
         self.args = self.command[-1] if self.command[-1] != self.module else None
+        self._leeway = _leeway(self.limit, version)
 
     @property
     def folder(self):
@@ -57,7 +59,9 @@ class Call:
             on_existing='attach',
             work=None,
             module=self._name(),
-            limit=self.limit if self.limit > 0 else None,
+            limit=self.limit or None,
+            leeway=self._leeway,
+            spare_daemons=True,
             grace=GRACE,
             queue=None,
             slots=1,
@@ -100,7 +104,7 @@ class Call:
 
 def answer(words, version):
     """What ansible-core's wrapper would answer to the arguments *words*; *version*: of ansible-core."""
-    call = Call(words)
+    call = Call(words, version)
     error = None
     try:
         os.umask(_UMASK)
@@ -120,6 +124,18 @@ def answer(words, version):
         '_ansible_suppress_tmpdir_delete': not call.preserve,
     }
     return as_told_by(version, result)
+
+
+def _leeway(limit, version):
+    """Seconds beyond *limit* after which the async_wrapper of ansible-core *version* stops a module.
+
+    It counts in steps of 5 seconds, and before 2.18 it waits for one step before it begins to count. From 2.18 on, its
+    steps are smaller for limits below 5 seconds.
+    """
+    steps = _STEP_SECONDS * -(-limit // _STEP_SECONDS)
+    if is_before(version, (2, 18)):
+        return steps + _STEP_SECONDS - limit
+    return 0 if limit < _STEP_SECONDS else steps - limit
 
 
 def _interpreter(path):

@@ -185,7 +185,7 @@ def _check_numbers(request):
 
 def _spec(request):
     """The content of spec.json."""
-    keys = ('id', 'name', 'module', 'limit', 'grace', 'queue', 'no_log', 'retention', 'work')
+    keys = ('id', 'name', 'module', 'limit', 'leeway', 'spare_daemons', 'grace', 'queue', 'no_log', 'retention', 'work')
     return dict(now(), **{key: getattr(request, key) for key in keys})
 
 

@@ -17,6 +17,7 @@ from ..files import store as _store
 _LONGEST = 1000  # characters of somebody else's words in a reason
 _ROOM = 65536  # bytes; a module that finds less may well fail for want of them
 _UNWRITTEN = 120  # what Python ends with if its last output could not be written
+_UNREADABLE = (ValueError, RecursionError)  # not JSON, or nested more deeply than this Python can read
 _STARTED = {'started': True, 'finished': False}
 
 
@@ -25,11 +26,11 @@ def write_started(job):
     _store.write_json(job.result_file, dict(_STARTED, ansible_job_id=job.id))
 
 
-def write(job, state, status=None, reason=None, survivors=()):
+def write(job, state, status=None, reason=None, stopped=None):
     """Write that *job* ended; nobody else may be about to do so: the caller holds its lock, or that of its queue.
 
     *state* None: the module's process ended by itself with wait status *status*, and its output tells the state.
-    *survivors*: pids that not even KILL ended.
+    *stopped*: what contain.tree.stop() returned, if the job was stopped.
     """
     run = job.read('run.json') or {}
     end = {
@@ -49,7 +50,7 @@ def write(job, state, status=None, reason=None, survivors=()):
         if end['state'] == 'failed':
             end['reason'] = _no_result(job, end) if result is None else _reported(job, result)
     elif reason is None:
-        end['reason'] = _stopped(job, end, survivors)
+        end['reason'] = _stopped(job, end, stopped)
     _publish(job, end, *map(job.file, _store.SPARES))
 
 
@@ -124,7 +125,7 @@ def read_result(job):
     text = read_text(job, 'stdout')
     try:
         result, junk = _parse(text or '')
-    except (ValueError, RecursionError):  # no JSON, or nested more deeply than this Python can read
+    except _UNREADABLE:
         return None
     if junk:
         warnings = result.get('warnings', [])
@@ -145,7 +146,7 @@ def _parse(text):
     opening = [number for number, line in enumerate(lines) if line.strip().startswith('{')]
     closing = [number for number, line in enumerate(lines) if line.strip().endswith('}')]
     if not opening or not closing or closing[-1] < opening[0]:
-        raise ValueError('no JSON object')
+        raise ValueError('No %s of json char found' % ('end' if opening else 'start'))  # ansible-core's words
     first, last = opening[0], closing[-1] + 1
     result = json.loads('\n'.join(lines[first:last]))
     junk = None
@@ -196,13 +197,22 @@ def _no_result(job, end):
             end['signal'],
             ': was the host out of memory?' if end['signal'] == 'SIGKILL' else '',
         )
-    reason = 'the module of job %s ended with rc %s and printed no JSON result' % (job.id, end['rc'])
+    reason = 'the module of job %s ended with rc %s and printed no JSON result: %s' % (job.id, end['rc'], _fault(job))
     trouble = _trouble(job)
     if trouble:
         return '%s: nothing can be written to %s: %s' % (reason, job.path, trouble)
     if end['rc'] == _UNWRITTEN:  # the module's own end has made room since
         return '%s, for it could not write all of it: was there no room left in %s?' % (reason, job.path)
     return reason
+
+
+def _fault(job):
+    """What is wrong with the output of *job*, which is no JSON result, in the words of ansible-core and Python."""
+    try:
+        _parse(read_text(job, 'stdout') or '')
+    except _UNREADABLE as error:
+        return '%s' % error
+    return 'it is no JSON object'
 
 
 def _trouble(job):
@@ -216,7 +226,7 @@ def _trouble(job):
     return None
 
 
-def _stopped(job, end, survivors):
+def _stopped(job, end, stopped):
     spec = job.spec()
     if end['state'] == 'timed_out':
         reason = 'Timeout exceeded: job %s was stopped after %.1f s, its limit is %g s' % (
@@ -224,12 +234,17 @@ def _stopped(job, end, survivors):
             end['elapsed'],
             spec['limit'],
         )
+        if spec.get('leeway'):
+            reason += ", to which ansible-core's async adds %g s" % spec['leeway']
     else:
         if os.path.exists(job.file('stop.json')):
             by = (job.read('stop.json') or {}).get('by', 'on request')
         else:
             by = 'by a TERM to its supervisor: was the host shut down, or did its user log out (KillUserProcesses)?'
         reason = 'job %s was stopped after %.1f s, %s' % (job.id, end['elapsed'], by)
-    if survivors:
-        reason += '; not even KILL ended the processes %s' % ', '.join(map(str, survivors))
+    if stopped.daemons:
+        names = ', '.join('%s (pid %d)' % (name, pid) for pid, name in sorted(stopped.daemons.items()))
+        reason += '; with it ended the processes that it had put into the background: %s' % cut(names)
+    if stopped.survivors:
+        reason += '; not even KILL ended the processes %s' % ', '.join(map(str, stopped.survivors))
     return reason

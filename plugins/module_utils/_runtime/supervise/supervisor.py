@@ -161,12 +161,14 @@ def _guarded(job, vigil, step, *args):
 def _finish(job, vigil, state):
     """Stop what is to be stopped, and write how the job ended (*state*: as Vigil.keep() tells it)."""
     tmpdir = (job.read('run.json') or {}).get('tmpdir')
-    survivors = []
+    stopped = None
     if state is not None:
-        asked = {**(job.spec() or {}), **(job.read('stop.json') or {})}
-        survivors = _tree.stop(vigil.main, asked.get('grace', GRACE), vigil.sleep)
+        spec = job.spec() or {}
+        grace = {**spec, **(job.read('stop.json') or {})}.get('grace', GRACE)
+        spare_daemons = state == 'timed_out' and spec.get('spare_daemons', False)
+        stopped = _tree.stop(vigil.main, grace, vigil.sleep, spare_daemons)
     if job.exists():  # else somebody has removed its files: nobody will ask
-        _outcome.write(job, state, vigil.status, survivors=survivors)
+        _outcome.write(job, state, vigil.status, stopped=stopped)
     if tmpdir:
         _store.remove_tree(tmpdir)
 
@@ -204,7 +206,7 @@ class _Run:
                 _store.remove_tree(launch['tmpdir'])
             return False
         limit = self.spec['limit']
-        self.deadline = None if limit is None else run['monotonic'] + limit
+        self.deadline = None if limit is None else run['monotonic'] + limit + self.spec.get('leeway', 0)
         self.job.write('run.json', run)
         self.answer({'spec': self.spec, 'run': run})
         self.job.forget('launch.json', 'base')  # they may hold secrets, and are of no more use
@@ -281,15 +283,33 @@ def _become_module(argv, launch, stdio, gate, supervisor):
     for target, fd in enumerate(stdio):
         os.dup2(fd, target)
     os.umask(launch['umask'])
-    try:
-        os.chdir(_bytes(launch['cwd'] or '/'))
-    except OSError:  # removed while the job waited for its turn
-        os.chdir('/')
+    _enter(launch['cwd'], environment)
     if gate is not None:
         os.read(gate, 1)
     if os.getppid() != supervisor:  # killed while we waited: nobody would know of the module
         os._exit(127)
     os.execvpe(words[0], words, environment)
+
+
+def _enter(path, environment):
+    """Make *path* the working directory, which is the one of the connection (None: it has been removed).
+
+    A job that starts at once is there already. It must not ask again: after `become`, its user may have no right to enter
+    the home of the user who logged in. A synchronous module is there as well, and AnsibleModule then looks for a
+    directory that it can use. A job that had to wait for its turn does without: its own home is the next best.
+    """
+    try:
+        if os.getcwd() == path:
+            return
+    except OSError:  # removed
+        if path is None:
+            return
+    for directory in filter(None, (path and _bytes(path), environment.get(b'HOME'), b'/')):
+        try:
+            os.chdir(directory)
+            return
+        except OSError:
+            pass
 
 
 def _bytes(text):

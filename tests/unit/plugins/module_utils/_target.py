@@ -44,6 +44,8 @@ class Order(Dict[str, Any]):
             work=None,
             module='tests.tests.script',
             limit=None,
+            leeway=0,
+            spare_daemons=False,
             grace=10,
             queue=None,
             slots=1,

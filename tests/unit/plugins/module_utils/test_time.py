@@ -161,6 +161,45 @@ def test_a_module_that_ends_by_itself_may_leave_a_daemon(some_target: Target) ->
     assert some_target.processes() == {int(daemon.read_text(encoding='ascii'))}
 
 
+_DAEMON = "(setsid sh -c 'echo $$ > {daemon}; exec sleep 1000' &); until [ -s {daemon} ]; do sleep 0.01; done; exec sleep 1000"
+
+
+def test_the_reason_names_the_daemons_that_the_limit_ended(some_target: Target) -> None:
+    daemon = some_target.directory / 'daemon'
+    job_id = some_target.run(_DAEMON.format(daemon=daemon), limit=1, grace=0.1)
+
+    reason = some_target.ended(job_id)['reason']
+    assert daemon.exists(), 'the limit came before the daemon'
+    assert 'sleep (pid %s)' % daemon.read_text(encoding='ascii').strip() in reason
+
+
+def test_the_limit_of_ansible_core_spares_a_daemon(some_target: Target) -> None:
+    daemon = some_target.directory / 'daemon'
+    job_id = some_target.run(_DAEMON.format(daemon=daemon), limit=1, grace=0.1, spare_daemons=True)
+
+    assert some_target.ended(job_id)['state'] == 'timed_out'
+    assert some_target.processes() - set(some_target.supervisors()) == {int(daemon.read_text(encoding='ascii'))}
+
+
+def test_a_cancel_spares_no_daemon(some_target: Target) -> None:
+    daemon = some_target.directory / 'daemon'
+    job_id = some_target.run(_DAEMON.format(daemon=daemon), spare_daemons=True)
+    until(lambda: daemon.exists() and daemon.read_text(encoding='ascii'))
+
+    some_target.ask('cancel', ids=[job_id], grace=0.1, check=False)
+    assert some_target.ended(job_id)['state'] == 'cancelled'
+    assert some_target.processes() == set()
+
+
+def test_the_limit_of_ansible_core_has_a_leeway(some_target: Target) -> None:
+    job_id = some_target.run('exec sleep 1000', limit=0.3, leeway=0.7)
+
+    job = some_target.ended(job_id)
+    assert (job['state'], job['limit']) == ('timed_out', 0.3)
+    assert job['elapsed'] >= 1.0
+    assert "its limit is 0.3 s, to which ansible-core's async adds 0.7 s" in job['reason']
+
+
 @pytest.mark.parametrize('limit', [None, 1000])
 def test_an_idle_supervisor_does_not_wake_up(some_target: Target, limit: Optional[float]) -> None:
     gate = some_target.gate()

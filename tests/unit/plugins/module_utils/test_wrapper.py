@@ -50,11 +50,11 @@ def _words(folder: Path, module: bytes, new: bool, args: bool, preserve: bool) -
 def test_a_call(
     folder: Path, module: bytes, new: bool, args: bool, preserve: bool, argv: List[str], stdin: bool
 ) -> None:
-    call = Call(_words(folder, module, new, args, preserve))
+    call = Call(_words(folder, module, new, args, preserve), '2.21.0')
     request = call.request()
     (job,) = request['jobs']
     assert job['id'] == 'j12.%d' % os.getpid()
-    assert (job['module'], job['limit'], job['stdin']) == ('thing', 30, stdin)
+    assert (job['module'], job['limit'], job['leeway'], job['stdin']) == ('thing', 30, 0, stdin)
     assert ' '.join(job['argv']) == ' '.join(argv)
     assert base64.b64decode(request['bases'][job['payload']['base']]) == module
     assert job['args'] == (base64.b64encode(b'{"a": 1}').decode() if args else None)
@@ -67,13 +67,34 @@ def test_a_call(
 
 def test_a_folder_that_is_not_of_ansible_is_kept(tmp_path: Path) -> None:
     """Until 2.20 the wrapper has to find that out by itself."""
-    assert Call(_words(tmp_path, PYTHON, new=False, args=False, preserve=False)).preserve
+    assert Call(_words(tmp_path, PYTHON, new=False, args=False, preserve=False), '2.16.0').preserve
 
 
 @pytest.mark.parametrize('limit', ['0', '-1'])
 def test_no_limit(folder: Path, limit: str) -> None:
     words = _words(folder, PYTHON, new=True, args=False, preserve=False)
-    assert Call([words[0], limit, *words[2:]]).request()['jobs'][0]['limit'] is None
+    assert Call([words[0], limit, *words[2:]], '2.21.0').request()['jobs'][0]['limit'] is None
+
+
+@pytest.mark.parametrize(
+    ('version', 'limit', 'stopped_after'),
+    [
+        ('2.16.14', 1, 10),
+        ('2.16.14', 5, 10),
+        ('2.17.0', 6, 15),
+        ('2.17.0', 60, 65),
+        ('2.18.0', 1, 1),
+        ('2.18.0', 5, 5),
+        ('2.21.0', 6, 10),
+        ('2.21.0', 60, 60),
+    ],
+)
+def test_a_limit_is_not_shorter_than_ansible_core_makes_it(
+    folder: Path, version: str, limit: int, stopped_after: int
+) -> None:
+    words = _words(folder, PYTHON, new=version >= '2.21', args=False, preserve=False)
+    (job,) = Call([words[0], str(limit), *words[2:]], version).request()['jobs']
+    assert (job['limit'], job['limit'] + job['leeway']) == (limit, stopped_after)
 
 
 def test_a_start_that_fails(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
