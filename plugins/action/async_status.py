@@ -67,7 +67,7 @@ class ActionModule(ActionBase):
             result['job'] = as_read(look.job, read)
         result.update(**read, **hidden(look))
         hide_loop(self, result)
-        return result
+        return self._polling.result(look, result) if self._polling else result
 
     def _for_caller(self, look: Look, result: dict[str, t.Any]) -> dict[str, t.Any]:
         """*result*, made of *look*, as ansible-core's own async_status returns it if this action stands in for that."""

@@ -288,10 +288,18 @@ BECOME = [
     Case('become', {'shell': IDENTITY}, {'stdout_lines.0': 'root'}, {'become': True}),
     Case('become somebody', {'shell': IDENTITY}, {'stdout_lines.0': 'plain'}, {'become': True, 'become_user': 'plain'}),
     Case(
+        'become, the home of the login user closed',
+        {'shell': 'touch rel.txt && echo made'},
+        {'stdout': 'made'},
+        {'become': True, 'become_user': 'plain'},
+        before=({'shell': 'chmod 0700 ~'},),
+    ),
+    Case(
         'become with unicode',
         {'command': {'argv': ['echo', NAUGHTY], 'expand_argument_vars': False}},
         {'stdout': NAUGHTY},
         {'become': True, 'become_user': 'plain'},
+        before=({'shell': 'chmod 0755 ~'},),
     ),
     Case(
         'become with a file of arguments',

@@ -41,7 +41,7 @@ from ansible_collections.background.jobs.tests.integration._playing import (
     until_there,
 )
 from ansible_collections.background.jobs.tests.integration._recipes import RECIPES, STATUS, Recipe, by_name
-from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
+from ansible_collections.background.jobs.tests.integration._targets import CORE, Target, local_target
 from ansible_collections.background.jobs.tests.tools.screen import Screen
 from hosts import Fleet
 
@@ -335,6 +335,39 @@ def test_all_hosts_start_before_any_is_waited_for(controller: Controller, tmp_pa
     poll = {'name': 'job', 'shell': Meeting(tmp_path / 'meeting').of(3), 'async': 60, 'poll': 1}
     run = drop_in(controller, targets, poll, FORKS='1')
     assert [event.kind for event in run.of('job') if event.kind not in MEANWHILE] == ['ok'] * 3, run.output
+
+
+NOT_UTF_8 = r"printf '\377'"
+
+
+@pytest.mark.skipif(CORE < (2, 19), reason='ansible-core reads any bytes')
+def test_a_result_that_ansible_core_refuses_ends_a_job_all_the_same(controller: Controller, local: Target) -> None:
+    status = {'register': 'status', 'until': 'status is finished', 'retries': 60, 'delay': 0.5, 'ignore_errors': True}
+    for module, settings in (('async_status', DROP_IN), (STATUS, {})):
+        run = controller.play(
+            [local],
+            {
+                'tasks': [
+                    start(NOT_UTF_8) if settings else by_name([start(NOT_UTF_8)])[0],
+                    {module: {'jid': JOB}, **status},
+                    {
+                        'name': 'poll',
+                        **({'shell': NOT_UTF_8} if settings else {RUN: {'task': {'shell': NOT_UTF_8}}}),
+                        'async': 3600,
+                        'poll': 1,
+                        'register': 'poll',
+                        'ignore_errors': True,
+                    },
+                ]
+            },
+            **settings,
+        )
+        for name in ('status', 'poll'):
+            assert run[name]['failed']
+            assert run[name]['finished'] is True
+            assert 'UTF8' in run[name]['msg'].replace('-', '')
+            assert run[name]['job']['state'] == 'failed'
+            assert run[name]['msg'] in run[name]['job']['reason']
 
 
 def test_throttle_holds_the_fork(controller: Controller, tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ from ansible_collections.background.jobs.plugins.plugin_utils._waiting import li
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting import workers as _workers
 
 _BY_NAME = 'background.jobs.'
+_GIVES_UP_FIRST = _status.is_before(__version__, (2, 18))
+"""Whether ansible-core stops polling at the limit, some seconds before its async_wrapper stops the module."""
 
 
 def is_used(action: ActionBase) -> bool:
@@ -69,6 +71,8 @@ class Polling:
         A host that stays out of reach ends the wait after the limit, with an error in the look.
         """
         poll = max(1, round(time.monotonic() - self._began))
+        if _GIVES_UP_FIRST and look.job['limit'] and poll >= look.job['limit']:
+            return look  # ansible-core takes no other
         margin = _settings.number(action, task_vars, 'background_jobs_margin', _lifecycle.MARGIN)
         follow = _settings.follow(action, task_vars, None)
         labels = {look.id: look.job['module']}
@@ -80,6 +84,14 @@ class Polling:
         except AnsibleConnectionFailure as error:
             return look._replace(error=error.message)
         return remote.ask('status', ids=[look.id])[0]
+
+    def result(self, look: Look, result: dict[str, t.Any]) -> dict[str, t.Any]:
+        """*result*, made of *look*, as this ansible-core sees it when it polls.
+
+        A look that has failed, but not finished, ends the loop with ansible-core's own message.
+        """
+        gives_up = _GIVES_UP_FIRST and look.job and look.job['state'] == 'timed_out'
+        return {**result, 'finished': 0} if gives_up else result
 
 
 def polling(action: ActionBase) -> Polling | None:
