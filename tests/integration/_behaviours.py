@@ -93,10 +93,10 @@ STARTED = [
     Behaviour(
         'a cleanup while the job runs',
         [
-            started({'command': 'sleep 8'}),
+            started({'shell': 'until test -e ~/THIS_gate; do sleep 0.2; done'}, limit=300),
             cleanup(),
             status(),
-            shell('test -e {{ THIS_start.results_file }} || echo gone'),
+            shell('test -e {{ THIS_start.results_file }} || echo gone; touch ~/THIS_gate'),
             shell('until test -s {{ THIS_start.results_file }}; do sleep 0.2; done', 'THIS_wait', timeout=30),
             ended(),
         ],

@@ -116,6 +116,22 @@ def test_what_the_module_gets_is_the_same(live: Target) -> None:
     assert 'in\n\udcff\0x' in _text(_live(live, orders[0]), 'stdout')
 
 
+def test_what_ansible_module_runs_for_itself_is_not_shown(live: Target) -> None:
+    """With a locale that is not there, it runs `locale -a` before the module begins; and so do modules, through its helper."""
+    live.environment['LC_ALL'] = 'xx_XX.none'
+    order = _module(
+        live,
+        'from ansible.module_utils.common.locale import get_best_parsable_locale\n'
+        'get_best_parsable_locale(module)\n'
+        'module.get_file_attributes("/")\n'
+        'shell("echo mine; locale -a >/dev/null")\nmodule.exit_json()',
+    )
+    live.start(order)
+    (look,) = live.end(order.id)
+    assert look['job']['state'] == 'succeeded', look
+    assert _text(_live(live, order), 'stdout') == 'mine\n'
+
+
 def test_a_module_without_ansible_is_left_alone(live: Target) -> None:
     orders = [
         Order('print(\'{"a": 1}\')', argv=[live.python], output_limit=_LIMIT),
