@@ -9,7 +9,7 @@ import typing as t
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.plugin_utils._options import job_requests as _job_requests
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
-from ansible_collections.background.jobs.plugins.plugin_utils._options.keywords import take
+from ansible_collections.background.jobs.plugins.plugin_utils._options.keywords import take, warn_of_short_limits
 from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show import results as _result
 from ansible_collections.background.jobs.plugins.plugin_utils._show.attaching import report_existing
@@ -35,6 +35,8 @@ class ActionModule(ActionBase):
         )[1]
         remote = Remote(self, task_vars)
         requests = _job_requests.job_requests(self, args, keywords.limit, task_vars)
+        if not keywords.poll:
+            warn_of_short_limits(request.limit for request in requests)
         retention = _settings.time(self, task_vars, 'background_jobs_retention', '7d')
         margin = _settings.number(self, task_vars, 'background_jobs_margin', _lifecycle.MARGIN)
         follow = _settings.follow(self, task_vars, args['follow'])

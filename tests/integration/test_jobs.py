@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import os
+import re
 import sys
 import typing as t
 from pathlib import Path
@@ -306,3 +307,15 @@ def test_a_name_that_is_a_job_id_is_refused(play: Play, local: Target, way: str)
     )
     assert "'2024.11' cannot be the name of a job" in run['refused']['msg']
     assert run['all']['jobs'] == []
+
+
+def test_a_short_limit_that_nobody_waits_for_brings_a_warning(play: Play, local: Target) -> None:
+    """ansible-core before 2.18 gives it ten seconds, which the classic reboot relies on."""
+    run = play(
+        local,
+        {RUN: {'cmd': 'true'}, 'async': 1, 'poll': 0},
+        {RUN: {'cmd': 'true'}, 'async': 4, 'poll': 1},
+        {RUN: {'cmd': 'true'}, 'async': 60, 'poll': 0},
+    )
+    warnings = re.findall(r'async: ([0-9]+) with poll: 0\s+stops', run.output)
+    assert warnings == ['1'], run.output

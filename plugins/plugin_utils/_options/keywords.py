@@ -6,12 +6,17 @@
 
 from __future__ import annotations
 
+import collections.abc as c
 import dataclasses
 import typing as t
 
 from ansible.errors import AnsibleActionFail
+from ansible.utils.display import Display
 
 _TAKEN = '_background_jobs_keywords'
+_SHORT_SECONDS = 5
+
+display = Display()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,3 +42,15 @@ def take(task: t.Any) -> Keywords:
         setattr(task, _TAKEN, taken)
         task.async_val = 0
     return taken
+
+
+def warn_of_short_limits(limits: c.Iterable[int | None]) -> None:
+    """Warn about *limits* of jobs that no task waits for, if they are so short that somebody may have counted on more.
+
+    ansible-core before 2.18 runs a module some ten seconds at least, whatever its limit is.
+    """
+    for limit in sorted({limit for limit in limits if limit is not None and limit < _SHORT_SECONDS}):
+        display.warning(
+            f'async: {limit} with poll: 0 stops the job after {limit} s. ansible-core before 2.18 would let it run for some '
+            '10 s. If the job needs longer, to reboot for example, set async to what it needs.'
+        )

@@ -132,7 +132,7 @@ def check_known(looks: list[Look]) -> None:
         raise AnsibleActionFail(
             f"could not find the jobs {', '.join(unknown)}: user {looks[0].user} has none of them in {looks[0].looked_in}. "
             'Look them up as the user they run as (become, become_user) and with the async directory they were started '
-            'with (ansible_async_dir).'
+            'with (ansible_async_dir, or ANSIBLE_ASYNC_DIR in environment).'
         )
     foreign = [_written(look) for look in looks if not look.job]
     if foreign:
