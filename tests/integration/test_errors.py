@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import sys
 import typing as t
+from pathlib import Path
 
 import pytest
 from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
+from ansible_collections.background.jobs.tests.integration._engines import ENGINES
 from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
 
 RUN = 'background.jobs.async_run'
+ACTION_PLUGINS = str(Path(__file__).resolve().parent / 'targets/jobs/action_plugins')
 GOOD = {'ansible.builtin.command': {'cmd': 'true'}}
 
 # id: (the task, what its message says)
@@ -76,3 +79,39 @@ def test_the_message_names_the_culprit(told: tuple[Target, Run], name: str) -> N
 def test_nothing_was_started(told: tuple[Target, Run]) -> None:
     target, run = told
     assert target.jobs() == [run['good']['ansible_job_id']]
+
+
+def test_an_action_plugin_is_refused_for_its_own_reason(controller: Controller, local: Target) -> None:
+    tasks = {
+        'raises': {'polls_itself': {'cmd': 'true'}},
+        'returns': {'polls_itself': {'cmd': 'true', 'returns': True}},
+        'without': {'without_async': {}},
+    }
+    run = controller.play(
+        [local],
+        {
+            'ignore_errors': True,
+            'tasks': [{RUN: {'task': task}, 'register': name, 'poll': 0} for name, task in tasks.items()],
+        },
+        ACTION_PLUGINS=ACTION_PLUGINS,
+    )
+    for name in ('raises', 'returns'):
+        message = run[name]['msg']
+        assert "'polls_itself' cannot run in the background" in message
+        assert 'waits for it by itself' in message
+        assert 'Make it a task of its own' in message
+    assert (
+        "'without_async' cannot run in the background: its action plugin does not support async"
+        in run['without']['msg']
+    )
+    assert local.jobs() == []
+    assert local.shell(f'ls {local.variables["ansible_remote_tmp"]} || true') == ''
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_what_that_refusal_says_works(controller: Controller, local: Target, engine: str) -> None:
+    settings = {**ENGINES[engine]}
+    settings['ACTION_PLUGINS'] = ':'.join(filter(None, [settings.get('ACTION_PLUGINS'), ACTION_PLUGINS]))
+    task = {'polls_itself': {'cmd': 'echo hi'}, 'async': 30, 'poll': 0, 'register': 'r'}
+    run = controller.play([local], {'tasks': [task]}, **settings)
+    assert run['r']['stdout'] == 'hi', run.output

@@ -46,7 +46,10 @@ except ImportError:  # ansible-core before 2.19
 
 
 _EXECUTE_MODULE = inspect.signature(ActionBase._execute_module)
-_NOT_IN_BACKGROUND = "'%s' cannot run in the background: its action plugin does its work on the controller."
+_NOT_IN_BACKGROUND = "'%s' cannot run in the background: its action plugin %s."
+_NO_ASYNC = 'does not support async'
+_COMMANDS = 'runs commands on the target by itself'
+_WAITS = 'goes on when it has sent its module to the target, and waits for it by itself'
 # Whose commands are no work of an action plugin's own.
 _HELPERS = (ActionBase.__module__, discover_interpreter.__module__)
 # What an action plugin sees of its module, which has not even been sent: the shape ansible-core's async returns.
@@ -111,10 +114,16 @@ def build(action: ActionBase, task: t.Any, place: tuple[str | int, ...], task_va
     )
     try:
         returned = plugin.run(task_vars=task_vars)
-    finally:
+    except Exception as error:
+        _clean_up(plugin, catcher.caught)
         if catcher.caught is None:
-            plugin.cleanup(force=True)  # its temporary directory on the target, which no job will remove
+            raise
+        raise _waits_by_itself(name, error) from None
     caught = catcher.caught
+    if caught is None or returned.get('failed'):
+        _clean_up(plugin, caught)
+    if caught is not None and returned.get('failed'):
+        raise _waits_by_itself(name, returned.get('msg'))
     if caught is None:
         ended = AnsibleActionFail if returned.get('failed') else AnsibleActionSkip if returned.get('skipped') else None
         if ended:  # before it came to its module, as without us
@@ -122,6 +131,21 @@ def build(action: ActionBase, task: t.Any, place: tuple[str | int, ...], task_va
         raise AnsibleActionFail(f"'{name}' cannot run in the background: its action plugin runs no module there.")
     caught.extra = {key: value for key, value in returned.items() if key not in _PLACEHOLDER}
     return caught
+
+
+def _clean_up(plugin: ActionBase, caught: Payload | None) -> None:
+    """Remove the temporary directory of *plugin* on the target, which no job will remove."""
+    if caught is not None:
+        plugin._connection._shell.tmpdir = caught.tmpdir
+    plugin.cleanup(force=True)
+
+
+def _waits_by_itself(name: str, error: t.Any) -> AnsibleActionFail:
+    """What to raise for an action plugin that has failed with *error* after it had sent its module."""
+    return AnsibleActionFail(
+        f"{_NOT_IN_BACKGROUND % (name, _WAITS)} Make it a task of its own. If its documentation asks for async, set async "
+        f'and poll of that task as it says. (The action plugin failed with: {error})'
+    )
 
 
 def around(action: ActionBase) -> dict[str, t.Any]:
@@ -164,7 +188,7 @@ class _Admission(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         if not self._supports_async:
-            raise AnsibleActionFail(_NOT_IN_BACKGROUND % self._task.action)
+            raise AnsibleActionFail(_NOT_IN_BACKGROUND % (self._task.action, _NO_ASYNC))
         self._task.async_val = 0  # ansible-core before 2.18 refuses check mode together with async
         try:
             return super().run(tmp, task_vars)
@@ -203,7 +227,7 @@ class _Catcher:
                 # commands by itself does its work before there is a module to catch: `reboot` of 2.16 claims to
                 # support async, and reboots.
                 if sys._getframe(1).f_globals.get('__name__') not in _HELPERS:
-                    raise AnsibleActionFail(_NOT_IN_BACKGROUND % self._task.action)
+                    raise AnsibleActionFail(_NOT_IN_BACKGROUND % (self._task.action, _COMMANDS))
                 return super()._low_level_execute_command(*args, **kwargs)
 
         return InBackground
