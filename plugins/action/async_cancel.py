@@ -8,6 +8,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import GRACE
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
 from ansible_collections.background.jobs.plugins.plugin_utils._options import references as _asked
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import discovered
@@ -20,6 +21,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._waiting import li
 class ActionModule(ActionBase):
     """Stops jobs, and returns when they have ended."""
 
+    @without_empty_traceback
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         args = self.validate_argument_spec(

@@ -8,6 +8,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import STATES
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import discovered
 from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
@@ -17,6 +18,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._show import resul
 class ActionModule(ActionBase):
     """Lists the jobs of a host."""
 
+    @without_empty_traceback
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         args = self.validate_argument_spec(

@@ -9,6 +9,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import ENDED
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
 from ansible_collections.background.jobs.plugins.plugin_utils._options import references as _asked
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import discovered
@@ -19,6 +20,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._show import resul
 class ActionModule(ActionBase):
     """Removes the files of ended jobs."""
 
+    @without_empty_traceback
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         args = self.validate_argument_spec(

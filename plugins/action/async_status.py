@@ -10,6 +10,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils._runtime.core import status as _status
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import discovered, read_result
 from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
@@ -36,6 +37,7 @@ class ActionModule(ActionBase):
         super().__init__(*args, **kwargs)
         self._polling = _drop_in.polling(self)
 
+    @without_empty_traceback
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         task_vars = task_vars or {}

@@ -76,6 +76,11 @@ def test_the_message_names_the_culprit(told: tuple[Target, Run], name: str) -> N
         assert words in events[0].result['msg']
 
 
+def test_no_message_comes_after_an_empty_traceback(told: tuple[Target, Run]) -> None:
+    """Of the exception that ansible-core before 2.19 looks for, and that is not there."""
+    assert 'NoneType: None' not in told[1].output
+
+
 def test_nothing_was_started(told: tuple[Target, Run]) -> None:
     target, run = told
     assert target.jobs() == [run['good']['ansible_job_id']]

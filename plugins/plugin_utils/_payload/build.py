@@ -115,10 +115,10 @@ def build(action: ActionBase, task: t.Any, place: tuple[str | int, ...], task_va
     try:
         returned = plugin.run(task_vars=task_vars)
     except Exception as error:
-        _clean_up(plugin, catcher.caught)
         if catcher.caught is None:
+            _clean_up(plugin, None)
             raise
-        raise _waits_by_itself(name, error) from None
+        returned = {'failed': True, 'msg': error}
     caught = catcher.caught
     if caught is None or returned.get('failed'):
         _clean_up(plugin, caught)
