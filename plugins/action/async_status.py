@@ -10,8 +10,9 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils._runtime.core import status as _status
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import discovered_facts
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
-from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import discovered, read_result
+from ansible_collections.background.jobs.plugins.plugin_utils._payload.reader import read_result
 from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import hidden, hide_loop, with_facts
@@ -47,7 +48,7 @@ class ActionModule(ActionBase):
         result = {**_EMPTY, 'ansible_job_id': args['jid']}
         if args['mode'] == 'cleanup':
             result.update({'started': False, **_status.cleanup(_ask(remote, 'remove', args['jid']))})
-            result = with_facts(result, discovered(self))
+            result = with_facts(result, discovered_facts(self))
         else:
             offsets = [max(0, args['offset'])] if args['output'] else None
             look = _ask(remote, 'status', args['jid'], offsets=offsets)

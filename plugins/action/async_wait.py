@@ -9,10 +9,11 @@ import typing as t
 
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import discovered_facts
 from ansible_collections.background.jobs.plugins.plugin_utils._options import references as _asked
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._options.keywords import take
-from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import discovered, read_output
+from ansible_collections.background.jobs.plugins.plugin_utils._payload.reader import read_output
 from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show import results as _result
 from ansible_collections.background.jobs.plugins.plugin_utils._show.main_process import set_up_main_process
@@ -57,6 +58,6 @@ class ActionModule(ActionBase):
             _result.ended(look, read) if look.ended or not look.job else _result.live(look, changed=False)
             for look in looks
         ]
-        result = _result.with_facts(_result.in_time(_result.many(results), timeout), discovered(self))
+        result = _result.with_facts(_result.in_time(_result.many(results), timeout), discovered_facts(self))
         _result.hide_loop(self, result)
         return result

@@ -33,7 +33,7 @@ CONTROLLER_FLOORS = {
     '_core_compat': set(),
     '_payload': {'_core_compat'},
     '_options': {'_core_compat', '_payload'},
-    '_places': {'_core_compat', '_payload', '_options'},
+    '_places': {'_core_compat', '_options'},
     '_show': {'_core_compat'},
     '_waiting': {'_core_compat', '_payload', '_options', '_places', '_show'},
 }

@@ -10,20 +10,12 @@ import collections.abc as c
 import functools
 import typing as t
 
-from ansible import constants as C
 from ansible.errors import AnsibleActionFail, AnsibleError
-from ansible.parsing.mod_args import ModuleArgsParser
 from ansible.playbook.task import Task
 from ansible.plugins.action import ActionBase
-
-_NO_MODULES = frozenset(
-    [
-        *C._ACTION_ALL_INCLUDE_IMPORT_TASKS,
-        *C._ACTION_ALL_PROPER_INCLUDE_IMPORT_ROLES,
-        *C._ACTION_IMPORT_PLAYBOOK,
-        *C._ACTION_META,
-    ]
-)
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import task_of, template
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.constants import PLAYBOOK_ACTIONS
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task import untemplated_arguments
 
 
 def parse(action: ActionBase, task: t.Any, place: tuple[str | int, ...]) -> tuple[str, dict[str, t.Any]]:
@@ -38,18 +30,18 @@ def parse(action: ActionBase, task: t.Any, place: tuple[str | int, ...]) -> tupl
     name, arguments = next(iter(task.items()))
     if not isinstance(name, str):
         raise AnsibleActionFail(f"'{option}' must begin with the name of a module, found: {name!r}.")
-    if name in _NO_MODULES:
+    if name in PLAYBOOK_ACTIONS:
         raise AnsibleActionFail(f"'{name}' cannot run in the background: it is no module, but part of the playbook.")
     written = _as_written(action, (*place, name)) if isinstance(arguments, str) else None
     try:
-        parsed = _parse_one(name, arguments if written is None else written, action._task.collections)
+        parsed = _parse_one(name, arguments if written is None else written, task_of(action).collections)
     except AnsibleError as error:
         raise AnsibleActionFail(f"'{option}' cannot be run: {error.message}") from None
     if written is None:
         return name, parsed
     if parsed == {'_raw_params': written}:  # ansible-core has filled in its templates already; a lookup may be slow
         return name, {'_raw_params': arguments}
-    return name, action._templar.template(parsed)
+    return name, template(action, parsed)
 
 
 def _parse_one(name: str, arguments: t.Any, collections: list[str] | None) -> dict[str, t.Any]:
@@ -73,4 +65,4 @@ def _as_written(action: ActionBase, place: tuple[str | int, ...]) -> str | None:
 
 @functools.lru_cache(maxsize=1)  # each of a hundred `tasks` asks for those of the same action
 def _arguments_as_written(action: ActionBase) -> t.Any:
-    return ModuleArgsParser(action._task._ds, collection_list=action._task.collections).parse()[1]
+    return untemplated_arguments(task_of(action))

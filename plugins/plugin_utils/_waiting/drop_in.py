@@ -17,8 +17,14 @@ from ansible.plugins.action import ActionBase
 from ansible.release import __version__
 from ansible_collections.background.jobs.plugins.module_utils._runtime.core import status as _status
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import (
+    connection_of,
+    other_action,
+    task_of,
+)
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.connection import is_windows
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task import belongs_to_a_play
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
-from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import around
 from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show import events as _callbacks
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter
@@ -40,17 +46,12 @@ def as_told_by_core(result: dict[str, t.Any]) -> dict[str, t.Any]:
 
 def is_of_windows(action: ActionBase) -> bool:
     """Whether the jobs of this target are ansible-core's own, which drop-in leaves as they are."""
-    return bool(getattr(action._connection._shell, '_IS_WINDOWS', False))
+    return is_windows(connection_of(action))
 
 
 def of_core(action: ActionBase, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
     """What ansible-core's own async_status returns for the task of *action*."""
-    own = action._shared_loader_obj.action_loader.get(
-        'ansible.builtin.async_status',
-        task=action._task,
-        **around(action),
-    )
-    return own.run(task_vars=task_vars)
+    return other_action(action, 'ansible.builtin.async_status').run(task_vars=task_vars)
 
 
 class Polling:
@@ -84,4 +85,4 @@ class Polling:
 
 def polling(action: ActionBase) -> Polling | None:
     """The loop of ansible-core that *action* was made by, if it was: its task belongs to no play."""
-    return Polling() if action._task._parent is None else None
+    return None if belongs_to_a_play(task_of(action)) else Polling()

@@ -50,7 +50,7 @@ class Action:
 
 @pytest.fixture(autouse=True)
 def _python(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_remote, 'python_of', lambda action, task_vars: ['python3'])
+    monkeypatch.setattr(_remote, 'python_command', lambda action, task_vars: ['python3'])
 
 
 def remote(action: Action) -> _remote.Remote:
