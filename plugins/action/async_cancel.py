@@ -14,7 +14,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._options import se
 from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show import results as _result
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting import lifecycle as _lifecycle
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import wait
 
 
 class ActionModule(ActionBase):
@@ -37,5 +37,5 @@ class ActionModule(ActionBase):
         _result.check_known(looks)
         asked = any(look.to_stop for look in looks)
         if asked and not self._task.check_mode:
-            looks = _lifecycle.wait(remote, looks, SilentReporter())
+            looks = wait(remote, looks, SilentReporter())
         return _result.with_facts({'changed': asked, 'jobs': [look.job for look in looks]}, discovered_facts(self))

@@ -47,7 +47,10 @@ class ActionModule(ActionBase):
         remote = Remote(self, task_vars)
         result = {**_EMPTY, 'ansible_job_id': args['jid']}
         if args['mode'] == 'cleanup':
-            result.update({'started': False, **_status.cleanup(_ask(remote, 'remove', args['jid']))})
+            removed = (
+                self._polling.remove(remote, args['jid']) if self._polling else _ask(remote, 'remove', args['jid'])
+            )
+            result.update({'started': False, **_status.cleanup(removed)})
             result = with_facts(result, discovered_facts(self))
         else:
             offsets = [max(0, args['offset'])] if args['output'] else None

@@ -51,6 +51,7 @@ import tempfile
 import time
 import typing as t
 
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.playbook import path_of
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task import uuid_of
 from ansible_collections.background.jobs.plugins.plugin_utils._show import chart as _chart
 from ansible_collections.background.jobs.plugins.plugin_utils._show.timeline import Timeline
@@ -76,7 +77,7 @@ class CallbackModule(SeesJobs):
         atexit.register(self._write)  # of a run that is interrupted
 
     def v2_playbook_on_start(self, playbook: t.Any) -> None:
-        self._title = os.path.basename(playbook._file_name)
+        self._title = os.path.basename(path_of(playbook))
 
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
         self._timeline.began(host.get_name(), uuid_of(task), time.monotonic())

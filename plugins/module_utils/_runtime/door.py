@@ -11,7 +11,9 @@ op           what it does, and what else it takes
 ===========  =================================================================================================
 ``start``    starts or queues ``jobs`` (shape: requests/start.py); asked again with the same ids, it starts nothing
 ``wait``     looks at ``ids`` as soon as all have ended, then with their output, or after ``seconds``, or soon after
-             one of them has live output from its one of ``offsets`` on (each, and all of them: None, do not follow)
+             one of them has live output from its one of ``offsets`` on (each, and all of them: None, do not follow).
+             With ``output``, those that have ended come with their output though others go on; with ``results``, with
+             the content of their result files, too
 ``status``   looks at ``ids`` now, with the content of their result files, and the live output from ``offsets`` on
 ``collect``  looks at ``ids`` now, with their output, and remembers that somebody has seen the ended ones
 ``cancel``   asks for the end of ``ids``, with ``grace`` seconds between TERM and KILL; does not wait for it
@@ -135,9 +137,11 @@ def _wait(store, request):
                 deadline = min(deadline, time.monotonic() + _GATHERING)
             left = deadline - time.monotonic()
             if not pending or left <= 0:
-                looks = _looks(store, request, output=not pending)
+                looks = _looks(store, request, output=not pending or request.get('output', False))
                 if pending and all(look.ended or not look.job for look in looks):  # just now
                     looks = _looks(store, request, output=True)
+                if request.get('results'):
+                    looks = [look._replace(result=_result(store, look)) if look.ended else look for look in looks]
                 looks = _with_lines(store, looks)
                 return _with_live(store, request, looks, _GLANCE, newest=True)
             touched = watch.sleep(left)

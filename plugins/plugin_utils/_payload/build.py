@@ -29,15 +29,15 @@ from ansible_collections.background.jobs.plugins.plugin_utils._payload.payload i
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.task import parse
 
 
-def build(action: ActionBase, task: t.Any, place: tuple[str | int, ...], task_vars: dict[str, t.Any]) -> Payload:
+def build(action: ActionBase, task: t.Any, path: tuple[str | int, ...], task_vars: dict[str, t.Any]) -> Payload:
     """The payload of *task* (a mapping of one module name to its arguments) on the host of *action*.
 
-    *place*: where it stands in the arguments of the action, for its errors.
+    *path*: where it stands in the arguments of the action, for its errors.
 
-    Raises AnsibleActionFail where it is no such task or cannot run in the background, AnsibleActionSkip where
-    it cannot run in check mode.
+    Raises AnsibleActionFail if it is no such task or cannot run in the background, AnsibleActionSkip if it cannot run in
+    check mode.
     """
-    name, args = parse(action, task, place)
+    name, args = parse(action, task, path)
     plugin_class, resolved = _plugin_and_module(name, tuple(task_of(action).collections or ()))
     if isinstance(action, plugin_class):
         raise AnsibleActionFail(f"'{name}' cannot run in the background: it starts jobs itself.")
