@@ -3,7 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # make demo   see background jobs at work on this machine, no root needed
-# make test   run every check there is
+# make check  run what tells in three minutes whether a change is sound, no root needed
+# make test   run every check that a change has to pass
+# make nightly  try what takes longer, or seldom changes: every ansible-core, and a bare Debian
+# make flaky  run the tests again and again on a busy machine, and count failures
 # make bench  measure this collection against ansible-core's async, and write docs/performance.md
 # make pictures  run docs/pictures/playbook.yml, and put what is seen into docs/callbacks.md
 #
@@ -12,12 +15,19 @@
 PYTHON ?= python3
 CORES ?= 2.16 2.19 2.21
 CORE ?= 2.21
-CHECKS := pythons lint sanity-2.21 sanity-2.16 unit hosts integration molecule site galaxy-importer
+# Those that are tried each night only, and the one that is not out yet: what fails with it is a warning.
+NIGHTLY_CORES ?= 2.17 2.18 2.20
+EARLY_CORE ?= 2.22
+CHECKS := pythons lint sanity-2.21 sanity-2.16 unit hosts integration molecule site galaxy-importer crowd
 
 # The oldest and the newest Python of each virtual environment.
 pythons/core-2.16 := 3.10 3.12
+pythons/core-2.17 := 3.10 3.12
+pythons/core-2.18 := 3.11 3.13
 pythons/core-2.19 := 3.11 3.13
+pythons/core-2.20 := 3.12 3.14
 pythons/core-2.21 := 3.12 3.14
+pythons/core-2.22 := 3.13 3.15
 pythons/tools := $(pythons/core-2.21)
 pythons/demo := 3.10 3.14
 pythons/bench := $(pythons/core-2.21)
@@ -29,9 +39,10 @@ pythons/galaxy-importer := $(pythons/core-2.21)
 TARGETS := 3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13
 
 COLLECTION := collections/ansible_collections/background/jobs
-LINTS := ruff vermin mypy ansible-lint docs changelog reuse
+LINTS := ruff vermin mypy ansible-lint docs changelog reuse shellcheck
 
-.PHONY: demo test bench pictures checks pythons lint $(LINTS) sanity unit hosts integration molecule venvs galaxy-importer site format build clean
+.PHONY: demo check test nightly flaky bench pictures checks pythons lint $(LINTS) sanity unit hosts integration crowd bare molecule venvs \
+  galaxy-importer site format build clean lane-tests lane-works check-unit check-local early
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -40,10 +51,40 @@ demo: .venv/demo/.made $(COLLECTION)
 	  ANSIBLE_CALLBACKS_ENABLED=background.jobs.progress \
 	  .venv/demo/bin/ansible-playbook --inventory localhost, --connection local demo/playbook.yml
 
+# Side by side, because a part of each waits: mypy for the processor, the tests for their jobs.
+check:
+	+@$(side_by_side) lint check-unit check-local
+
+# Of the Pythons of targets, the newest.
+check-unit: .venv/core-$(CORE)/.made $(COLLECTION)
+	$(call in_venv,core-$(CORE)) python -m pytest tests/unit --one-python
+
+# On this machine by the local connection. Its tests wait for their jobs a part of the time, so three files run at once.
+check-local: .venv/core-$(CORE)/.made $(COLLECTION)
+	$(call in_venv,core-$(CORE)) python -m pytest tests/integration -m "not hosts and not crowd" --one-python --numprocesses 3 --dist loadfile
+
+# In two lanes, of which each does one thing after the other. What is in lane-tests waits a part of its time, for jobs and
+# for hosts that boot: alone it would leave processors idle. What is in lane-works needs nothing but the processor, and
+# nobody waits for it: it has the lowest priority, so that no test that looks at the clock is slowed down by it. The unit
+# tests look closest, so they do not run beside the integration tests, which fill the machine when three ansible-cores
+# are tried at once. The tests that find out how many hosts the machine can bear (`crowd`) come last, and alone.
 test:
 	@rm -f .build/left-out
-	@$(MAKE) --no-print-directory --keep-going $(CHECKS)
+	+@status=0; \
+	$(side_by_side) pythons venvs || status=1; \
+	$(side_by_side) lane-tests lane-works || status=1; \
+	$(one_by_one) crowd || status=1; exit $$status
 	@if [ -s .build/left-out ]; then echo; echo "Everything else passed. This machine left out:"; sort -u .build/left-out; fi
+
+lane-tests:
+	+@$(call lane,unit hosts molecule integration)
+lane-works:
+	+@nice -n 19 $(call lane,lint sanity-2.21 sanity-2.16 site galaxy-importer)
+
+side_by_side = $(MAKE) --no-print-directory --keep-going --jobs --output-sync=target
+one_by_one = $(MAKE) --no-print-directory --keep-going
+# In the order that they are given in, whatever --jobs says.
+lane = sh -c 'status=0; for check; do $(MAKE) --no-print-directory --keep-going "$$check" || status=1; done; exit $$status' sh $(1)
 
 checks:
 	@echo $(CHECKS)
@@ -66,7 +107,7 @@ in_venv = test ! -e $(CURDIR)/.venv/$(1)/.made || PATH="$(CURDIR)/.venv/$(1)/bin
 
 .venv/tools/.made: requirements/core-2.21.txt
 
-venvs: .venv/tools/.made $(CORES:%=.venv/core-%/.made)
+venvs: $(patsubst %,.venv/%/.made,tools molecule site galaxy-importer $(CORES:%=core-%))
 
 # Ansible, pytest-ansible and mypy find the checkout by its real name here.
 $(COLLECTION):
@@ -105,6 +146,9 @@ changelog: .venv/tools/.made
 reuse: .venv/tools/.made
 	$(call in_venv,tools) reuse lint --lines
 
+shellcheck:
+	@if command -v $@ >/dev/null; then $@ .ci/run .ci/install; else $(call left_out,$@: not installed); fi
+
 sanity: sanity-$(CORE)
 
 # ansible-test wants a tree of its own below ansible_collections: what git has or would take, as it is now. It is a
@@ -127,32 +171,54 @@ unit-%: .venv/core-%/.made $(COLLECTION)
 
 # The test hosts themselves, which no Ansible is needed for.
 hosts: .venv/core-$(CORE)/.made
-	$(call in_venv,core-$(CORE)) python -m pytest tests/hosts
+	$(call in_venv,core-$(CORE)) python -m pytest tests/hosts -m "not nightly"
 
-# All at the same time, each on test hosts of its own: most of it is waiting for jobs. But for what is not, which is left
-# for the end, when the machine has nothing else to do.
+# All at the same time, each on test hosts of its own: a part of it is waiting for jobs. But for what is not (`crowd`).
 integration:
-	@status=0; \
-	$(MAKE) --no-print-directory --keep-going --jobs --output-sync=target $(CORES:%=integration-%) || status=1; \
-	$(MAKE) --no-print-directory --keep-going $(CORES:%=crowd-%) || status=1; exit $$status
+	+@$(side_by_side) $(CORES:%=integration-%) integration-any
 
-# What the pages show depends on no version of ansible-core.
-ONCE := tests/integration/test_docs.py
+crowd: $(CORES:%=crowd-%)
 
 integration-%: .venv/core-%/.made $(COLLECTION)
-	$(call in_venv,core-$*) python -m pytest tests/integration -m "not crowd" \
-	  $(if $(filter-out $(CORE),$*),--ignore $(ONCE))
+	$(call in_venv,core-$*) python -m pytest tests/integration -m "not crowd and not any_core"
+
+# What no ansible-core makes a difference to runs once: what the pages show, and what goes on at the target, be it that the
+# host goes down, a job is killed, or somebody else has written where the runtime is.
+integration-any: .venv/core-$(CORE)/.made $(COLLECTION)
+	$(call in_venv,core-$(CORE)) python -m pytest tests/integration -m any_core
 
 crowd-%: .venv/core-%/.made $(COLLECTION)
 	$(call in_venv,core-$*) python -m pytest tests/integration -m crowd
 
+# The least that has to work with an ansible-core that is not tested whole.
+spine-%: .venv/core-%/.made $(COLLECTION)
+	$(call in_venv,core-$*) python -m pytest tests/integration -m spine
+
 # The stories in extensions/molecule, on test hosts of this checkout's own. Removing what an earlier run has left of them
-# tells whether this machine can have any.
+# tells whether this machine can have any. Molecule does not remove them when it is interrupted, so somebody watches.
 molecule: export BACKGROUND_JOBS_HOSTS_STATE = /var/tmp/background-jobs-molecule-$(firstword $(shell echo "$(CURDIR)" | cksum))
 molecule: .venv/molecule/.made $(COLLECTION)
 	@if reason=$$($(call in_venv,molecule) python tests/hosts/hosts.py down 2>&1); then \
-	  $(call in_venv,molecule) molecule test --all; \
+	  $(call in_venv,molecule) python tests/tools/guardian.py run molecule test --all; \
 	else $(call left_out,molecule: $$reason); fi
+
+# --- Nightly --------------------------------------------------------------------------------------------------------
+
+# Not for every change: each version costs an environment and some minutes.
+nightly: bare $(NIGHTLY_CORES:%=unit-%) $(NIGHTLY_CORES:%=spine-%) early
+
+early:
+	+@$(one_by_one) unit-$(EARLY_CORE) spine-$(EARLY_CORE) || echo "WARNING: this is what ansible-core $(EARLY_CORE) will break."
+
+# Whether .ci/install finds all that the checks need, in a Debian with nothing on it.
+bare: .venv/core-$(CORE)/.made
+	$(call in_venv,core-$(CORE)) python -m pytest tests/hosts -m nightly
+
+# TIMES=3 FLAKY="tests/unit -k queue": how often, and what of it
+TIMES ?= 10
+FLAKY ?= -m "not crowd and not nightly"
+flaky: .venv/core-$(CORE)/.made $(COLLECTION)
+	$(call in_venv,core-$(CORE)) python tests/tools/flaky.py --times $(TIMES) $(FLAKY)
 
 # --- Benchmark ------------------------------------------------------------------------------------------------------
 

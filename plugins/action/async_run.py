@@ -12,6 +12,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._options import se
 from ansible_collections.background.jobs.plugins.plugin_utils._options.keywords import take
 from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show import results as _result
+from ansible_collections.background.jobs.plugins.plugin_utils._show.attaching import report_existing
 from ansible_collections.background.jobs.plugins.plugin_utils._show.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.collect import collect, wait_and_remove
@@ -42,6 +43,7 @@ class ActionModule(ActionBase):
         many = args['tasks'] is not None
         worker = Worker(self, task_vars) if keywords.poll else None
         looks = start(remote, requests, retention)
+        report_existing(remote.host, looks)
         reporter = None
         if worker is None:
             looks = collect(remote, looks, margin)

@@ -57,12 +57,15 @@ options:
   name:
     description:
       - A name for the job. There is at most one live job of a name on a host, for each user and async directory.
+      - It must not have the form of a job id, as V(2024.11) has.
     type: str
   on_existing:
     description:
       - What to do if there is a job of this O(name) already, that lives, or has ended and nobody has seen its result yet.
-      - With V(attach), that job is the job of this task. Nothing is started, and nothing has changed. So a playbook that was
-        interrupted goes on with the job when it is run again.
+      - With V(attach), that job is the job of this task, if it does the same work. Nothing is started, nothing has changed, and
+        the task says so in one line. So a playbook that was interrupted goes on with the job when it is run again.
+      - The work is the same if module, arguments, C(environment) and check mode are. If the job does other work and lives, the
+        task fails. If it has ended, its result is left, a new job is started, and a warning says so.
       - With V(fail), the task fails if the job lives.
       - With V(replace), the job is stopped if it lives, and a new one started.
     type: str
@@ -99,7 +102,9 @@ options:
     type: bool
 notes:
   - Variables of the host or play set what is not a matter of one task.
-  - C(background_jobs_retention) is how long the files of ended jobs are kept, V(7d) by default. They go at later starts.
+  - C(background_jobs_retention) is how long the files of the jobs of this task are kept after their end, V(7d) by default.
+    They are removed by later starts, whatever the retention of these is. A result that nobody has seen is kept for an hour
+    at least.
   - C(background_jobs_give_back_forks) says whether a task that waits gives its fork back, so that more hosts than
     C(forks) can have jobs under way, V(true) by default. Tasks with C(throttle), and plays with the strategy
     C(host_pinned), keep it in any case. Where a play has more hosts than C(forks), they take turns to look, and the end of

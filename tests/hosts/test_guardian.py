@@ -48,18 +48,17 @@ def fleet() -> Iterator[Fleet]:
 
 @pytest.fixture
 def run(fleet: Fleet, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A pytest whose only test is in the middle, with no other setting than ours."""
-    # Beside the others, because those of the tests below it count.
-    test = Path(__file__).with_name(f"_stopped_{os.getpid()}.py")
+    """A pytest with our settings, whose only test is in the middle."""
+    test = tmp_path / "test_stopped.py"
     test.write_text(TEST.format(state=str(fleet.state), ready=str(tmp_path / "ready")), encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'base'}", str(test)]
+    options = ["-p", "tests.conftest", "-p", "no:cacheprovider", f"--rootdir={ROOT}", f"--basetemp={tmp_path / 'base'}"]
+    command = [sys.executable, "-m", "pytest", f"--config-file={ROOT / 'pyproject.toml'}", *options, str(test)]
     with open(tmp_path / "output.txt", "wb") as output:
         run = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, start_new_session=True)
         try:
             until((tmp_path / "ready").exists, tmp_path / "output.txt")
             yield run
         finally:
-            test.unlink()
             run.kill()
             run.wait()
             unmount_below(tmp_path)

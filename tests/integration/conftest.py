@@ -30,6 +30,14 @@ from hosts import Fleet, HostsError, Shape
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m asks for marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever uses the fleet needs what test hosts need, also through fixtures of fixtures."""
+    for item in items:
+        if 'fleet' in getattr(item, 'fixturenames', ()):
+            item.add_marker(pytest.mark.hosts)
+
+
 @pytest.fixture(scope='session')
 def collections_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where Ansible finds the checkout as background.jobs, and no other collection."""
@@ -41,9 +49,10 @@ def collections_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope='session')
-def fleet() -> c.Iterator[Fleet]:
-    """Two booted hosts. Each checkout and version of ansible-core has its own, so that runs do not meet."""
-    owner = hashlib.sha256(f'{ROOT} {CORE} {os.geteuid()}'.encode()).hexdigest()[:8]
+def fleet(request: pytest.FixtureRequest) -> c.Iterator[Fleet]:
+    """Two booted hosts. Each checkout, version of ansible-core and choice of tests has its own: runs do not meet."""
+    chosen = request.config.option.markexpr, os.environ.get('PYTEST_XDIST_WORKER')
+    owner = hashlib.sha256(f'{ROOT} {CORE} {chosen} {os.geteuid()}'.encode()).hexdigest()[:8]
     state = f'/var/tmp/background-jobs-tests-{owner}'
     fleet = Fleet(state)
     with open(f'{state}.lock', 'wb') as lock:

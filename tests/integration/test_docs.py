@@ -116,6 +116,7 @@ def _runnable(block: Block) -> str:
     return text
 
 
+@pytest.mark.any_core
 @pytest.mark.hosts
 @pytest.mark.parametrize('block', ALONE, ids=lambda block: block.id)
 def test_what_a_page_shows_runs(block: Block, controller: Controller, host: Target, tmp_path: Path) -> None:
@@ -129,6 +130,7 @@ def test_what_a_page_shows_runs(block: Block, controller: Controller, host: Targ
     assert shown == {event.task for event in run.events}, run.output
 
 
+@pytest.mark.any_core
 @pytest.mark.hosts
 @pytest.mark.parametrize('page', PROJECTS, ids=lambda page: page.stem)
 def test_the_project_of_a_page_runs(

@@ -173,6 +173,7 @@ def start(command: str, limit: int = 60, **keywords: t.Any) -> dict[str, t.Any]:
 JOB = '{{ start.ansible_job_id }}'
 
 
+@pytest.mark.spine
 def test_the_jobs_are_jobs_of_this_collection(controller: Controller, hosts: list[Target]) -> None:
     """Mixed use in one directory: by ansible-core before, in its place, and by name."""
     target = hosts[0].also('host', ansible_async_dir='/tmp/mixed')
@@ -265,6 +266,7 @@ def test_a_reboot_while_ansible_core_polls(
     assert 'rebooted' in run['r']['msg']
 
 
+@pytest.mark.spine
 def test_the_end_is_noticed_at_once(controller: Controller, tmp_path: Path, local: Target) -> None:
     """A gate opens when the first look waits; with ansible-core the next one would be 12 s later."""
     gate = tmp_path / 'gate'
@@ -320,6 +322,7 @@ def test_callbacks_are_told_of_looks(tmp_path: Path, collections_path: Path, loc
     assert said['core'] == said['drop-in'] != set()
 
 
+@pytest.mark.spine
 def test_live_output_is_shown(controller: Controller, tmp_path: Path, local: Target) -> None:
     poll = {'name': 'job', 'shell': 'echo alive; sleep 12', 'async': 100, 'poll': 1}
     run = drop_in(controller, [local.also('local', background_jobs_follow=True)], poll)

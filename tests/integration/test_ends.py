@@ -84,6 +84,8 @@ def shut_down(fleet: Fleet, host: Target) -> None:
     eventually(lambda: not fleet.status()[host.name], 'the host is off')
 
 
+@pytest.mark.any_core
+@pytest.mark.spine
 @pytest.mark.parametrize(
     ('go', 'state', 'words'),
     [(cut_power, 'lost', 'the host was rebooted, or lost power'), (shut_down, 'cancelled', 'was the host shut down')],
@@ -132,6 +134,7 @@ def kill_supervisor() -> None:
     os.kill(module().parent, signal.SIGKILL)
 
 
+@pytest.mark.any_core
 @pytest.mark.parametrize(
     ('kill', 'state', 'words'),
     [
@@ -152,6 +155,7 @@ def test_a_task_that_waits_is_told_at_once_of_a_kill(
     assert run['live']['jobs'] == []
 
 
+@pytest.mark.any_core
 def test_the_module_wants_more_memory_than_there_is(
     controller: Controller, hosts: list[Target], tmp_path: Path
 ) -> None:
@@ -175,6 +179,7 @@ def test_the_module_wants_more_memory_than_there_is(
     assert run['job']['job']['signal'] == 'SIGKILL'
 
 
+@pytest.mark.any_core
 @pytest.mark.parametrize(
     ('settings', 'lives'), [('', False), (f'KillExcludeUsers=root {PLAIN}', True)], ids=['everybody', 'not this user']
 )
@@ -213,6 +218,7 @@ def disk(hosts: list[Target]) -> c.Iterator[Target]:
     hosts[0].shell(f'umount {place} && rmdir {place}', user='root')
 
 
+@pytest.mark.any_core
 def test_the_disk_is_full(play: Play, disk: Target) -> None:
     """At the start, while the module runs, and by the module's own output."""
     fill = 'head -c 9000000 /dev/zero > {{ ansible_async_dir }}/fill || true'
@@ -242,6 +248,7 @@ def test_the_disk_is_full(play: Play, disk: Target) -> None:
     assert run['live']['jobs'] == []
 
 
+@pytest.mark.any_core
 def test_the_files_of_a_job_are_removed(controller: Controller, hosts: list[Target], tmp_path: Path) -> None:
     """The code that its supervisor has yet to load among them."""
     job = {**shell('sleep 1000'), **MARKED, 'async': 15, 'poll': 600, 'register': 'job', 'ignore_errors': True}
@@ -345,6 +352,7 @@ def test_what_to_do_about_a_job_of_the_same_name(play: Play, hosts: list[Target]
     assert run['anew']['ansible_job_id'] != short['ansible_job_id']  # its result has been seen
 
 
+@pytest.mark.spine
 def test_cancel_and_prune_twice_and_in_check_mode(play: Play, hosts: list[Target]) -> None:
     def twice(task: dict[str, t.Any], register: str) -> list[dict[str, t.Any]]:
         return [
@@ -385,6 +393,7 @@ def test_cancel_and_prune_twice_and_in_check_mode(play: Play, hosts: list[Target
     assert 's, on request of user deploy' in reasons['runs']
 
 
+@pytest.mark.spine
 def test_many_jobs_written_in_many_ways(play: Play, hosts: list[Target]) -> None:
     """Ids, names and registered results, of loops within loops; in the order asked, and those that failed are named."""
     tasks = [{'shell': 'echo one', 'name': 'one'}, {'shell': 'sleep 1; exit 2', 'name': 'two'}, {'shell': 'echo three'}]

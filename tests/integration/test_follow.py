@@ -35,6 +35,7 @@ def shown(run: Run, begin: str) -> list[str]:
     return [line[len(begin) :] for line in run.output.splitlines() if line.startswith(begin)]
 
 
+@pytest.mark.spine
 @pytest.mark.parametrize('callback', ['default', 'minimal'])
 @pytest.mark.parametrize('forks', ['1', '5'])
 def test_lines_are_seen_while_the_job_runs(
@@ -150,6 +151,7 @@ def test_much_output(many: Run) -> None:
     assert sum(skipped) > 3_000_000
 
 
+@pytest.mark.spine
 def test_a_wait_tells_of_its_jobs(many: Run) -> None:
     """In one line, and never as if something had failed that has not."""
     told = [line for line in shown(many, 'host1 | ') if ' of 4 done' in line]

@@ -68,6 +68,7 @@ def states(run: Run, task: str) -> list[str]:
 # --- Strategies ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.spine
 @pytest.mark.parametrize('strategy', ['linear', 'free', 'ansible.builtin.linear'])
 def test_all_hosts_start_before_any_is_waited_for(
     controller: Controller, many: t.Any, meeting: Meeting, strategy: str
@@ -81,6 +82,7 @@ def test_all_hosts_start_before_any_is_waited_for(
     }
 
 
+@pytest.mark.spine
 def test_async_wait_gives_the_fork_back_too(
     controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path
 ) -> None:
@@ -431,18 +433,18 @@ def test_ansible_dies_after_one_of_the_two_was_killed(
         eventually(lambda: not playing.processes(), 'no process of Ansible is left', 20)
 
 
-KILLS = int(os.environ.get('BACKGROUND_JOBS_KILLS', '40'))
-"""How often the next test kills ansible. 200 were tried when it was written."""
-
-
-def test_ansible_is_killed_at_any_moment(controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path) -> None:
+@pytest.mark.timeout(3600)  # a kill takes a second or two, and thirteen on a machine with ten times too much to do
+@pytest.mark.parametrize('kills', [40, pytest.param(200, marks=pytest.mark.nightly)])
+def test_ansible_is_killed_at_any_moment(
+    controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path, kills: int
+) -> None:
     """From the fork of the first worker until all tasks wait."""
     seed = random.randrange(2**32)
     moments = random.Random(seed)
     targets = many(3)
     job = {'name': 'job', **shell(meeting.wait()), 'async': LONG, 'poll': 2}
     whole = 0.0  # seconds until all tasks wait, learned from the first run
-    for number in range(KILLS + 1):
+    for number in range(kills + 1):
         with Playing(tmp_path, controller, targets, {'tasks': [job]}, FORKS='3') as playing, meeting.closed():
             main = playing.main().pid
             eventually(lambda: len(playing.processes()) > 1, 'the first worker is forked')

@@ -38,6 +38,7 @@ def open_gate(gate: Path) -> dict[str, t.Any]:
     return {'ansible.builtin.shell': f'echo > {gate}'}
 
 
+@pytest.mark.spine
 def test_a_job_that_is_not_waited_for(play: Play, local: Target, tmp_path: Path) -> None:
     gate = tmp_path / 'gate'
     run = play(
@@ -95,6 +96,7 @@ def test_a_failed_job_is_looked_at(play: Play, local: Target) -> None:
     assert run['late']['finished'] is True
 
 
+@pytest.mark.spine
 def test_a_polled_job_leaves_no_files(play: Play, local: Target) -> None:
     run = play(local, {RUN: {'task': {'command': 'true'}}, 'async': 60, 'poll': 1, 'register': 'polled'})
     assert run['polled']['job']['state'] == 'succeeded'
@@ -113,6 +115,7 @@ def test_without_poll_the_setting_counts(play: Play, local: Target, tmp_path: Pa
     assert run['job']['job']['state'] == 'running'
 
 
+@pytest.mark.spine
 def test_loops_start_many(play: Play, local: Target) -> None:
     run = play(
         local,
@@ -213,3 +216,93 @@ class TestAdHoc:
         run = controller.adhoc(local, '-B', '1', '-P', '1', '-m', RUN, '-a', 'cmd="sleep 600"')
         [event] = run.results
         assert (run.rc, event.kind, event.result['job']['state']) == (2, 'failed', 'timed_out')
+
+
+# --- Jobs of the same name -------------------------------------------------------------------------------------------
+
+
+def named(number: int, **keywords: t.Any) -> dict[str, t.Any]:
+    """A task whose job is called deploy. It is the same work for the same *number*."""
+    task = {'ansible.builtin.shell': 'sleep $SECONDS_LONG; echo version $NUMBER'}
+    environment = {'NUMBER': str(number), 'SECONDS_LONG': keywords.pop('seconds', '0')}
+    return {RUN: {'task': task, 'name': 'deploy'}, 'environment': environment, 'poll': 0, **keywords}
+
+
+def all_ended() -> dict[str, t.Any]:
+    """A task that ends when all jobs have. It does not collect them."""
+    live = {'states': ['queued', 'running']}
+    until = {'until': 'live.jobs | length == 0', 'retries': 600, 'delay': 0}
+    return {'background.jobs.async_info': live, 'register': 'live', **until}
+
+
+def test_a_task_attaches_to_the_same_work_only(play: Play, local: Target) -> None:
+    """A minute is long enough for three tasks to find the job alive."""
+    run = play(
+        local,
+        named(1, seconds='60', register='first'),
+        named(1, seconds='60', register='attached'),
+        named(2, register='refused', ignore_errors=True),
+        named(1, seconds='60', check_mode=True, register='checked', ignore_errors=True),
+        {'background.jobs.async_cancel': {'jobs': 'deploy', 'grace': 0}},
+    )
+    assert run.rc == 0, run.output
+    first, attached, refused = run['first'], run['attached'], run['refused']
+    assert (attached['ansible_job_id'], attached['changed']) == (first['ansible_job_id'], False)
+    assert f'{local.name}: attached to deploy, running since {first["job"]["started"][:10]} ' in run.output
+    for result in (refused, run['checked']):
+        assert (result['started'], result['failed'], result['changed']) == (False, True, False)
+        assert f"job {first['ansible_job_id']} of the name 'deploy' is running already, and does other" in result['msg']
+
+
+def test_a_task_that_waits_and_attaches_has_changed_nothing(play: Play, local: Target) -> None:
+    """Ten seconds are long enough for one task to find the job alive."""
+    run = play(
+        local,
+        named(1, seconds='10', register='first'),
+        named(1, seconds='10', poll=1, register='waited'),
+        named(1, register='started'),
+        all_ended(),
+        named(1, poll=1, register='collected'),
+        named(1, poll=1, register='anew'),
+    )
+    assert run.rc == 0, run.output
+    assert 'attached to deploy, running since' in run.output
+    assert 'attached to deploy, succeeded at' in run.output
+    for start, attached in (('first', 'waited'), ('started', 'collected')):
+        assert run[attached]['ansible_job_id'] == run[start]['ansible_job_id']
+        assert (run[start]['changed'], run[attached]['changed']) == (True, False)
+        assert run[attached]['stdout'] == 'version 1'
+    assert (run['anew']['changed'], run['anew']['stdout']) == (True, 'version 1')
+
+
+def test_no_old_result_is_taken_for_a_new_one(play: Play, local: Target) -> None:
+    run = play(local, named(1, register='old'), all_ended(), named(2, poll=1, register='new'))
+
+    assert run.rc == 0, run.output
+    assert (run['new']['changed'], run['new']['stdout']) == (True, 'version 2')
+    said = ' '.join(run.output.split())
+    assert f'the job {run["old"]["ansible_job_id"]} had the name deploy before, did other work, succeeded at' in said
+
+
+def test_the_same_work_is_the_same_in_the_next_run(controller: Controller, local: Target) -> None:
+    """What ansible-core makes anew each time, paths of temporary directories for one, is no part of it."""
+    uri = {'uri': {'url': 'file:///etc/hostname', 'src': '/etc/hostname', 'remote_src': False, 'method': 'PUT'}}
+    start = {RUN: {'task': uri, 'name': 'upload'}, 'poll': 0, 'register': 'started'}
+    ids = [controller.play([local], {'tasks': [start, all_ended()]})['started']['ansible_job_id'] for _run in range(2)]
+    assert ids[0] == ids[1]
+
+
+@pytest.mark.parametrize('way', ['name', 'tasks'])
+def test_a_name_that_is_a_job_id_is_refused(play: Play, local: Target, way: str) -> None:
+    jobs = (
+        {'cmd': 'true', 'name': '2024.11'}
+        if way == 'name'
+        else {'tasks': [{'command': 'true'}, {'command': 'true', 'name': '2024.11'}]}
+    )
+    run = play(
+        local,
+        {RUN: jobs, 'poll': 0, 'register': 'refused', 'ignore_errors': True},
+        {'background.jobs.async_info': {}, 'register': 'all'},
+    )
+    assert "'2024.11' cannot be the name of a job" in run['refused']['msg']
+    assert run['all']['jobs'] == []

@@ -61,6 +61,7 @@ def run_out(play: Play, host: Target, script: str, grace: float) -> dict[str, t.
     return play(host, {**task, 'register': 'job', 'ignore_errors': True})['job']
 
 
+@pytest.mark.spine
 def test_at_the_limit_the_whole_tree_dies(play: Play, host: Target, directory: str) -> None:
     result = run_out(play, host, STUBBORN.format(dir=directory), grace=5)
     assert tree(host) == []
@@ -70,6 +71,7 @@ def test_at_the_limit_the_whole_tree_dies(play: Play, host: Target, directory: s
     assert 11 <= result['job']['elapsed'] < 60  # the limit, and the grace that those who ignore TERM get
 
 
+@pytest.mark.any_core
 def test_who_heeds_term_is_not_killed(play: Play, host: Target, directory: str) -> None:
     result = run_out(play, host, DOCILE.format(dir=directory), grace=120)
     assert host.shell(f'cat {directory}/log') == 'cleaned up\n'
@@ -101,6 +103,7 @@ def finish(play: Play, host: Target, jid: str) -> dict[str, t.Any]:
     )['job']
 
 
+@pytest.mark.any_core
 def test_nobody_else_sees_anything(play: Play, host: Target, directory: str) -> None:
     host.shell('rm -rf ~/.ansible_async')  # where ansible-core's own async may have left files that everybody can read
     job = start_blocked(play, host, directory)
@@ -120,6 +123,7 @@ def modes(host: Target) -> set[str]:
     return set(host.shell("find ~/.ansible_async -printf '%y %m %u\\n'").splitlines())
 
 
+@pytest.mark.any_core
 def test_a_job_outlives_its_connection(play: Play, host: Target, directory: str) -> None:
     job = start_blocked(play, host, directory)
     before = tree(host)

@@ -57,6 +57,7 @@ def leaks(text: str) -> list[str]:
     return re.findall(f'.{{0,60}}{SECRET}', readable(text))
 
 
+@pytest.mark.any_core
 def test_what_is_readable() -> None:
     padding = ''.join(map(chr, range(32, 127)))
     packed = zlib.compress((padding + SECRET).encode())
@@ -205,6 +206,7 @@ DIRECTORIES = {
 }
 
 
+@pytest.mark.any_core
 def test_a_directory_that_is_not_ours_is_refused(play: Play, host: Target) -> None:
     for name, (prepare, _words) in DIRECTORIES.items():
         host.shell(prepare.replace('{}', f'{PLACE}/{name}'), user='root')

@@ -94,6 +94,7 @@ def test_one_operation_for_a_poll(controller: Controller, hosts: list[Target]) -
     assert 4 <= operations(run, 'polled') <= 2 + 6
 
 
+@pytest.mark.spine
 @pytest.mark.hosts
 def test_two_operations_for_the_first_contact(controller: Controller, hosts: list[Target]) -> None:
     hosts[0].shell(f'rm -rf {RUNTIME}')
@@ -146,6 +147,7 @@ def test_paramiko(controller: Controller, hosts: list[Target], fleet: Fleet) -> 
 # --- The runtime on the target ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.any_core
 @pytest.mark.hosts
 def test_the_runtime_is_private(controller: Controller, hosts: list[Target]) -> None:
     host = hosts[0]
@@ -160,6 +162,7 @@ def test_the_runtime_is_private(controller: Controller, hosts: list[Target]) -> 
 EVIL = 'open("/tmp/evil", "w").close()'
 
 
+@pytest.mark.any_core
 @pytest.mark.hosts
 @pytest.mark.parametrize(
     'damage',
@@ -183,6 +186,7 @@ def test_a_runtime_that_is_not_whole_is_replaced(controller: Controller, hosts: 
     assert (operations(run, 'first'), operations(run, 'start')) == (2, 1)
 
 
+@pytest.mark.any_core
 @pytest.mark.hosts
 @pytest.mark.parametrize(
     'damage',
@@ -205,6 +209,7 @@ def test_a_runtime_that_others_can_write_is_not_run(controller: Controller, host
         host.shell(f'sudo rm -rf {RUNTIME} /tmp/evil')
 
 
+@pytest.mark.any_core
 @pytest.mark.hosts
 def test_two_versions_side_by_side(tmp_path: Path, controller: Controller, hosts: list[Target], fleet: Fleet) -> None:
     copy = tmp_path / 'other/ansible_collections/background/jobs'
@@ -226,6 +231,7 @@ def test_two_versions_side_by_side(tmp_path: Path, controller: Controller, hosts
     assert len(hosts[0].shell(f'ls {RUNTIME}').split()) == 2
 
 
+@pytest.mark.any_core
 @pytest.mark.hosts
 @pytest.mark.parametrize('login_shell', ['/bin/dash', '/bin/bash'])
 def test_login_shells(controller: Controller, hosts: list[Target], login_shell: str) -> None:
@@ -256,6 +262,7 @@ def test_many_hosts_notice_the_end_whatever_poll_says(controller: Controller, tm
     assert time.monotonic() - began < 60  # they take turns: by the poll divided among them it would be 120
 
 
+@pytest.mark.any_core
 def test_a_wait_costs_no_processor_time(controller: Controller, local: Target, tmp_path: Path) -> None:
     meeting = Meeting(tmp_path / 'meeting')
     job = {**shell(meeting.wait()), 'async': 100, 'poll': 60}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The words that the controller and the runtime share: requests, responses, looks, and the states of a job.
+"""What the controller and the runtime share: requests, responses, looks, and the states of a job.
 
 A request is a JSON object with ``version`` (VERSION), ``op``, ``async_dir``, and what the operation takes. Each module of
 `requests` says what that is. ``shown`` is true where others can see the response.
@@ -29,6 +29,37 @@ GRACE = 10
 """Seconds between TERM and KILL, unless a job or whoever stops it says otherwise."""
 OUTPUT_LIMIT = 10 * 1024 * 1024
 """Bytes of live output that are kept of each job, unless `background_jobs_output_limit` says otherwise."""
+RETENTION = 7 * 86400
+"""Seconds for which the files of a job are kept after its end, unless `background_jobs_retention` says otherwise."""
+
+JobRequest = collections.namedtuple(
+    'JobRequest',
+    (
+        'id',  # the job id, made by the controller: a start that is asked again starts nothing twice
+        'name',  # str, or None
+        'on_existing',  # what to do about a job of the same name: "attach", "fail" or "replace"
+        'work',  # a digest of what the job does, equal in two runs of the same task, or None: "attach" compares it
+        'module',  # name of the module, for people
+        'limit',  # seconds, or None: no limit
+        'grace',  # seconds between TERM and KILL
+        'queue',  # name of a queue, or None
+        'slots',  # how many jobs of the queue may run at once
+        'no_log',  # whether `no_log` hides what the job prints
+        'argv',  # the command (list of str) that runs the module; "{job}" in it stands for the job directory
+        'environment',  # what is added to the environment of the runtime ({str: str})
+        'stdin',  # whether the interpreter, a Python, reads the module from standard input
+        'args',  # the file of arguments that a module of the older styles reads: Base64, or None
+        'tmpdir',  # path of ansible-core's temporary directory for the task, which goes when the job has ended; or None
+        'output_limit',  # bytes of live output that are kept, where `stdin` is true; 0: none
+        'retention',  # seconds for which the files are kept after the end
+        'payload',  # {"base": digest, "head": bytes, "middle": Base64, "tail": bytes}, see below
+    ),
+)
+"""One of the ``jobs`` of a start request, sent as the JSON object of these fields.
+
+The file of the module is the first ``head`` bytes of its base (requests/start.py), the middle, and the last ``tail`` bytes
+of the base, because modules of one kind differ in their arguments only.
+"""
 
 Look = collections.namedtuple(
     'Look',
@@ -47,15 +78,16 @@ Look = collections.namedtuple(
         'last_line',  # the last line of live output of a job that has not ended, where it was asked for, or None
         'live_output',  # live output (shape: output/reader.py), where it was asked for, or None
         'attached',  # whether a start found this job, and started none
+        'uncollected',  # the ended job (dict as `job`) of the name whose result a start has left, or None
         'to_stop',  # whether a cancel found this job alive
         'withheld',  # whether `no_log` has hidden a part of this look, because others can see the response
     ),
 )
-"""What the runtime tells of one job."""
+"""What the runtime says of one job."""
 
 
 def new_look(id, looked_in, user, **fields):
-    """A look at a job of which no more is known than *fields*."""
+    """A look at a job of which only *fields* are known."""
     look = dict.fromkeys(Look._fields)
     look.update(dict.fromkeys(('known', 'ended', 'no_log', 'attached', 'to_stop', 'withheld'), False))
     look.update(fields, id=id, looked_in=looked_in, user=user)

@@ -82,10 +82,15 @@ def copy_discovery(source: ActionBase, copy: ActionBase) -> None:
 
 def environment_of(action: ActionBase) -> dict[str, str]:
     """The environment variables that the connection's shell and the task's `environment` set for a module."""
+    environment = {**getattr(action._connection._shell, 'env', {}), **task_environment_of(action)}
+    return {str(key): str(value) for key, value in environment.items()}
+
+
+def task_environment_of(action: ActionBase) -> dict[str, t.Any]:
+    """The environment variables that the task's `environment` sets for a module."""
     environment: dict[str, t.Any] = {}
     action._compute_environment_string(environment)
-    environment = {**getattr(action._connection._shell, 'env', {}), **environment}
-    return {str(key): str(value) for key, value in environment.items()}
+    return environment
 
 
 def take_tmpdir(action: ActionBase) -> str | None:

@@ -12,6 +12,8 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.names import check_new_name
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import StoreError
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import GRACE, OUTPUT_LIMIT
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import task_of
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
@@ -69,6 +71,11 @@ def job_requests(
     else:
         found = [_of_each(action, number, task, common, task_vars) for number, task in enumerate(args['tasks'])]
     names = [request.name for request in found if request.name is not None]
+    try:
+        for name in names:
+            check_new_name(str(name))
+    except StoreError as error:
+        raise AnsibleActionFail(str(error)) from None
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise AnsibleActionFail(f"A name can be given to one job only: {', '.join(twice)}.")

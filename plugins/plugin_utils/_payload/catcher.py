@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import collections.abc as c
 import functools
+import hashlib
+import json
 import pathlib
 import typing as t
 
@@ -15,6 +18,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.actio
     discovered_facts,
     environment_of,
     take_tmpdir,
+    task_environment_of,
     task_of,
 )
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.module_build import BuiltModule
@@ -56,7 +60,27 @@ def _payload(plugin: ActionBase, name: str, args: dict[str, t.Any], task_vars: d
         stdin=python,
         environment=environment_of(plugin),
         tmpdir=take_tmpdir(plugin),
+        work=_work(task_of(plugin), task_environment_of(plugin)),
         facts=discovered_facts(plugin),
         read=functools.partial(result_of, plugin, module, task_vars),
         extra={},
     )
+
+
+def _work(task: t.Any, environment: dict[str, t.Any]) -> str:
+    """A digest of module, arguments, `environment` and check mode.
+
+    The arguments are those of the task. Those of the module have paths of temporary directories and variables of
+    ansible-core in them, which are not the same in the next run.
+    """
+    text = json.dumps(_plain([resolved_action(task), task.args, environment, bool(task.check_mode)]))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: t.Any) -> t.Any:
+    """*value* in lists and texts, the same for equal values."""
+    if isinstance(value, c.Mapping):
+        return sorted(([str(key), _plain(item)] for key, item in value.items()), key=lambda pair: pair[0])
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return str(value)

@@ -30,6 +30,8 @@ class Payload:
     """The file of arguments that a module of the older styles reads."""
     tmpdir: str | None
     """A temporary directory on the target, which is to be removed when the job has ended."""
+    work: str
+    """A digest of what the module does, equal in two runs of the same task."""
     facts: dict[str, t.Any]
     """Facts found while it was built: the interpreter that was discovered."""
     read: c.Callable[[dict[str, t.Any]], dict[str, t.Any]]

@@ -29,9 +29,12 @@ def of(look: Look, read: Read) -> dict[str, t.Any]:
             'finished': True,
             'msg': f"Job {look.id} was not started: {look.error}",
         }
-    if look.ended or not look.job:
-        return ended(look, read)
-    return live(look, changed=not look.attached)
+    if not look.ended and look.job:
+        return live(look, changed=not look.attached)
+    result = ended(look, read)
+    if look.attached:
+        result['changed'] = False
+    return result
 
 
 def live(look: Look, *, changed: bool) -> dict[str, t.Any]:

@@ -15,6 +15,7 @@ import typing as t
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
+from ansible_collections.background.jobs.plugins.module_utils._runtime import protocol
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
 from ansible_collections.background.jobs.plugins.plugin_utils._options.job_requests import JobRequest
 from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote, was_sent
@@ -29,9 +30,12 @@ def start(remote: Remote, requests: list[JobRequest], retention: float) -> list[
     Raises AnsibleConnectionFailure if that answer is lost, too.
     """
     bases: dict[str, bytes] = {}
-    jobs = [_job(request, job_id, bases) for request, job_id in zip(requests, _new_ids(len(requests)), strict=True)]
+    jobs = [
+        _job(request, job_id, retention, bases)
+        for request, job_id in zip(requests, _new_ids(len(requests)), strict=True)
+    ]
     encoded = {digest: base64.b64encode(base).decode() for digest, base in bases.items()}
-    ask = functools.partial(remote.ask, 'start', jobs=jobs, bases=encoded, retention=retention)
+    ask = functools.partial(remote.ask, 'start', jobs=jobs, bases=encoded)
     try:
         return ask()
     except AnsibleConnectionFailure as error:
@@ -54,29 +58,32 @@ def _new_ids(count: int) -> list[str]:
     return [f'j{moment:%Y%m%d%H%M%S%f}.{secrets.randbelow(90000000) + 10000000}' for moment in moments]
 
 
-def _job(request: JobRequest, job_id: str, bases: dict[str, bytes]) -> dict[str, t.Any]:
-    """One job of a start request (shape: module_utils/_runtime/requests/start.py); a base that it needs is added to *bases*."""
+def _job(request: JobRequest, job_id: str, retention: float, bases: dict[str, bytes]) -> dict[str, t.Any]:
+    """One job of a start request (protocol.JobRequest); a base that it needs is added to *bases*."""
     payload = request.payload
     digest, head, tail = _difference(payload.file, bases)
     middle = payload.file[head : len(payload.file) - tail]
-    return {
-        'id': job_id,
-        'name': request.name,
-        'on_existing': request.on_existing,
-        'module': payload.module,
-        'limit': request.limit,
-        'grace': request.grace,
-        'queue': request.queue,
-        'slots': request.slots,
-        'no_log': request.no_log,
-        'argv': payload.argv,
-        'environment': payload.environment,
-        'stdin': payload.stdin,
-        'args': None if payload.args is None else base64.b64encode(payload.args).decode(),
-        'tmpdir': payload.tmpdir,
-        'output_limit': request.output_limit,
-        'payload': {'base': digest, 'head': head, 'middle': base64.b64encode(middle).decode(), 'tail': tail},
-    }
+    job = protocol.JobRequest(
+        id=job_id,
+        name=request.name,
+        on_existing=request.on_existing,
+        work=payload.work,
+        module=payload.module,
+        limit=request.limit,
+        grace=request.grace,
+        queue=request.queue,
+        slots=request.slots,
+        no_log=request.no_log,
+        argv=payload.argv,
+        environment=payload.environment,
+        stdin=payload.stdin,
+        args=None if payload.args is None else base64.b64encode(payload.args).decode(),
+        tmpdir=payload.tmpdir,
+        output_limit=request.output_limit,
+        retention=retention,
+        payload={'base': digest, 'head': head, 'middle': base64.b64encode(middle).decode(), 'tail': tail},
+    )
+    return dict(job._asdict())
 
 
 def _difference(file: bytes, bases: dict[str, bytes]) -> tuple[str, int, int]:

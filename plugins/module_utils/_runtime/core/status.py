@@ -18,7 +18,7 @@ def status(look):
     if not look.known:
         return _missing(look)
     result = dict(look.result)
-    if look.job is None:  # ansible-core's own file knows of no more than this
+    if look.job is None:  # ansible-core's own files say no more than this
         finished = bool(result) and ('started' not in result or bool(result.get('finished', False)))
     else:
         finished = look.ended
@@ -30,19 +30,19 @@ def status(look):
     return result
 
 
-def _output(live):
-    """Live output (shape: output/reader.py) in lines. The last one may go on in the next look's first of its stream."""
-    lines, begun = [], {}
-    for stream, text, whole in live['records']:
-        if stream not in begun:
-            begun[stream] = {'stream': stream, 'text': ''}
-            lines.append(begun[stream])
-        begun[stream]['text'] += text
+def _output(live_output):
+    """Live output (output/reader.py) as lines. The last line of a stream may be continued by the first of the next look."""
+    lines, incomplete = [], {}
+    for stream, text, whole in live_output['records']:
+        if stream not in incomplete:
+            incomplete[stream] = {'stream': stream, 'text': ''}
+            lines.append(incomplete[stream])
+        incomplete[stream]['text'] += text
         if whole:
-            del begun[stream]
+            del incomplete[stream]
     for line in lines:
         line['text'] = line['text'].encode('utf-8', 'surrogateescape').decode('utf-8', 'backslashreplace')
-    return {'lines': lines, 'offset': live['offset'], 'skipped': live['skipped']}
+    return {'lines': lines, 'offset': live_output['offset'], 'skipped': live_output['skipped']}
 
 
 def cleanup(look):
@@ -67,13 +67,13 @@ def failed(job_id, error):
 
 
 def _missing(look):
-    told = (
+    message = (
         'could not find job %s: user %s has no such file in %s. Look it up as the user it runs as (become, '
         'become_user) and with the async directory it was started with (ansible_async_dir).'
         % (look.id, look.user, look.looked_in)
     )
-    return dict(_failed(look, told), results_file='%s/%s' % (look.looked_in, look.id))
+    return dict(_failed(look, message), results_file='%s/%s' % (look.looked_in, look.id))
 
 
-def _failed(look, told):
-    return {'failed': True, 'ansible_job_id': look.id, 'started': True, 'finished': True, 'msg': told}
+def _failed(look, message):
+    return {'failed': True, 'ansible_job_id': look.id, 'started': True, 'finished': True, 'msg': message}

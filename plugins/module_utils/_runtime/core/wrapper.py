@@ -14,17 +14,16 @@ import binascii
 import os
 
 from ..door import respond
-from ..files import store as _store
-from ..protocol import GRACE, OUTPUT_LIMIT, VERSION
-from . import status as _status
+from ..files.store import StoreError, read_file, remove_file, remove_tree
+from ..protocol import GRACE, OUTPUT_LIMIT, RETENTION, VERSION, JobRequest
+from .status import as_told_by
 
-_RETENTION = 7 * 86400
 _UMASK = 0o022  # the one that ansible-core's wrapper gives to its module, whatever that of the connection is
 _PREFIX = 'AnsiballZ_'
 
 
 class Call:
-    """What ansible-core asks for."""
+    """The arguments of ansible-core's call."""
 
     def __init__(self, words):
         jid, limit, third = words[:3]
@@ -45,38 +44,39 @@ class Call:
         return os.path.dirname(self.module)
 
     def request(self):
-        """The start request (shape: requests/start.py) for a module that is read now, and needed no more afterwards."""
-        payload = _store.read_file(self.module)
+        """The start request (fields: requests/start.py) for a module that is read now, and needed no more afterwards."""
+        payload = read_file(self.module)
         if payload is None:
-            raise _store.StoreError('there is no module %s' % self.module)
-        args = None if self.args is None else _store.read_file(self.args)
+            raise StoreError('there is no module %s' % self.module)
+        args = None if self.args is None else read_file(self.args)
         stdin = self.args is None and 'python' in os.path.basename(self.command[0])
         places = {self.module: '{job}/payload', self.args: '{job}/args'}
-        job = {
-            'id': self.job_id,
-            'name': None,
-            'on_existing': 'attach',
-            'module': self._name(),
-            'limit': self.limit if self.limit > 0 else None,
-            'grace': GRACE,
-            'queue': None,
-            'slots': 1,
-            'no_log': False,
-            'argv': [places.get(word, word) for word in self.command if not stdin or word != self.module],
-            'environment': {},
-            'stdin': stdin,
-            'args': None if args is None else _base64(args),
-            'tmpdir': None if self.preserve else self.folder,
-            'output_limit': OUTPUT_LIMIT,
-            'payload': {'base': 'module', 'head': len(payload), 'middle': '', 'tail': 0},
-        }
+        job = JobRequest(
+            id=self.job_id,
+            name=None,
+            on_existing='attach',
+            work=None,
+            module=self._name(),
+            limit=self.limit if self.limit > 0 else None,
+            grace=GRACE,
+            queue=None,
+            slots=1,
+            no_log=False,
+            argv=[places.get(word, word) for word in self.command if not stdin or word != self.module],
+            environment={},
+            stdin=stdin,
+            args=None if args is None else _base64(args),
+            tmpdir=None if self.preserve else self.folder,
+            output_limit=OUTPUT_LIMIT,
+            retention=RETENTION,
+            payload={'base': 'module', 'head': len(payload), 'middle': '', 'tail': 0},
+        )
         return {
             'version': VERSION,
             'op': 'start',
             'async_dir': os.environ.get('ANSIBLE_ASYNC_DIR', '~/.ansible_async'),
             'bases': {'module': _base64(payload)},
-            'retention': _RETENTION,
-            'jobs': [job],
+            'jobs': [job._asdict()],
         }
 
     def _name(self):
@@ -89,11 +89,11 @@ class Call:
         if self.preserve:
             return
         if not started:
-            _store.remove_tree(self.folder)
+            remove_tree(self.folder)
             return
         for path in filter(None, (self.module, self.args)):
             try:
-                _store.remove_file(path)
+                remove_file(path)
             except OSError:  # of another user, who became the one of the job
                 pass
 
@@ -106,12 +106,12 @@ def answer(words, version):
         os.umask(_UMASK)
         response = respond(call.request())
         error = response.get('error') or response['jobs'][0]['error']
-    except (_store.StoreError, OSError) as failure:
+    except (StoreError, OSError) as failure:
         error = '%s' % failure
     call.forget(started=not error)
     if error:
         return {'failed': True, 'msg': 'the job was not started: %s' % error}
-    told = {
+    result = {
         'failed': False,
         'started': True,
         'finished': False,
@@ -119,12 +119,12 @@ def answer(words, version):
         'results_file': response['jobs'][0]['results_file'],
         '_ansible_suppress_tmpdir_delete': not call.preserve,
     }
-    return _status.as_told_by(version, told)
+    return as_told_by(version, result)
 
 
 def _interpreter(path):
     """The words of the ``#!`` line of *path*, none where the system executes it without."""
-    first = (_store.read_file(path, 1024) or b'').partition(b'\n')[0]
+    first = (read_file(path, 1024) or b'').partition(b'\n')[0]
     return [os.fsdecode(word) for word in first[2:].split()] if first.startswith(b'#!') else []
 
 

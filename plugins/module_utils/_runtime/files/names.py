@@ -12,7 +12,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import fcntl
 import os
 
-from .store import JOB_ID, StoreError, open_lock, read_file
+from .store import JOB_ID, StoreError, is_job_id, open_lock, read_file
 
 _LONGEST = 200
 _PLAIN = frozenset(b'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 +,=@:_-.')
@@ -28,6 +28,15 @@ def file_name(name, what):
             'where all but plain letters, digits and signs count three times' % (name, what, _LONGEST)
         )
     return encoded
+
+
+def check_new_name(name):
+    """Refuse a name that every look would take for a job id, before a job gets it."""
+    if is_job_id(name):
+        raise StoreError(
+            '%r cannot be the name of a job: it has the form of a job id, and would be looked up as one. Put a word '
+            "before it, as in 'release %s'" % (name, name)
+        )
 
 
 def find(store, wanted):

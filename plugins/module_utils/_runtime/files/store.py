@@ -104,9 +104,14 @@ def expand_user(path):
     return os.path.abspath(path)
 
 
+def is_job_id(value):
+    """Whether *value* is a text that can be a job id: ours, ansible-core's or mitogen's."""
+    return isinstance(value, str) and bool(JOB_ID.fullmatch(value) or _MITOGEN_ID.fullmatch(value))
+
+
 def check_job_id(job_id):
     """Refuse whatever is not a job id before it becomes part of a path."""
-    if not isinstance(job_id, str) or not (JOB_ID.fullmatch(job_id) or _MITOGEN_ID.fullmatch(job_id)):
+    if not is_job_id(job_id):
         raise StoreError('%r is not a job id: expected something like j20261122044512123456.12345678' % (job_id,))
     return job_id
 

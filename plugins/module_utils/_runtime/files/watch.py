@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Waiting for jobs without asking again and again: the kernel tells when a file of theirs changes.
+"""Waiting for jobs without polling: inotify reports when one of their files changes.
 
-A supervisor's lock file is closed by the kernel when the supervisor ends, however it ends, and inotify tells of
-that like of every other close. Where there is no inotify (not Linux, or no watches left), a short sleep stands in.
+The kernel closes a supervisor's lock file when the supervisor ends, however it ends, and inotify reports that like every
+other close. Where there is no inotify (not Linux, or no watches left), watch.sleep() sleeps for a short time instead.
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
@@ -18,12 +18,16 @@ import time
 _MODIFY, _CLOSE_WRITE, _MOVED_TO, _DELETE_SELF = 0x2, 0x8, 0x80, 0x400
 _ENDS = _CLOSE_WRITE | _MOVED_TO | _DELETE_SELF
 _NONBLOCK_CLOEXEC = os.O_NONBLOCK | getattr(os, 'O_CLOEXEC', 0)
-_STAND_IN = 0.5
-_LONGEST = 1000000000  # seconds; the kernel cannot count much further
+_OVERFLOW = -1
+"""In place of a watch number: the kernel's queue was full, and it has dropped events (IN_Q_OVERFLOW)."""
+_STAND_IN_SECONDS = 0.5
+"""Between two looks where there is no inotify."""
+_LONGEST_SECONDS = 1000000000
+"""The kernel cannot count much further."""
 
 
 class Watch:
-    """Tells which of *paths* (directories) something happened in: a file was closed, renamed, or with *writes* written."""
+    """Reports in which of *paths* (directories) a file was closed or renamed, or with *writes* written."""
 
     def __init__(self, paths, writes=False):
         self._paths = list(paths)
@@ -33,7 +37,7 @@ class Watch:
             self._add(path, _ENDS | (_MODIFY if writes else 0))
 
     def _add(self, path, events):
-        """Be told of *events* in *path*, and of no others that were asked for before."""
+        """Watch *path* for *events*, in place of those that it was watched for before."""
         if self._fd is None:
             return
         number = self._libc.inotify_add_watch(self._fd, os.fsencode(path), events)
@@ -51,16 +55,22 @@ class Watch:
             os.close(self._fd)
 
     def sleep(self, seconds):
-        """The paths something happened in, as soon as it has, or none after *seconds*; without inotify, any may be."""
+        """The paths in which something has happened, as soon as it has, or none after *seconds*.
+
+        All paths where nobody can tell: there is no inotify, or so much has happened that the kernel dropped events.
+        """
         if self._fd is None:
-            time.sleep(max(0, min(seconds, _STAND_IN)))
+            time.sleep(max(0, min(seconds, _STAND_IN_SECONDS)))
             return self._paths
-        if not select.select([self._fd], [], [], max(0, min(seconds, _LONGEST)))[0]:
+        if not select.select([self._fd], [], [], max(0, min(seconds, _LONGEST_SECONDS)))[0]:
             return []
-        return {self._watched[number] for number in _numbers(os.read(self._fd, 65536)) if number in self._watched}
+        numbers = set(_watch_numbers(os.read(self._fd, 65536)))
+        if _OVERFLOW in numbers:
+            return self._paths
+        return {self._watched[number] for number in numbers if number in self._watched}
 
     def ignore_writes(self):
-        """From now on: jobs that print much would not let us sleep."""
+        """Stop watching writes; noisy jobs would wake us constantly."""
         for path in self._paths:
             self._add(path, _ENDS)
 
@@ -78,7 +88,7 @@ def _inotify():
     return (None, None) if fd < 0 else (libc, fd)
 
 
-def _numbers(events):
+def _watch_numbers(events):
     """The watch number of each inotify event in *events* (struct inotify_event: int, 3 times uint32, name)."""
     offset = 0
     while offset < len(events):

@@ -12,46 +12,50 @@ import binascii
 import os
 
 from ..files.store import open_plain
-from . import tap as _tap
+from . import tap
 
-# Now, because the archive that it may lie in will be gone; mypy knows of loaders that have no source.
-_SOURCE = _tap.__spec__.loader.get_data(_tap.__file__)  # type: ignore[union-attr]
-_TAIL = 131072
-"""Bytes of the end that a last line is looked for in: more than two of the longest records."""
+# Read at import, because the archive that the file may lie in is removed later. mypy knows loaders that have no source.
+_TAP_SOURCE = tap.__spec__.loader.get_data(tap.__file__)  # type: ignore[union-attr]
+_TAIL_BYTES = 131072
+"""The end of the output in which a last line is looked for: more than two of the longest records."""
 _STREAMS = {b'out': 'stdout', b'err': 'stderr'}
 
 
 def tapped(module, path, limit):
     """The source (bytes) of *module*, a Python program, with a tap that writes to *path* and keeps *limit* bytes."""
-    tap = _SOURCE + ('\n%s(%r, %d)\n' % (_tap.install.__name__, path, limit)).encode('utf-8', 'surrogateescape')
+    program = _TAP_SOURCE + ('\n%s(%r, %d)\n' % (tap.install.__name__, path, limit)).encode('utf-8', 'surrogateescape')
     return (
         b'try:\n'
         b'    exec(compile(%s, "<tap>", "exec", 0, True), {"__name__": "tap"})\n'
         b'except Exception:\n'
         b'    pass\n'
-        b'exec(compile(%s, "<stdin>", "exec", 0, True))\n' % (_literal(tap), _literal(module))
+        b'exec(compile(%s, "<stdin>", "exec", 0, True))\n' % (_literal(program), _literal(module))
     )
 
 
 def _literal(data):
-    """An expression for *data*; repr() takes ten times as long, in each of a hundred starts."""
+    """A Python expression for *data*. repr() would take ten times as long, in each of a hundred starts."""
     return b'__import__("binascii").a2b_base64("%s")' % binascii.b2a_base64(data, newline=False)
 
 
-def read(job, offset, most, newest=False):
-    """The output of *job* from *offset* on: {"offset": of what follows, "skipped": bytes, "records": [[stream, text, whole]]}.
+def read(job, offset, limit_bytes, newest=False):
+    """The output of *job* from *offset* on, a dict of
 
-    *stream*: "stdout" or "stderr"; *text*: a line, or where *whole* is false a piece of one that goes on in the next
-    record of that stream; bytes that are not UTF-8 are lone surrogates. Where more than *most* bytes have come, the
-    first of them are read, or with *newest* half as many of the newest.
+    - ``offset``: of what follows
+    - ``skipped``: bytes between *offset* and the first record: dropped by the limit of output, or left out by *newest*
+    - ``records``: a list of [stream, text, whole]. The stream is "stdout" or "stderr". The text is a line, or, where
+      whole is false, a piece of one that goes on in the next record of that stream. Bytes that are not UTF-8 are lone
+      surrogates.
+
+    Where there is more than *limit_bytes*, the first of them are read, or with *newest* half as many of the newest.
     """
     files = _open(job)
     end = files[-1].end if files else 0
     begin = max(offset, files[0].begin if files else 0)
-    if newest and end - begin > most:
-        begin = end - most // 2
+    if newest and end - begin > limit_bytes:
+        begin = end - limit_bytes // 2
         begin += _read(files, begin - 1, end).find(b'\n')  # to the beginning of a record
-    data = _read(files, begin, min(end, begin + most))
+    data = _read(files, begin, min(end, begin + limit_bytes))
     data = data[: data.rfind(b'\n') + 1]
     for file in files:
         file.close()
@@ -64,16 +68,16 @@ def read(job, offset, most, newest=False):
 
 def has_more(job, offset):
     """Whether there is output from *offset* on."""
-    return bool(read(job, offset, _TAIL, newest=True)['records'])
+    return bool(read(job, offset, _TAIL_BYTES, newest=True)['records'])
 
 
 def last_line(job):
-    """The last line that says something, as far as it has come, or None."""
-    last, begun = None, {}
-    for stream, text, whole in read(job, 0, _TAIL, newest=True)['records']:
-        line = begun.pop(stream, '') + text
+    """The last line that is not blank, also if it is not complete, or None."""
+    last, incomplete = None, {}
+    for stream, text, whole in read(job, 0, _TAIL_BYTES, newest=True)['records']:
+        line = incomplete.pop(stream, '') + text
         if not whole:
-            begun[stream] = line
+            incomplete[stream] = line
         last = line.replace('\r', '\n').strip().rpartition('\n')[2] or last
     return last
 
@@ -97,7 +101,7 @@ class _File:
 
 
 def _open(job):
-    """The files of *job*, the older one first. It is opened last: it may become the newer one meanwhile."""
+    """The files of *job*, the older one first. That is opened last, because the newer may become the older meanwhile."""
     files = []
     for name in ('output', 'output.old'):
         try:
@@ -106,7 +110,7 @@ def _open(job):
             continue
         try:
             files.insert(0, _File(fd))
-        except (OSError, ValueError, IndexError):  # not what we wrote
+        except (OSError, ValueError, IndexError):  # not what the tap wrote
             os.close(fd)
     return files
 

@@ -2,7 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Asking jobs to end.
+"""The operation ``cancel``: ask jobs to end. It does not wait for their ends.
+
+The request has, beside ``ids``:
+
+=========  ===================================================================================================
+``grace``  float; seconds between TERM and KILL
+``check``  bool; whether only to tell which jobs would be cancelled
+=========  ===================================================================================================
 
 Standard library only, Python 3.6 and up. Private to this collection.
 """
@@ -10,74 +17,84 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import os
 import time
 
-from ..files import clock as _clock
-from ..files import store as _store
+from ..files.clock import lives
 from ..files.names import find
-from ..files.store import user
+from ..files.store import user, write_file
 from ..files.watch import Watch
 from ..schedule.queue import Queue
-from ..supervise import ending as _outcome
+from ..supervise.ending import write
 from ..supervise.vigil import STOP
-from .look import look as look_at
-from .look import missing, settle
+from .look import settle, take_look, unknown_look
+from .tmpdir import remove_tmpdir, tmpdir_of
 
-_UNTIL_EXECUTED = 30  # seconds that a job may need from its making to the execution of its module
-_BEYOND_GRACE = 90  # seconds after which one that does not end is reported, KILL being long past
+_UNTIL_EXECUTED_SECONDS = 30
+"""From the making of a job to the execution of its module, at most."""
+_BEYOND_GRACE_SECONDS = 90
+"""After these, a job that does not end is reported: it was sent KILL long ago."""
 
 
 def cancel(store, request):
-    """Looks at the jobs as they were, each with ``to_stop``: whether there was anything to end.
+    """Looks at the jobs as they were, each with ``to_stop``: whether it had not ended.
 
-    Nothing is asked where one of the jobs is unknown, or with ``check``.
+    No job is asked to end where one of them is unknown.
     """
-    jobs = [find(store, wanted) for wanted in request['ids']]
-    looks = [missing(store, wanted) if job is None else look_at(job) for wanted, job in zip(request['ids'], jobs)]
+    jobs = [find(store, reference) for reference in request['ids']]
+    looks = [
+        unknown_look(store, reference) if job is None else take_look(job)
+        for reference, job in zip(request['ids'], jobs)
+    ]
     if not all(look.job for look in looks):
         return looks
     looks = [look._replace(to_stop=not look.ended) for look in looks]
     if not request['check']:
         for job, look in zip(jobs, looks):
             if look.to_stop:
-                _ask(job, request['grace'])
+                _ask_to_end(job, request['grace'])
     return looks
 
 
 def stop(job, grace):
-    """End *job* and return when it has ended."""
-    _ask(job, grace)
-    if not _watch(job, grace + _BEYOND_GRACE, lambda: not job.exists() or settle(job, job.spec())[1]):
-        raise TimeoutError('job %s did not end, %d s after it was told to' % (job.id, grace + _BEYOND_GRACE))
+    """End *job*, and return when it has ended. *grace*: seconds between TERM and KILL."""
+    _ask_to_end(job, grace)
+    seconds = grace + _BEYOND_GRACE_SECONDS
+    if not _wait_for(job, seconds, lambda: not job.exists() or settle(job, job.spec())[1]):
+        raise TimeoutError('job %s did not end within %d s after it was asked to' % (job.id, seconds))
 
 
-def _ask(job, grace):
+def _ask_to_end(job, grace):
     by = 'on request of user %s' % user()
-    _store.write_file(job.file('collected'), b'')  # nobody waits for the result of what was stopped on purpose
-    spec = job.spec()
-    if spec['queue'] is not None:
-        with Queue(job.store, spec['queue']) as queue:
-            if queue.withdraw(job.id):
-                _outcome.write(
-                    job,
-                    'cancelled',
-                    reason='job %s was taken out of queue %s %s, before its turn came' % (job.id, spec['queue'], by),
-                )
-                return
+    write_file(job.file('collected'), b'')  # nobody waits for the result of what was stopped on purpose
+    queue = job.spec()['queue']
+    if queue is not None and _withdraw(job, queue, by):
+        return
     try:
         job.write('stop.json', {'grace': grace, 'by': by})
-    except OSError:  # on a full disk there is room for an empty file still, and that says enough
-        _store.write_file(job.file('stop.json'), b'')
-    run = _watch(job, _UNTIL_EXECUTED, lambda: job.read('end.json') or job.read('run.json'))
-    if run and 'supervisor' in run and job.alive() and _clock.lives(run['supervisor'], run['supervisor_start']):
+    except OSError:  # a full disk still has room for an empty file, which asks for the end as well
+        write_file(job.file('stop.json'), b'')
+    run = _wait_for(job, _UNTIL_EXECUTED_SECONDS, lambda: job.read('end.json') or job.read('run.json'))
+    if run and 'supervisor' in run and job.alive() and lives(run['supervisor'], run['supervisor_start']):
         os.kill(run['supervisor'], STOP)
 
 
-def _watch(job, seconds, look_for):
-    """What *look_for()* finds, once it finds something, or nothing after *seconds*."""
+def _withdraw(job, queue_name, by):
+    """Take *job* out of its queue and write its end. False where it does not wait."""
+    with Queue(job.store, queue_name) as queue:
+        if not queue.withdraw(job.id):
+            return False
+        tmpdir = tmpdir_of(job)
+        reason = 'job %s was taken out of queue %s %s, before its turn came' % (job.id, queue_name, by)
+        write(job, 'cancelled', reason=reason)
+    remove_tmpdir(tmpdir)
+    return True
+
+
+def _wait_for(job, seconds, read):
+    """What *read()* returns once that is true, or its last value after *seconds*. It is called at each change of a file."""
     deadline = time.monotonic() + seconds
     with Watch([job.path]) as watch:
         while True:
-            found = look_for()
+            value = read()
             left = deadline - time.monotonic()
-            if found or left <= 0:
-                return found
+            if value or left <= 0:
+                return value
             watch.sleep(left)

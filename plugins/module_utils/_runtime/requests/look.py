@@ -2,32 +2,91 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What there is to know of a job now. A job found dead without an end is declared lost here.
+"""Looks at jobs: what is known of them now. A job that is dead and has no end is declared lost here.
 
-Standard library only, Python 3.6 and up. Private to this collection.
+Most requests name their jobs in ``ids``: a list of references, each a job id (str), or {"name": text} for the last job
+of that name. Standard library only, Python 3.6 and up. Private to this collection.
 """
 
 import os
 
-from ..files import clock as _clock
-from ..files.store import user
+from ..files.clock import boot_id, lives, since
+from ..files.names import find
+from ..files.store import StoreError, read_json, user
+from ..output.reader import read
 from ..protocol import new_look
 from ..schedule.queue import Lines
-from ..supervise import ending as _outcome
+from ..supervise.ending import read_text, result_of, write_lost
+from ..supervise.supervisor import kick
+from .tmpdir import remove_tmpdir, tmpdir_of
+
+_LEAST_LIVE_OUTPUT_BYTES = 4096
+"""Of one job, however many jobs share a response."""
 
 
-def look(job, output=False, lines=None):
+def take_looks(store, references, output=False):
+    """A look at each of *references*, after a kick of the queues that these jobs wait in."""
+    jobs = [(reference, find(store, reference)) for reference in references]
+    return after_kick(
+        store,
+        lambda places: [
+            unknown_look(store, reference) if job is None else take_look(job, output, places) for reference, job in jobs
+        ],
+    )
+
+
+def after_kick(store, take):
+    """What *take(places)* returns, looks, after the queues of the waiting jobs were kicked: a killed supervisor did not."""
+    looks = take(Lines(store))
+    queues = {look.job['queue'] for look in looks if look.job and look.job['state'] == 'queued'}
+    return take(Lines(store)) if kick_queues(store, queues) else looks
+
+
+def kick_queues(store, queues):
+    """True where a job was started. A queue that cannot be used is no reason not to answer a request."""
+    any_started = False
+    for queue in queues:
+        try:
+            any_started = kick(store, queue) or any_started
+        except (StoreError, OSError):  # the disk is full, say
+            pass
+    return any_started
+
+
+def with_live_output(store, looks, offsets, limit_bytes, newest=False):
+    """*looks* with live output from *offsets* on (one for each look, None: without it; or None: all without it).
+
+    All of it together is not much more than *limit_bytes*. With *newest*, old output is left out for that.
+    """
+    each = max(_LEAST_LIVE_OUTPUT_BYTES, limit_bytes // max(1, len(looks)))
+    return [
+        look._replace(live_output=read(store.job(look.id), offset, each, newest))
+        if look.job and offset is not None
+        else look
+        for look, offset in zip(looks, offsets or [None] * len(looks))
+    ]
+
+
+def with_result(store, look):
+    """*look* at a job of *store*, with the content of its result file."""
+    job = store.job(look.id)
+    end = job.read('end.json') if look.ended else None
+    return look._replace(result=result_of(job, end) if end is not None else read_json(look.results_file) or {})
+
+
+def take_look(job, output=False, places=None):
     """A look at *job*; with *output*, what the module of an ended job printed.
 
-    *lines*: places in queues that are known already, for looks at many jobs.
+    *places*: a snapshot of the queues, for looks at many jobs.
     """
     spec = job.spec()
     if spec is None:  # of ansible-core's own jobs, there is only a result file
-        return missing(job.store, job.id)._replace(known=os.path.isfile(job.result_file), results_file=job.result_file)
-    position, end = settle(job, spec, lines)
+        known = os.path.isfile(job.result_file)
+        return unknown_look(job.store, job.id)._replace(known=known, results_file=job.result_file)
+    position, end = settle(job, spec, places)
     if end is None and not job.exists():
-        return missing(job.store, job.id)
-    return _known(
+        return unknown_look(job.store, job.id)
+    return _known_look(
         job,
         spec,
         _describe(job, spec, job.read('run.json'), position, end),
@@ -39,42 +98,42 @@ def look(job, output=False, lines=None):
 def _printed(job, end):
     return {
         'rc': end['rc'],
-        'stdout': _outcome.read_text(job, 'stdout') or '',
-        'stderr': _outcome.read_text(job, 'stderr') or '',
+        'stdout': read_text(job, 'stdout') or '',
+        'stderr': read_text(job, 'stderr') or '',
     }
 
 
-def started(job, spec, run):
-    """A look at *job* just after its module was executed, whose files are not read for that."""
-    return _known(job, spec, _describe(job, spec, run))
+def executed_look(job, spec, run):
+    """A look at *job* just after its module was executed. No file is read: *spec* and *run* are their content."""
+    return _known_look(job, spec, _describe(job, spec, run))
 
 
-def _known(job, spec, described, **fields):
-    return missing(job.store, job.id)._replace(
+def _known_look(job, spec, described, **fields):
+    return unknown_look(job.store, job.id)._replace(
         known=True, results_file=job.result_file, no_log=spec['no_log'], job=described, **fields
     )
 
 
-def missing(store, wanted):
-    """A look at what is not there: an id, or {"name": text}."""
-    return new_look(wanted, store.root, user())
+def unknown_look(store, reference):
+    """A look at a job that is not there."""
+    return new_look(reference, store.root, user())
 
 
-def settle(job, spec, lines=None):
-    """(position in its queue from 1 on, or None; end, or None while it waits or lives) of *job*.
+def settle(job, spec, places=None):
+    """(position, end) of *job*: its place in its queue from 1 on, or None; its end, or None while it waits or lives.
 
-    The lock is looked at before the end is read once more: a job that ends between the two has written its end
-    before it let go. Likewise, a job that is in none of the *lines* may have been queued since.
+    The lock is tested before the end is read again, because a job writes its end before it releases the lock. And the
+    queue is read again where the job is not in the snapshot *places*, because it may have been queued since.
     """
     end = job.read('end.json')
     if end is not None or job.alive():
         return None, end
     if spec['queue'] is not None:
-        for known in (lines, Lines(job.store)):
-            position = known and known.place(spec['queue'], job.id)
+        for snapshot in (places, Lines(job.store)):
+            position = snapshot and snapshot.place(spec['queue'], job.id)
             if position:
                 return position, None
-    if job.alive():  # its turn came between the two looks
+    if job.alive():  # its turn came meanwhile
         return None, None
     end = job.read('end.json')
     if end is None and not job.exists():  # not lost: somebody has removed it meanwhile
@@ -86,7 +145,7 @@ def _declare_lost(job, spec):
     run = job.read('run.json')
     if run is None and not spec['boot']:
         reason = 'the files of job %s in %s are damaged, by a power cut perhaps' % (job.id, job.path)
-    elif (run or spec)['boot'] != _clock.boot_id():
+    elif (run or spec)['boot'] != boot_id():
         reason = 'the host was rebooted, or lost power, while job %s ran' % job.id
     elif run is None:
         reason = 'the start of job %s was cut off before its module was executed' % job.id
@@ -97,23 +156,24 @@ def _declare_lost(job, spec):
                 job.id,
                 run['supervisor'],
                 run['pid'],
-                'still ran when this was found out'
-                if _clock.lives(run['pid'], run['process_start'])
-                else 'had ended by then',
+                'still ran when this was found out' if lives(run['pid'], run['process_start']) else 'had ended by then',
             )
         )
-    return _outcome.write_lost(job, reason)
+    tmpdir = tmpdir_of(job)
+    end = write_lost(job, reason)
+    remove_tmpdir(tmpdir)
+    return end
 
 
 def _describe(job, spec, run, position=None, end=None):
-    """The job as users see it: the ``job`` of the returned values."""
+    """The job as users see it: the ``job`` of a look, and of what tasks return."""
     if end is not None:
         state, elapsed = end['state'], end['elapsed']
     elif position is not None:
         state, elapsed = 'queued', None
     else:
-        state, elapsed = 'running', _clock.since(run) if run else None
-    shown = {
+        state, elapsed = 'running', since(run) if run else None
+    described = {
         'id': job.id,
         'name': spec['name'],
         'state': state,
@@ -127,8 +187,8 @@ def _describe(job, spec, run, position=None, end=None):
         'output_file': job.file('output'),
     }
     if position is not None:
-        shown['position'] = position
+        described['position'] = position
     for key in ('reason', 'signal'):
         if end is not None and end[key]:
-            shown[key] = end[key]
-    return shown
+            described[key] = end[key]
+    return described

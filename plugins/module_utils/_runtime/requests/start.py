@@ -2,133 +2,205 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Starting jobs, many in one request, each at most once.
+"""The operation ``start``: start jobs, many in one request, each at most once.
 
-A request has ``bases`` ({digest: bytes in Base64}), ``retention`` (seconds) and ``jobs``, each of them::
+The request has these fields:
 
-    {"id": str, "name": str or None, "on_existing": "attach", "fail" or "replace", "module": str,
-     "limit": seconds or None, "grace": seconds, "queue": str or None, "slots": int, "no_log": bool,
-     "argv": [str], "environment": {str: str}, "stdin": bool, "args": bytes in Base64 or None,
-     "tmpdir": path or None, "output_limit": bytes,
-     "payload": {"base": digest, "head": int, "middle": bytes in Base64, "tail": int}}
+=========  ===================================================================================================
+``jobs``   a list of protocol.JobRequest, each as a JSON object
+``bases``  {digest: Base64}; the files that the modules of the jobs are made from. start() takes it out of the request
+=========  ===================================================================================================
 
-The module's file is the first ``head`` bytes of its base, the middle, and the last ``tail`` bytes of the base:
-modules of one kind differ in their arguments only. With ``stdin`` its interpreter, a Python, reads it from there, and
-about ``output_limit`` bytes of its live output are kept; 0 means none. "{job}" in ``argv`` stands for the job directory.
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
 import binascii
 import os
 
-from ..files import clock as _clock
-from ..files import store as _store
-from ..files.names import Name, path_of
+from ..files.clock import now
+from ..files.names import Name, check_new_name, path_of
+from ..files.store import StoreError, remove_file, trace, write_file
+from ..protocol import JobRequest
 from ..schedule.queue import Lines, Queue
-from ..supervise import ending as _outcome
-from ..supervise import supervisor as _supervisor
-from . import cancel as _cancel
-from . import prune as _prune
-from .look import look as look_at
-from .look import missing, started
+from ..supervise.ending import write_started
+from ..supervise.supervisor import Batch
+from .cancel import stop
+from .look import executed_look, kick_queues, take_look, unknown_look
+from .retention import start_under_way
+from .tmpdir import remove_unused_tmpdir
 
 
-def start(store, request):
-    """One look for each job of the request; one that was not started has an error in it."""
-    store.prepare()
-    _prune.retire(store, request['retention'])
-    bases = {}
-    batch = _supervisor.Batch()
+def start(store, request, umask):
+    """One look for each job of the request. A job that was not started has an ``error`` in it.
+
+    *umask*: of the modules.
+    """
     try:
-        _write_bases(store, request.pop('bases'), bases)  # let go of them: the supervisors inherit this memory
-        looks = [_start_one(store, wanted, bases, request['umask'], batch) for wanted in request['jobs']]
-    finally:
-        for path in bases.values():
-            _store.remove_file(path)
-        reports = batch.go()
-    for queue in {wanted['queue'] for found, wanted in zip(looks, request['jobs']) if not found} - {None}:
-        _supervisor.kick(store, queue)
-    lines = Lines(store)
+        store.prepare()
+        return _start_jobs(store, request, umask)
+    except BaseException:
+        for fields in request['jobs']:
+            remove_unused_tmpdir(store, fields['id'], fields['tmpdir'])
+        raise
+
+
+def _start_jobs(store, request, umask):
+    bases = {}
+    with start_under_way(store):
+        batch = Batch()
+        try:
+            # Free the payloads before forking; each supervisor inherits this memory.
+            _write_bases(store, request.pop('bases'), bases)
+            starter = _Starter(store, bases, umask, batch)
+            looks = [starter.start(fields) for fields in request['jobs']]  # None: started or queued
+        finally:
+            for path in bases.values():
+                remove_file(path)
+            reports = batch.go()
+    started = [fields for look, fields in zip(looks, request['jobs']) if look is None]
+    kick_queues(store, {fields['queue'] for fields in started} - {None})
+    places = Lines(store)
     return [
-        found or _look_at(store.job(wanted['id']), reports.get(wanted['id']), lines)
-        for found, wanted in zip(looks, request['jobs'])
+        look or starter.started_look(store.job(fields['id']), reports.get(fields['id']), places)
+        for look, fields in zip(looks, request['jobs'])
     ]
 
 
-def _look_at(job, report, lines):
-    return started(job, **report) if report else look_at(job, lines=lines)
-
-
 def _write_bases(store, bases, paths):
+    """Write each base to a file, whose path is added to *paths* ({digest: path})."""
     for number, (digest, data) in enumerate(bases.items()):
         path = os.path.join(store.jobs, '.base-%d-%d' % (os.getpid(), number))
-        _store.write_file(path, binascii.a2b_base64(data))
+        write_file(path, binascii.a2b_base64(data))
         paths[digest] = path
 
 
-def _start_one(store, wanted, bases, umask, batch):
-    """None for a job that is on its way, or a look at one that was not made."""
-    try:
-        if wanted['name'] is None:
-            _create(store, wanted, bases, umask, batch)
-            return None
-        with Name(path_of(store, wanted['name'])) as name:
-            existing = _existing(store, name, wanted)
-            if existing is not None:
+class _Starter:
+    """Starts or queues the jobs of one request."""
+
+    def __init__(self, store, bases, umask, batch):
+        self._store = store
+        self._bases = bases
+        self._umask = umask
+        self._batch = batch
+        self._uncollected = {}  # id of a job -> the ended job of its name whose result was left
+
+    def start(self, fields):
+        """None if the job was started or queued; otherwise a look at the existing job, or at the error."""
+        look = self._start(fields)
+        if look is not None:
+            remove_unused_tmpdir(self._store, fields.get('id'), fields.get('tmpdir'))
+        return look
+
+    def started_look(self, job, report, places):
+        """A look at *job*, which was started or queued. *report*: of its execution, or None."""
+        look = executed_look(job, **report) if report else take_look(job, places=places)
+        return look._replace(uncollected=self._uncollected.get(job.id))
+
+    def _start(self, fields):
+        try:
+            request = JobRequest(**fields)
+            if request.name is None:
+                self._create(request)
+                return None
+            check_new_name(request.name)
+            with Name(path_of(self._store, request.name)) as name:
+                existing = self._existing(name, request)
+                if existing is None:
+                    name.give_to(request.id)  # first: it fails on a full disk, and no job must run without its name
+                    self._create(request)
                 return existing
-            name.give_to(wanted['id'])  # first: on a full disk it is this that fails, and no job must run without it
-            _create(store, wanted, bases, umask, batch)
+        except (StoreError, OSError) as error:
+            return unknown_look(self._store, request.id)._replace(error='%s' % error)
+        except Exception:  # whatever is wrong with this job, the others of the request are started
+            return unknown_look(self._store, fields.get('id'))._replace(error=trace())
+
+    def _existing(self, name, request):
+        """A look at the job that *name* stands for already, or None where a new one may be started."""
+        if name.job_id() is None or name.job_id() == request.id:
             return None
-    except (_store.StoreError, OSError) as error:
-        return missing(store, wanted['id'])._replace(error='%s' % error)
-    except Exception:  # whatever is wrong with it, the other jobs of the request are no worse for it
-        return missing(store, wanted.get('id'))._replace(error=_store.trace())
+        job = self._store.job(name.job_id())
+        look = take_look(job)
+        if not look.job:
+            return None
+        work = (job.spec() or {}).get('work')  # None: of version 0.1.0, for one
+        if look.ended:
+            return self._attached_to_ended(job, look, request, work)
+        if request.on_existing == 'replace':
+            stop(job, request.grace)
+            return None
+        if request.on_existing == 'fail':
+            raise StoreError(
+                'job %s of the name %r is %s already: wait for it, cancel it, or set on_existing to attach '
+                'or replace' % (job.id, request.name, look.job['state'])
+            )
+        if work is not None and work != request.work:
+            raise StoreError(
+                'job %s of the name %r is %s already, and does other work: its module, arguments, environment or check '
+                'mode is not the same. Wait for it, cancel it, give this job another name, or set on_existing to replace'
+                % (job.id, request.name, look.job['state'])
+            )
+        return look._replace(attached=True)
 
-
-def _existing(store, name, wanted):
-    """A look at the job that *name* stands for already, or None where a new one may be started."""
-    if name.job_id() is None or name.job_id() == wanted['id']:
+    def _attached_to_ended(self, job, look, request, work):
+        """*look* at the ended *job* whose result this request takes, or None where a new job may be started."""
+        if request.on_existing != 'attach' or os.path.exists(job.file('collected')):
+            return None
+        if work == request.work:
+            return look._replace(attached=True)
+        self._uncollected[request.id] = look.job
         return None
-    job = store.job(name.job_id())
-    look = look_at(job)
-    if not look.job or (look.ended and (wanted['on_existing'] != 'attach' or os.path.exists(job.file('collected')))):
-        return None
-    if wanted['on_existing'] == 'replace':
-        _cancel.stop(job, wanted['grace'])
-        return None
-    if wanted['on_existing'] == 'fail':
-        raise _store.StoreError(
-            'job %s of the name %r is %s already: wait for it, cancel it, or set on_existing to attach '
-            'or replace' % (job.id, wanted['name'], look.job['state'])
-        )
-    return look._replace(attached=True)
+
+    def _create(self, request):
+        _check_numbers(request)
+        args = None if request.args is None else binascii.a2b_base64(request.args)
+        queue = None if request.queue is None else Queue(self._store, request.queue)
+        base = self._bases[request.payload['base']]
+        job = self._store.create(_spec(request), _launch(request, self._umask), base, args)
+        if job is None:  # an earlier request, whose answer was lost, has started it
+            return
+        try:
+            write_started(job)
+            if queue is None:
+                self._batch.add(job)
+            else:
+                with queue:
+                    queue.add(job.id, request.slots)
+        except BaseException:  # no room, no more processes: then there is no such job
+            job.remove()
+            raise
+        finally:
+            job.let_go()
 
 
-def _create(store, wanted, bases, umask, batch):
-    spec = {key: wanted[key] for key in ('id', 'name', 'module', 'limit', 'grace', 'queue', 'no_log')}
-    if not (wanted['limit'] is None or wanted['limit'] > 0) or not wanted['grace'] >= 0 or not wanted['slots'] >= 1:
-        raise _store.StoreError('limit, grace and slots must be numbers above 0, found %r' % (spec,))
-    launch = {key: wanted[key] for key in ('argv', 'stdin', 'tmpdir', 'output_limit', 'payload')}
-    if wanted['no_log']:
-        launch['output_limit'] = 0
-    launch.update(environment=dict(os.environ, **wanted['environment']), umask=umask, cwd=_working_directory())
-    args = None if wanted['args'] is None else binascii.a2b_base64(wanted['args'])
-    queue = None if wanted['queue'] is None else Queue(store, wanted['queue'])
-    job = store.create(dict(spec, **_clock.now()), launch, bases[wanted['payload']['base']], args)
-    if job is None:
-        return
-    try:
-        _outcome.write_started(job)
-        if queue is None:
-            batch.add(job)
-        else:
-            with queue:
-                queue.add(job.id, wanted['slots'])
-    except BaseException:  # no room, no more processes: then there is no such job
-        job.remove()
-        raise
-    finally:
-        job.let_go()
+def _check_numbers(request):
+    if request.limit is not None and not request.limit > 0:
+        raise StoreError('limit must be a number above 0, found %r' % (request.limit,))
+    if not request.grace >= 0:
+        raise StoreError('grace must be a number of 0 or more, found %r' % (request.grace,))
+    if not request.slots >= 1:
+        raise StoreError('slots must be 1 or more, found %r' % (request.slots,))
+    if not request.retention >= 0:
+        raise StoreError('retention must be a number of 0 or more, found %r' % (request.retention,))
+
+
+def _spec(request):
+    """The content of spec.json."""
+    keys = ('id', 'name', 'module', 'limit', 'grace', 'queue', 'no_log', 'retention', 'work')
+    return dict(now(), **{key: getattr(request, key) for key in keys})
+
+
+def _launch(request, umask):
+    """The content of launch.json."""
+    return {
+        'argv': request.argv,
+        'stdin': request.stdin,
+        'tmpdir': request.tmpdir,
+        'output_limit': 0 if request.no_log else request.output_limit,
+        'payload': request.payload,
+        'environment': dict(os.environ, **request.environment),
+        'umask': umask,
+        'cwd': _working_directory(),
+    }
 
 
 def _working_directory():

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Set
 
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import VERSION
+from ansible_collections.background.jobs.tests.tools.left_out import left_out
 from ansible_collections.background.jobs.tests.tools.supervisor import is_small
 
 HERE = Path(__file__).resolve().parent
 PLUGINS = HERE.parents[3] / 'plugins'
 HUNG = 30  # seconds; no request of a test takes as long, however slow the machine
 ENDED = ('succeeded', 'failed', 'timed_out', 'cancelled', 'lost')
+_FAKETIME = sorted(Path('/usr/lib').glob('*/faketime/libfaketime.so.1'))
 _MARK = 'BACKGROUND_JOBS_TEST'
 _numbers = itertools.count(1)
 
@@ -32,13 +34,14 @@ class Said(Exception):
 
 
 class Order(Dict[str, Any]):
-    """One job of a start request (shape: requests/start.py), its module a script for a shell unless it says otherwise."""
+    """One job of a start request (protocol.JobRequest), its module a script for a shell unless it says otherwise."""
 
     def __init__(self, script: str, **changes: Any) -> None:
         super().__init__(
             id='j2026%016d.%08d' % (next(_numbers), os.getpid()),
             name=None,
             on_existing='attach',
+            work=None,
             module='tests.tests.script',
             limit=None,
             grace=10,
@@ -51,6 +54,7 @@ class Order(Dict[str, Any]):
             args=None,
             tmpdir=None,
             output_limit=0,
+            retention=604800,
         )
         self.script = script.encode()
         self.update(changes)
@@ -235,8 +239,23 @@ class Target:
             left = self.processes()
 
 
+def set_clock(target: Target) -> Path:
+    """A file whose text, like ``+3600``, is how many seconds the wall clock of all processes of *target* is wrong."""
+    if not _FAKETIME:
+        left_out('setting the clock while a job runs: libfaketime is not installed')
+    clock = target.directory / 'clock'
+    clock.write_text('+0\n', encoding='ascii')
+    target.environment.update(
+        LD_PRELOAD=str(_FAKETIME[0]),
+        FAKETIME_TIMESTAMP_FILE=str(clock),
+        FAKETIME_NO_CACHE='1',
+        FAKETIME_DONT_FAKE_MONOTONIC='1',
+    )
+    return clock
+
+
 def start_request(*orders: Order, **details: Any) -> Dict[str, Any]:
-    """A start request as the controller makes it: each script is sent once."""
+    """A start request as the controller makes it: each script is sent once. Only version 0.1.0 reads `retention`."""
     bases = {}
     jobs = []
     for order in orders:

@@ -4,11 +4,18 @@
 
 """Cancelling, listing, pruning and removing jobs, and what is done with old ones at later starts."""
 
+import datetime
+import fcntl
+import json
 import os
+import shutil
+import subprocess
 import time
+from pathlib import Path
 from typing import Any, List, Optional
 
 import pytest
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import VERSION
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     ENDED,
     HUNG,
@@ -19,11 +26,13 @@ from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target
     answer,
     looks,
     result,
+    set_clock,
     start_request,
     until,
 )
 
-_DAY = 86400
+_DAY, _HOUR = 86400, 3600
+_UTC = '%Y-%m-%dT%H:%M:%S.%fZ'
 
 
 def _cancel(target: Target, *ids: Any, grace: float = 10, check: bool = False) -> List[Look]:
@@ -217,9 +226,28 @@ def test_of_a_live_job_only_the_result_file_is_removed(some_target: Target, stat
     assert not some_target.ask('remove', ids=[orders[-1].id])[0]['known'], 'and again'
 
 
-def _age(target: Target, job_id: str, seconds: float, folder: Optional[str] = None) -> None:
-    then = time.time() - seconds
-    os.utime(str(target.files(job_id) if folder is None else target.async_dir / folder / job_id), (then, then))
+def _age(target: Target, job_id: str, seconds: float) -> None:
+    """Make a job as old as if all that happened to it had happened *seconds* earlier, by each clock."""
+    for name in ('spec.json', 'run.json', 'end.json'):
+        path = target.files(job_id) / name
+        if path.exists():
+            written = json.loads(path.read_text(encoding='ascii'))
+            for key in ('at', 'ended'):
+                if key in written:
+                    moment = datetime.datetime.strptime(written[key], _UTC) - datetime.timedelta(seconds=seconds)
+                    written[key] = moment.strftime(_UTC)
+            if 'monotonic' in written:
+                written['monotonic'] -= seconds
+            changed = path.stat().st_mtime
+            path.write_text(json.dumps(written), encoding='ascii')
+            _age_file(path, seconds, changed)
+    _age_file(target.files(job_id), seconds)
+
+
+def _age_file(path: Path, seconds: float, changed: Optional[float] = None) -> None:
+    """Let *path* have been changed *seconds* before *changed*, or before it was."""
+    then = (path.stat().st_mtime if changed is None else changed) - seconds
+    os.utime(str(path), (then, then))
 
 
 def test_later_starts_retire_what_ended_long_ago(some_target: Target) -> None:
@@ -233,15 +261,137 @@ def test_later_starts_retire_what_ended_long_ago(some_target: Target) -> None:
     (jobs / '.base-4711-0').touch()
     (jobs / 'not of ours').mkdir()
     for name in ('.new-j1.1.4711', '.base-4711-0', 'not of ours'):
-        _age(some_target, name, 8 * _DAY)
+        _age_file(jobs / name, 8 * _DAY)
 
-    some_target.start(retention=9 * _DAY)
-    assert len(list(jobs.iterdir())) == 6
-    some_target.start(retention=7 * _DAY)
+    some_target.start()
     assert sorted(path.name for path in jobs.iterdir()) == sorted([young, live, 'not of ours'])
     assert not (some_target.async_dir / old).exists()
     gate.open()
     some_target.end(live)
+
+
+@pytest.mark.parametrize('retention', [0, 7 * _DAY, 90 * _DAY])
+def test_the_retention_is_the_jobs_own(some_target: Target, retention: float) -> None:
+    """Not that of whoever starts next."""
+    job_id = some_target.run(result(), retention=retention)
+    some_target.end(job_id)
+    some_target.ask('collect', ids=[job_id])
+    others = [Order('', argv=['/no/such'], retention=other) for other in (0, 7 * _DAY, 90 * _DAY)]
+
+    _age(some_target, job_id, max(0, retention - 60))
+    some_target.start(*others)
+    assert some_target.files(job_id).exists() == (retention > 0)
+    if retention:
+        _age(some_target, job_id, 120)
+        some_target.start(*others)
+    assert not some_target.files(job_id).exists()
+
+
+def test_a_job_of_version_0_1_0_is_kept_for_seven_days(some_target: Target) -> None:
+    """Its spec.json does not say how long."""
+    job_id = some_target.run(result(), retention=0)
+    some_target.end(job_id)
+    spec = some_target.note(job_id, 'spec.json')
+    del spec['retention']
+    (some_target.files(job_id) / 'spec.json').write_text(json.dumps(spec), encoding='ascii')
+
+    _age(some_target, job_id, 6 * _DAY)
+    some_target.start()
+    assert some_target.files(job_id).exists()
+    _age(some_target, job_id, 2 * _DAY)
+    some_target.start()
+    assert not some_target.files(job_id).exists()
+
+
+@pytest.mark.parametrize('op', ['status', 'collect'])
+def test_a_look_does_not_renew_the_retention(some_target: Target, op: str) -> None:
+    job_id = some_target.run(result(), retention=7 * _DAY)
+    some_target.end(job_id)
+    _age(some_target, job_id, 8 * _DAY)
+
+    for _number in range(2):
+        some_target.ask(op, ids=[job_id])
+    some_target.start()
+    assert not some_target.files(job_id).exists()
+
+
+def test_what_nobody_has_collected_is_kept_for_an_hour(some_target: Target) -> None:
+    """A task that waits for several jobs collects them when the last one has ended."""
+    job_id = some_target.run(result(number=1), retention=0)
+    some_target.end(job_id)
+
+    some_target.start()
+    assert some_target.look(job_id)['result'] == {'number': 1}
+    (some_target.files(job_id) / 'collected').unlink()
+    _age(some_target, job_id, 2 * _HOUR)
+    some_target.start()
+    assert not some_target.files(job_id).exists()
+
+
+def test_a_start_under_way_keeps_its_hidden_files(some_target: Target) -> None:
+    """However old they look: its clock may have been set. It is held up here by a name that somebody has locked."""
+    some_target.start()
+    jobs = some_target.async_dir / '.jobs'
+    with open(str(some_target.async_dir / '.names/taken'), 'w', encoding='ascii') as name:
+        fcntl.flock(name, fcntl.LOCK_EX)
+        orders = [Order(result(), name='taken', retention=0), Order(result(), retention=0)]
+        starting = some_target.popen(start_request(*orders))
+        until(lambda: list(jobs.glob('.base-*')))
+        for path in jobs.glob('.base-*'):
+            _age_file(path, 100 * _DAY)
+        some_target.start(Order('', argv=['/no/such'], retention=0))
+    assert [look['error'] for look in looks(answer(starting))] == [None, None]
+    assert {look['job']['state'] for look in some_target.end(*[order.id for order in orders])} == {'succeeded'}
+
+
+def test_runtimes_that_nobody_has_used_for_a_week_go(some_target: Target) -> None:
+    """But for those in use, which their requests have locked: the clock may have been set."""
+    some_target.start()
+    runtimes = some_target.async_dir / '.runtime'
+    for name, age in (('r1', 8 * _DAY), ('r2', 6 * _DAY), ('r3', 8 * _DAY)):
+        (runtimes / name).mkdir()
+        _age_file(runtimes / name, age)
+    used = os.open(str(runtimes / 'r3'), os.O_RDONLY)
+    fcntl.flock(used, fcntl.LOCK_SH)
+
+    some_target.start(Order('', argv=['/no/such'], retention=0))
+    os.close(used)
+    assert sorted(path.name for path in runtimes.iterdir()) == ['r2', 'r3']
+
+
+_FROM_ITS_PLACE = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+print(json.dumps(__import__("r1.door", fromlist=["respond"]).respond(json.loads(sys.argv[2]))))
+"""
+
+
+def test_a_runtime_does_not_remove_itself(some_target: Target) -> None:
+    some_target.start()
+    runtimes = some_target.async_dir / '.runtime'
+    shutil.copytree(str(some_target.plugins / 'module_utils/_runtime'), str(runtimes / 'r1'))
+    _age_file(runtimes / 'r1', 8 * _DAY)
+
+    request = {'version': VERSION, 'async_dir': str(some_target.async_dir), **start_request()}
+    command = [some_target.python, '-I', '-S', '-B', '-c', _FROM_ITS_PLACE, str(runtimes), json.dumps(request)]
+    assert json.loads(subprocess.check_output(command).decode()) == {'version': VERSION, 'jobs': []}
+    assert (runtimes / 'r1/door.py').exists()
+
+
+@pytest.mark.parametrize('collected', [False, True])
+def test_the_clock_jumps_forward(some_target: Target, collected: bool) -> None:
+    """Nothing gets older by that, as far as the monotonic clock can tell."""
+    clock = set_clock(some_target)
+    waited, ended = some_target.run('exec sleep 1000'), some_target.run(result(number=1))
+    some_target.end(ended)
+    if collected:
+        some_target.ask('collect', ids=[ended])
+    clock.write_text('+%d\n' % (100 * _DAY), encoding='ascii')
+
+    some_target.start(Order('', argv=['/no/such'], retention=0))
+    assert _prune(some_target, older_than=50 * _DAY) == []
+    assert some_target.look(ended)['result'] == {'number': 1}
+    assert some_target.job(waited)['state'] == 'running'
 
 
 def test_starts_that_retire_the_same_jobs_at_the_same_instant(some_target: Target) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import List
 
 import pytest
-from ansible_collections.background.jobs.tests.tools.left_out import left_out
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     ENDED,
     PLUGINS,
@@ -21,11 +20,11 @@ from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target
     answer,
     looks,
     result,
+    set_clock,
     start_request,
     until,
 )
 
-_FAKETIME = sorted(Path('/usr/lib').glob('*/faketime/libfaketime.so.1'))
 _HOUR = 3600
 
 
@@ -336,17 +335,7 @@ def test_damaged_files(some_target: Target) -> None:
 
 @pytest.mark.parametrize('step', [_HOUR, -_HOUR])
 def test_the_clock_is_set(some_target: Target, step: int) -> None:
-    """libfaketime moves the wall clock of all processes of the target, the runtime and its modules among them."""
-    if not _FAKETIME:
-        left_out('setting the clock while a job runs: libfaketime is not installed')
-    clock = some_target.directory / 'clock'
-    clock.write_text('+0\n', encoding='ascii')
-    some_target.environment.update(
-        LD_PRELOAD=str(_FAKETIME[0]),
-        FAKETIME_TIMESTAMP_FILE=str(clock),
-        FAKETIME_NO_CACHE='1',
-        FAKETIME_DONT_FAKE_MONOTONIC='1',
-    )
+    clock = set_clock(some_target)
     asked, gate = some_target.gate('asked'), some_target.gate()
     before = Order('date +%%s; echo > %s; : < %s; date +%%s; %s' % (asked, gate, result()))
     limited = Order('exec sleep 1000', limit=1)

@@ -72,6 +72,63 @@ def test_a_waiting_job_is_attached_to(some_target: Target) -> None:
 
 
 @pytest.mark.parametrize('state', ['running', 'queued'])
+def test_a_live_job_of_other_work_is_not_attached_to(some_target: Target, state: str) -> None:
+    gate = some_target.gate()
+    first = _waits(gate, queue='q', work='one')
+    some_target.start(*([Order('exec sleep 1000', queue='q')] if state == 'queued' else []), first)
+
+    other = _waits(gate, work='two')
+    look = _start(some_target, other)
+    assert (look['id'], look['attached'], look['job']) == (other.id, False, None)
+    assert "job %s of the name 'deploy' is %s already, and does other work" % (first.id, state) in look['error']
+    assert not some_target.files(other.id).exists()
+    assert _named(some_target)['id'] == first.id
+    look = _start(some_target, _waits(gate, work='one'))
+    assert (look['id'], look['attached']) == (first.id, True)
+
+
+def test_a_result_of_other_work_is_left_and_said_so(some_target: Target) -> None:
+    first, second, third = [Order(result(number=number), name='deploy', work='w%d' % number) for number in range(3)]
+    _start(some_target, first)
+    some_target.end(first.id)
+    some_target.ask('collect', ids=[second.id])  # as a look at another job does not collect it
+
+    look = _start(some_target, second)
+    assert (look['id'], look['attached'], look['error']) == (second.id, False, None)
+    assert (look['uncollected']['id'], look['uncollected']['state']) == (first.id, 'succeeded')
+    some_target.end(second.id)
+    assert some_target.ask('collect', ids=[first.id])[0]['output']['stdout'] == '{"number": 0}\n', 'it is left'
+    some_target.ask('collect', ids=[second.id])
+    look = _start(some_target, third)
+    assert (look['id'], look['uncollected']) == (third.id, None), 'a collected one is not worth a word'
+
+
+def test_a_result_of_unknown_work_is_not_taken_for_a_new_one(some_target: Target) -> None:
+    """Version 0.1.0 did not say what a job does. While one lives there can be no other of its name."""
+    gate = some_target.gate()
+    first = _waits(gate)
+    _start(some_target, first)
+    assert _start(some_target, _waits(gate, work='one'))['attached']
+
+    gate.open()
+    some_target.end(first.id)
+    last = Order(result(), name='deploy', work='one')
+    look = _start(some_target, last)
+    assert (look['id'], look['uncollected']['id']) == (last.id, first.id)
+
+
+@pytest.mark.parametrize('name', ['1.2', '2024.11', 'j1.1', '0123456789abcdef'])
+def test_a_name_is_no_job_id(some_target: Target, name: str) -> None:
+    """Whoever looks for it would look for a job of that id."""
+    order = Order(result(), name=name)
+
+    (look,) = some_target.start(order)
+    assert "%r cannot be the name of a job: it has the form of a job id" % name in look['error']
+    assert not some_target.files(order.id).exists()
+    assert list((some_target.async_dir / '.names').iterdir()) == []
+
+
+@pytest.mark.parametrize('state', ['running', 'queued'])
 def test_fail_refuses_a_live_job_and_names_it(some_target: Target, state: str) -> None:
     gate = some_target.gate()
     first = _waits(gate, queue='q')

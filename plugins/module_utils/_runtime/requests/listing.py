@@ -1,0 +1,32 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The operation ``list``: look at all jobs of an async directory, or at a selection of them.
+
+The request has these fields. None selects any:
+
+==========  ==================================================================================================
+``states``  a list of states, or None
+``names``   a list of names, or None
+``queues``  a list of names of queues, or None
+==========  ==================================================================================================
+
+Standard library only, Python 3.6 and up. Private to this collection.
+"""
+
+from .look import after_kick, take_look
+
+
+def list_jobs(store, request):
+    """Looks at the jobs, oldest first."""
+    looks = after_kick(
+        store, lambda places: [take_look(store.job(job_id), places=places) for job_id in store.job_ids()]
+    )
+    selection = [(key, request[key + 's']) for key in ('state', 'name', 'queue')]
+    selected = [
+        look
+        for look in looks
+        if look.job and all(values is None or look.job[key] in values for key, values in selection)
+    ]
+    return sorted(selected, key=lambda look: look.job['created'])  # not by id: those of ansible-core are random

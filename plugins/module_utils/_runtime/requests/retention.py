@@ -1,0 +1,162 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What every start tidies up: jobs whose retention is over, what starts that were cut off left, and old runtimes.
+
+The retention is the job's own: its start has written it into spec.json. No setting of a later start, and no step of the
+wall clock, removes what is in use:
+
+- The age of a job is measured by the monotonic clock as well, for as long as the host has not been booted since.
+- A job whose result nobody has collected is kept for an hour at least: a task may be about to collect it.
+- Each start holds a shared lock on the directory of jobs while it makes them. Hidden files go only when no start does.
+- Each request holds a shared lock on the directory of its runtime. Another runtime goes only when no request does.
+
+Lock order: these two come before all others. Nobody waits for them with a lock of a name, a queue or a job in its hands.
+
+Standard library only, Python 3.6 and up. Private to this collection.
+"""
+
+import contextlib
+import fcntl
+import os
+import time
+
+from ..files.clock import boot_id, seconds, since
+from ..files.names import forget_names
+from ..files.store import remove_tree
+from ..protocol import RETENTION
+from .look import take_look
+
+_JOBS_OF_ONE_START = 100
+"""A start looks at no more, so that it is not delayed by a year of leftovers."""
+_UNCOLLECTED_SECONDS = 3600
+"""From its end on, for which a job that nobody has collected is kept, whatever its retention is."""
+_LEFTOVER_SECONDS = 3600
+"""After which a hidden file is a leftover. The lock alone would say so, but version 0.1.0 does not take it, and not
+every network filesystem has locks of directories."""
+_HIDDEN = ('.new-', '.gone-', '.base-')
+"""Begin the names of files and directories that a start makes, or a removal, and that are gone when it has ended."""
+_RUNTIME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+"""The directory of this runtime. There is none where it came in an archive, as the module async_wrapper."""
+
+
+@contextlib.contextmanager
+def start_under_way(store):
+    """For as long as a start makes jobs in *store*. Before that, it tidies up."""
+    with _directory(store.jobs) as fd:
+        if _lock(fd, fcntl.LOCK_EX):
+            _remove_leftovers(store)
+        with contextlib.suppress(OSError):  # a filesystem without locks of directories
+            fcntl.flock(fd, fcntl.LOCK_SH)
+        _remove_expired(store)
+        _remove_runtimes(store)
+        yield
+
+
+@contextlib.contextmanager
+def runtime_in_use():
+    """For as long as a request is answered: other requests leave the runtime that answers it alone."""
+    with _directory(_RUNTIME) as fd:
+        if fd is not None:
+            _lock(fd, fcntl.LOCK_SH)
+        yield
+
+
+def ended_before(job, look, age):
+    """Whether *job*, which has ended (*look*), did so *age* seconds ago or more, by the wall clock and the monotonic one."""
+    if time.time() - seconds(look.job['ended']) < age:
+        return False
+    monotonic_age = _monotonic_age(job, look)
+    return monotonic_age is None or monotonic_age >= age
+
+
+def _monotonic_age(job, look):
+    """Seconds since the end of *job*, or None where it lies before the last boot.
+
+    The end of a job that is lost, or that never ran, has no moment on this clock: then since it was started.
+    """
+    moment = job.read('run.json') or job.spec() or {}
+    same_boot = bool(boot_id()) and moment.get('boot') == boot_id()
+    if not same_boot or not isinstance(moment.get('monotonic'), (int, float)):
+        return None
+    return since(moment) - (look.job['elapsed'] or 0)
+
+
+def _remove_expired(store):
+    """Remove jobs whose retention is over, of some of all jobs: each start goes on at another place."""
+    job_ids = store.job_ids()
+    first = int.from_bytes(os.urandom(4), 'big') % len(job_ids) if len(job_ids) > _JOBS_OF_ONE_START else 0
+    expired = [
+        job for job in map(store.job, (job_ids[first:] + job_ids[:first])[:_JOBS_OF_ONE_START]) if _is_expired(job)
+    ]
+    for job in expired:
+        job.remove()
+    if expired:
+        forget_names(store)
+
+
+def _is_expired(job):
+    retention = (job.spec() or {}).get('retention')
+    if not isinstance(retention, (int, float)):  # a job of version 0.1.0, or damaged
+        retention = RETENTION
+    if _unchanged_seconds(job.file('end.json'), job.path) < retention:  # it costs less than a look
+        return False
+    look = take_look(job)
+    if not look.ended or not ended_before(job, look, retention):
+        return False
+    if os.path.exists(job.file('collected')):
+        return True
+    age = _monotonic_age(job, look)
+    return (time.monotonic() if age is None else age) >= _UNCOLLECTED_SECONDS  # it ended before the last boot, at least
+
+
+def _remove_leftovers(store):
+    """Remove what starts and removals that were cut off have left. No start is under way."""
+    for name in os.listdir(store.jobs):
+        if name.startswith(_HIDDEN) and _unchanged_seconds(os.path.join(store.jobs, name)) > _LEFTOVER_SECONDS:
+            store.sweep(name)
+
+
+def _remove_runtimes(store):
+    """Remove the runtimes of other versions that nobody has used for a week. One that is missed is sent again."""
+    for name in os.listdir(store.runtimes):
+        path = os.path.join(store.runtimes, name)
+        if path == _RUNTIME or _unchanged_seconds(path) < RETENTION:  # each request renews the time of its runtime
+            continue
+        with _directory(path) as fd:
+            if fd is None or _lock(fd, fcntl.LOCK_EX):
+                remove_tree(path)
+
+
+@contextlib.contextmanager
+def _directory(path):
+    """A descriptor of a directory, or None where there is none."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        fd = None
+    try:
+        yield fd
+    finally:
+        if fd is not None:
+            os.close(fd)
+
+
+def _lock(fd, kind):
+    """Take a lock without waiting for it. False where somebody else holds one; true where the filesystem has none."""
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _unchanged_seconds(*paths):
+    """Seconds, by the wall clock, since the first of *paths* that is there has changed; 0 where none is."""
+    for path in paths:
+        with contextlib.suppress(OSError):
+            return time.time() - os.lstat(path).st_mtime
+    return 0

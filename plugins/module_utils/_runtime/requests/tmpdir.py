@@ -1,0 +1,38 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""ansible-core's temporary directory of a task: the job's from its start on, and removed with the end of the job.
+
+The supervisor removes it after the module. These functions are for jobs whose module never ran, or whose supervisor was
+killed. Standard library only, Python 3.6 and up. Private to this collection.
+"""
+
+import os
+
+from ..files.clock import lives
+from ..files.store import StoreError, remove_tree
+
+
+def remove_unused_tmpdir(store, job_id, tmpdir):
+    """Remove *tmpdir* (path or None) of a job that a start was asked for, if there is no such job."""
+    try:
+        exists = store.job(job_id).exists()
+    except StoreError:  # not an id, so there is no such job
+        exists = False
+    if not exists:
+        remove_tmpdir(tmpdir)
+
+
+def tmpdir_of(job):
+    """The directory of *job*, whose end is not written yet; None where it has none, or where its module still runs."""
+    run = job.read('run.json')
+    if run is None:
+        return (job.read('launch.json') or {}).get('tmpdir')
+    return None if lives(run['pid'], run['process_start']) else run.get('tmpdir')
+
+
+def remove_tmpdir(tmpdir):
+    """Remove the directory *tmpdir*, or nothing where it is None."""
+    if isinstance(tmpdir, str) and os.path.isabs(tmpdir):
+        remove_tree(tmpdir)

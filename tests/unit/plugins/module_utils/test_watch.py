@@ -1,0 +1,51 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""No event is lost between a job and whoever waits for it."""
+
+from pathlib import Path
+from typing import Set
+
+import pytest
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.watch import Watch
+from ansible_collections.background.jobs.tests.tools.left_out import left_out
+
+_QUEUE_LENGTH = Path('/proc/sys/fs/inotify/max_queued_events')
+_MOST_EVENTS = 200000
+"""A machine whose queue is longer than this was told to; filling it would take minutes."""
+
+
+def test_the_kernels_queue_of_events_is_full(tmp_path: Path) -> None:
+    """An event that the kernel drops for that is noticed all the same."""
+    events = int(_QUEUE_LENGTH.read_text(encoding='ascii'))
+    if events > _MOST_EVENTS:
+        left_out('a full queue of inotify: it takes %d events' % events)
+    noisy, quiet = [tmp_path / name for name in ('noisy', 'quiet')]
+    noisy.mkdir()
+    quiet.mkdir()
+    with Watch([str(noisy), str(quiet)]) as watch:
+        assert watch._fd is not None
+        for number in range(events):  # two files in turn, because equal events become one
+            with open(str(noisy / str(number % 2)), 'wb'):
+                pass
+        (quiet / 'end.json').write_bytes(b'')
+        touched: Set[str] = set()
+        while True:
+            paths = watch.sleep(0)
+            if not paths:
+                break
+            touched |= set(paths)
+    assert touched == {str(noisy), str(quiet)}
+
+
+@pytest.mark.parametrize('count', [1, 3])
+def test_only_what_has_changed_is_reported(tmp_path: Path, count: int) -> None:
+    paths = [tmp_path / str(number) for number in range(5)]
+    for path in paths:
+        path.mkdir()
+    with Watch([str(path) for path in paths]) as watch:
+        for path in paths[:count]:
+            (path / 'end.json').write_bytes(b'')
+        assert watch.sleep(0) == {str(path) for path in paths[:count]}
+        assert not watch.sleep(0)
