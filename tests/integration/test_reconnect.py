@@ -177,7 +177,7 @@ WAIT = 'background.jobs.async_wait'
         {WAIT: {'jobs': 'deploy'}},
         {WAIT: {'jobs': 'deploy', 'follow': True}},
         {WAIT: {'jobs': 'deploy', 'timeout': '100'}},
-        {**shell('true', name='deploy'), 'async': 100, 'poll': 2},  # attaches
+        {**START, 'poll': 2},  # attaches
     ],
     ids=['async_wait', 'follow', 'timeout', 'attach'],
 )
@@ -225,7 +225,7 @@ def test_a_start_whose_job_ends_at_once_survives_a_lost_answer(
     """`poll: 0` attaches to a job that has ended, and brings its output with one more request, which is asked again."""
     monkeypatch.setenv('BACKGROUND_JOBS_DROPS', str(tmp_path))
     monkeypatch.setenv('BACKGROUND_JOBS_DROPS_AFTER', 'start')
-    again = {'name': 'again', **shell('true', name='deploy'), 'async': 100, 'poll': 0, 'register': 'r'}
+    again = {'name': 'again', **START, 'register': 'r'}
     target = local.also('local', ansible_connection='drops')
     tasks = [START, {'ansible.builtin.pause': {'seconds': 3}}, again]
     (tmp_path / 'drop-0').touch()
