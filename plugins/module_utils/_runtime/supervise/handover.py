@@ -32,8 +32,22 @@ _NEXT_EXTENSIONS = ('_struct', '_ctypes')
 """The same for the start of the next job of a queue."""
 
 
+_image = None
+
+
+def this_image():
+    """The Image of this process. The first call takes down which interpreter it runs in."""
+    global _image
+    if _image is None:
+        _image = Image()
+    return _image
+
+
 class Image:
-    """The image of this process: its interpreter, as it was when the process began, and its bundle (or None)."""
+    """The image of a process: its interpreter, as it was at the beginning, and its bundle (or None).
+
+    A forked process shares both.
+    """
 
     def __init__(self, bundle=None):
         self.bundle = bundle
@@ -68,17 +82,18 @@ class Image:
 
 def main(bundle, words):
     """Go on where Image.replace() of the former image has left off."""
+    global _image
     module, function, root, job_id, lock, pid, deadline, queued, stop_file = words
     _set_inheritable((int(lock), bundle.fd), False)
     for name in _EXTENSIONS + (_NEXT_EXTENSIONS if int(queued) else ()):
         _load(name)
-    image = Image(bundle)
+    _image = Image(bundle)
     _import_from_nowhere_else(bundle)
     vigil = Vigil(Signals(), int(pid))
     state = vigil.keep(float(deadline) if deadline else None, stop_file)
 
     resume = getattr(__import__(module, fromlist=[function]), function)  # not earlier: it takes memory
-    resume(root, job_id, int(lock), vigil, state, image)
+    resume(root, job_id, int(lock), vigil, state)
 
 
 def _load(name):

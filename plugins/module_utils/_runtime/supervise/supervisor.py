@@ -19,7 +19,7 @@ from ..files.store import Store, remove_tree
 from ..protocol import GRACE
 from ..schedule.queue import Queue
 from . import ending
-from .handover import Image
+from .handover import this_image
 from .module import ModuleStart
 from .vigil import Signals, Vigil
 
@@ -48,7 +48,7 @@ class Batch:
         if os.fork() == 0:
             try:
                 os.setsid()  # the connection may end with a signal to its session; a job outlives it
-                _supervise(job, writer, self._gate)
+                supervise(job, writer, self._gate)
             finally:
                 os._exit(0)  # never this process's exit handlers: they belong to the module that called us
         job.let_go()
@@ -88,9 +88,9 @@ def _turn(store, name):
         return queue.next()
 
 
-def _supervise(job, report=None, gate=None, image=None):
+def supervise(job, report=None, gate=None):
     """The life of the daemon: *job*, then a child of its own for the next job of the same slot."""
-    image = image or Image()
+    image = this_image()
     while job is not None:
         _close_descriptors(keep=(0, 1, 2, report, gate, job.lock, image.bundle and image.bundle.fd))
         vigil = Vigil(Signals())
@@ -108,13 +108,13 @@ def _supervise(job, report=None, gate=None, image=None):
         job = _hand_on(job, spec['queue'], vigil.signals)
 
 
-def resume(root, job_id, lock, vigil, state, image):
+def resume(root, job_id, lock, vigil, state):
     """Go on with the job whose module the new image of this supervisor (handover.py) has waited for."""
     job = Store(root).job(job_id)
     job.lock = lock
     queue = (job.spec() or {}).get('queue')  # now, because whoever sees the end may remove the job
     _guarded(job, vigil, _finish, job, vigil, state)
-    _supervise(_hand_on(job, queue, vigil.signals), image=image)
+    supervise(_hand_on(job, queue, vigil.signals))
 
 
 def _hand_on(job, name, signals):

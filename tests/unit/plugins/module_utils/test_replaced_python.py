@@ -4,47 +4,12 @@
 
 """A job replaces the Python that its supervisor runs in, as an upgrade of the system does."""
 
-import json
 import os
-import shutil
-import subprocess
-from pathlib import Path
 from typing import Callable
 
 import pytest
+from ansible_collections.background.jobs.tests.unit.plugins.module_utils._copy import Copy
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import Order, Target, result, until
-
-_PLACES = 'import json, os, sys; print(json.dumps([os.path.realpath(sys.executable), sys.base_prefix, os.__file__]))'
-_NOT_NEEDED = 'site-packages', 'dist-packages', 'test', 'tests', 'idlelib', 'ensurepip', 'tkinter', 'config-*', '*.a'
-
-
-class Copy:
-    """A copy of an interpreter that a test may spoil, and the target that uses it."""
-
-    def __init__(self, target: Target) -> None:
-        self.target = target
-        self._whole = target.python
-        found = subprocess.run([target.python, '-I', '-c', _PLACES], stdout=subprocess.PIPE, check=True).stdout
-        program, prefix, module = map(Path, json.loads(found.decode()))
-        home = target.directory / 'python'
-        self.library = home / module.parent.relative_to(prefix)
-        self.program = home / 'bin' / program.name
-        self.program.parent.mkdir(parents=True)
-        shutil.copy(str(program), str(self.program))
-        shutil.copytree(str(module.parent), str(self.library), ignore=shutil.ignore_patterns(*_NOT_NEEDED))
-        target.python = str(self.program)
-
-    def replace(self) -> None:
-        """Take the standard library away; requests are answered by the interpreter that was copied.
-
-        What is left makes the copy look here, and not in the library of the interpreter that was copied.
-        """
-        self.library.rename(self.library.with_name('old'))
-        (self.library / 'lib-dynload').mkdir(parents=True)
-        (self.library / 'os.py').write_bytes(b'')
-        with pytest.raises(subprocess.CalledProcessError):
-            subprocess.run([str(self.program), '-c', ''], stderr=subprocess.DEVNULL, check=True)
-        self.target.python = self._whole
 
 
 @pytest.fixture
