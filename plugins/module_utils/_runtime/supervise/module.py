@@ -42,6 +42,7 @@ class ModuleStart:
             'process_start': clock.process_start(self.vigil.main),
             'supervisor': os.getpid(),
             'supervisor_start': clock.process_start(os.getpid()),
+            'program': argv[0],
             'tmpdir': launch['tmpdir'],
         }
         _detach()
