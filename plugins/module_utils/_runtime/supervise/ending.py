@@ -84,11 +84,14 @@ def write_lost(job, reason):
 
 
 def _add_last_lines(job, end, with_stdout):
-    """Add the last lines that *job* printed to *end*, and the very last one to the reason; neither with no_log."""
+    """Add the last lines that *job* printed to *end*, unless no_log hides them.
+
+    The reason of a job that failed or timed out also ends with the very last line.
+    """
     if (job.spec() or {'no_log': True})['no_log']:
         return
     end['last_lines'] = last_lines(job, with_stdout)
-    if end['last_lines'] and end['state'] != 'cancelled' and end['last_lines'][-1] not in end['reason']:
+    if end['last_lines'] and end['state'] in ('failed', 'timed_out') and end['last_lines'][-1] not in end['reason']:
         end['reason'] += '; the last line of its output: %s' % end['last_lines'][-1]
 
 
