@@ -98,6 +98,28 @@ def test_the_runtime_imports_nothing_of_the_controller_or_of_ansible() -> None:
             assert not [name for name in names if name.partition('.')[0].startswith('ansible')], path
 
 
+def test_no_two_modules_import_each_other() -> None:
+    folder = RUNTIME
+    package = folder.relative_to(ROOT / 'plugins').parts
+    names = {path.relative_to(folder).with_suffix('').parts: path for path in _files(folder)}
+    imports = {
+        name: {found for found in names for words in _imports(path, package) if words[: len(found)] == found}
+        for name, path in names.items()
+    }
+    assert _circle(imports) == []
+
+
+def _circle(imports: dict[tuple[str, ...], set[tuple[str, ...]]]) -> list[str]:
+    """The modules that import each other, or one of them itself; none where all can be put into an order."""
+    left = dict(imports)
+    while True:
+        free = [name for name, needed in left.items() if not (needed & left.keys())]
+        if not free:
+            return sorted('.'.join(name) for name in left)
+        for name in free:
+            del left[name]
+
+
 @pytest.mark.parametrize('folder', [RUNTIME, CONTROLLER], ids=['runtime', 'controller'])
 def test_every_package_says_what_it_is_for_and_the_page_names_it(folder: Path) -> None:
     for path in folder.glob('*/__init__.py'):

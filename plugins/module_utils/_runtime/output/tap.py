@@ -4,8 +4,9 @@
 
 """Live output: what the commands of a module print goes to a file as it comes, beside the module.
 
-This is executed in the module's own process, as source text before the module (output/reader.py). It waits for the import of
-ansible.module_utils.basic and puts a reader of its own between AnsibleModule.run_command and the pipes of the command.
+This is executed in the module's own process, as source text before the module (output/reader.py). It waits for the
+import of ansible.module_utils.basic, and puts a reader of its own between AnsibleModule.run_command and the pipes of
+the command.
 The module gets the same bytes at the same time; where anything here fails, it goes on without live output.
 
 The file is one record a line, "out " or "err " and the line. "out+" or "err+" holds a piece of a line that goes on in
@@ -22,8 +23,8 @@ import os
 import sys
 
 _BASIC = 'ansible.module_utils.basic'
-_LONGEST = 32768
-"""Bytes of a line that are held back while secrets must be found in it."""
+_LONGEST_LINE_BYTES = 32768
+"""What is held back of a line while secrets are looked for in it."""
 _HIDDEN = b'********'
 
 
@@ -33,7 +34,7 @@ def install(path, limit):
 
 
 class _Finder:
-    """Lets others import ansible.module_utils.basic, and hands it out with a tap in it."""
+    """Imports ansible.module_utils.basic with the finders that follow, and puts the tap into it."""
 
     def __init__(self, log):
         self._log = log
@@ -102,7 +103,7 @@ def _secrets(module):
 
 
 class _Reader:
-    """The pipe of a command; whoever reads from it has what was read logged."""
+    """The pipe of a command. What is read from it is logged."""
 
     def __init__(self, stream, log, mark, secrets):
         self._stream = stream
@@ -128,7 +129,7 @@ class _Reader:
         """Whole lines, because a secret may come in two pieces; the rest is held until more comes, or the end."""
         held = self._held + data
         end = held.rfind(b'\n') + 1
-        if len(held) - end > _LONGEST:
+        if len(held) - end > _LONGEST_LINE_BYTES:
             held = self._hidden(held)
             end = len(held) - len(self._secrets[0]) + 1  # no secret that is not whole yet begins before
         self._held = held[end:]
@@ -165,10 +166,13 @@ class _Log:
             self._broken = True
 
     def _write(self, data):
-        """*data* in one go. The lock is for modules that have forked; it goes with the process that holds it."""
+        """Write *data* in one go. The lock is for modules that have forked.
+
+        It is a POSIX lock: the process loses it when it closes any descriptor of the file, so it opens no second one.
+        """
         while True:
             if self._fd is None:
-                self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
+                self._fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW)
             fcntl.lockf(self._fd, fcntl.LOCK_EX)
             status = os.fstat(self._fd)
             if status.st_ino != os.stat(self._path).st_ino:  # another process has begun a new file
@@ -182,10 +186,9 @@ class _Log:
 
     def _begin_anew(self, size):
         before = 0
-        with open(self._path, 'rb') as stream:
-            head = stream.readline(100)
-            if head.startswith(b'cut '):
-                before = int(head.split()[1]) - len(head)
+        head, newline, _records = os.pread(self._fd, 100, 0).partition(b'\n')
+        if head.startswith(b'cut '):
+            before = int(head.split()[1]) - len(head + newline)
         temporary = self._path + '.new'
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         os.fchmod(fd, 0o600)  # whatever the module's umask is

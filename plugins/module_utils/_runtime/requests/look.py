@@ -188,7 +188,7 @@ def _describe(job, spec, run, position=None, end=None):
     }
     if position is not None:
         described['position'] = position
-    for key in ('reason', 'signal'):
-        if end is not None and end[key]:
+    for key in ('reason', 'signal', 'last_lines'):
+        if end is not None and end.get(key):
             described[key] = end[key]
     return described
