@@ -8,14 +8,14 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import GRACE
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import discovered_facts
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
 from ansible_collections.background.jobs.plugins.plugin_utils._options import references as _asked
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
-from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import discovered
 from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show import results as _result
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting import lifecycle as _lifecycle
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import wait
 
 
 class ActionModule(ActionBase):
@@ -39,5 +39,5 @@ class ActionModule(ActionBase):
         _result.check_known(looks)
         asked = any(look.to_stop for look in looks)
         if asked and not self._task.check_mode:
-            looks = _lifecycle.wait(remote, looks, SilentReporter())
-        return _result.with_facts({'changed': asked, 'jobs': [look.job for look in looks]}, discovered(self))
+            looks = wait(remote, looks, SilentReporter())
+        return _result.with_facts({'changed': asked, 'jobs': [look.job for look in looks]}, discovered_facts(self))

@@ -8,9 +8,9 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import STATES
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import discovered_facts
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
-from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import discovered
 from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show import results as _result
 
@@ -30,4 +30,4 @@ class ActionModule(ActionBase):
             }
         )[1]
         looks = Remote(self, task_vars or {}).ask('list', **{key: args[key] for key in ('states', 'names', 'queues')})
-        return _result.with_facts({'changed': False, 'jobs': [look.job for look in looks]}, discovered(self))
+        return _result.with_facts({'changed': False, 'jobs': [look.job for look in looks]}, discovered_facts(self))

@@ -9,10 +9,10 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import ENDED
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import discovered_facts
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
 from ansible_collections.background.jobs.plugins.plugin_utils._options import references as _asked
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
-from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import discovered
 from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show import results as _result
 
@@ -45,4 +45,6 @@ class ActionModule(ActionBase):
             keep=args['keep'],
             check=self._task.check_mode,
         )
-        return _result.with_facts({'changed': bool(looks), 'jobs': [look.job for look in looks]}, discovered(self))
+        return _result.with_facts(
+            {'changed': bool(looks), 'jobs': [look.job for look in looks]}, discovered_facts(self)
+        )

@@ -16,8 +16,10 @@ from ansible_collections.background.jobs.plugins.plugin_utils._show import resul
 from ansible_collections.background.jobs.plugins.plugin_utils._show.attaching import report_existing
 from ansible_collections.background.jobs.plugins.plugin_utils._show.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting import lifecycle as _lifecycle
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting import workers as _workers
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.collect import collect, wait_and_remove
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.start import start
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers import Worker
 
 set_up_main_process()
 
@@ -40,21 +42,25 @@ class ActionModule(ActionBase):
         if not keywords.poll:
             warn_of_short_limits(request.limit for request in requests)
         retention = _settings.time(self, task_vars, 'background_jobs_retention', '7d')
-        margin = _settings.number(self, task_vars, 'background_jobs_margin', _lifecycle.MARGIN)
+        margin = _settings.number(self, task_vars, 'background_jobs_margin', MARGIN)
         follow = _settings.follow(self, task_vars, args['follow'])
         many = args['tasks'] is not None
-        looks = _lifecycle.start(remote, requests, retention)
+        worker = Worker(self, task_vars) if keywords.poll else None
+        looks = start(remote, requests, retention)
         report_existing(remote.host, looks)
-        place = reporter = None
-        if keywords.poll:
+        reporter = None
+        if worker is None:
+            looks = collect(remote, looks, margin)
+        else:
             labels = {
                 look.id: request.name or (look.id if many else self._task.get_name())
                 for request, look in zip(requests, looks, strict=True)
             }
             reporter = Reporter(self, task_vars, labels, poll=keywords.poll, follow=follow, together=many)
+            turns = None
             if not all(look.ended for look in looks):
-                place = _workers.give_back(self, task_vars, [look.id for look in looks])
-        looks = _lifecycle.bring(remote, looks, reporter, margin, place)
+                turns = worker.give_back([look.id for look in looks])
+            looks = wait_and_remove(remote, looks, reporter, margin, turns)
         results = [_result.of(look, request.payload.result) for look, request in zip(looks, requests, strict=True)]
         facts = {key: value for request in requests for key, value in request.payload.facts.items()}
         result = _result.with_facts(_result.many(results) if many else results[0], facts)

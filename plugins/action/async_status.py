@@ -10,9 +10,10 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils._runtime.core import status as _status
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import discovered_facts
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
-from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import discovered, read_result
+from ansible_collections.background.jobs.plugins.plugin_utils._payload.reader import read_result
 from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import (
@@ -55,9 +56,9 @@ class ActionModule(ActionBase):
         remote = Remote(self, task_vars)
         result = {**_EMPTY, 'ansible_job_id': args['jid']}
         if args['mode'] == 'cleanup':
-            look = _ask(remote, 'remove', args['jid'])
+            look = self._polling.remove(remote, args['jid']) if self._polling else _ask(remote, 'remove', args['jid'])
             result = self._for_caller(look, {**result, 'started': False, **_status.cleanup(look)})
-            return with_facts(result, discovered(self))
+            return with_facts(result, discovered_facts(self))
         offsets = [max(0, args['offset'])] if args['output'] else None
         look = _ask(remote, 'status', args['jid'], offsets=offsets)
         if self._polling and look.job and not look.ended:

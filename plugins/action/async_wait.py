@@ -9,17 +9,19 @@ import typing as t
 
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import discovered_facts
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
 from ansible_collections.background.jobs.plugins.plugin_utils._options import references as _asked
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._options.keywords import take
-from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import discovered, read_output
+from ansible_collections.background.jobs.plugins.plugin_utils._payload.reader import read_output
 from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show import results as _result
 from ansible_collections.background.jobs.plugins.plugin_utils._show.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting import lifecycle as _lifecycle
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting import workers as _workers
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.collect import mark_collected
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN, wait
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers import Worker
 
 set_up_main_process()
 
@@ -39,26 +41,27 @@ class ActionModule(ActionBase):
         )[1]
         ids = _asked.jobs(args['jobs'])
         timeout = None if args['timeout'] is None else _asked.seconds(args['timeout'], 'timeout')
-        margin = _settings.number(self, task_vars, 'background_jobs_margin', _lifecycle.MARGIN)
+        margin = _settings.number(self, task_vars, 'background_jobs_margin', MARGIN)
         if not ids:
             return _result.many([])
         remote = Remote(self, task_vars)
         looks = remote.ask('wait', ids=ids, seconds=0)
         _result.check_known(looks)
         ids = [look.id for look in looks]  # a name may be given to another job meanwhile
+        turns = None
         follow = _settings.follow(self, task_vars, args['follow'])
         if follow or not all(look.ended for look in looks):
             labels = {look.id: look.job['name'] or look.id for look in looks}
             poll = keywords.poll or C.DEFAULT_POLL_INTERVAL
             reporter = Reporter(self, task_vars, labels, poll=poll, follow=follow, together=True)
-            place = _workers.give_back(self, task_vars, ids)
-            _lifecycle.wait(remote, looks, reporter, timeout=timeout, margin=margin, place=place)
-        looks = remote.ask('collect', ids=ids)
+            turns = Worker(self, task_vars).give_back(ids)
+            looks = wait(remote, looks, reporter, timeout=timeout, margin=margin, turns=turns)
+        mark_collected(remote, looks, turns)
         read = functools.partial(read_output, self, task_vars)
         results = [
             _result.ended(look, read) if look.ended or not look.job else _result.live(look, changed=False)
             for look in looks
         ]
-        result = _result.with_facts(_result.in_time(_result.many(results), timeout), discovered(self))
+        result = _result.with_facts(_result.in_time(_result.many(results), timeout), discovered_facts(self))
         _result.hide_loop(self, result)
         return result

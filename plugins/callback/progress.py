@@ -64,6 +64,7 @@ import typing as t
 
 from ansible import constants as C
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import BAD
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.display import display_lock
 from ansible_collections.background.jobs.plugins.plugin_utils._show import lines as _lines
 from ansible_collections.background.jobs.plugins.plugin_utils._show.region import PACE, Region, Ticker
 from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import Job, SeesJobs, Tracker
@@ -84,7 +85,7 @@ class CallbackModule(SeesJobs):
         super().__init__(*args, **kwargs)
         self._tracker = Tracker()
         self._reported: set[str] = set()
-        self._lock = getattr(self._display, '_lock', None) or threading.RLock()
+        self._lock = display_lock() or threading.RLock()
         self._region: Region | None = None
         self._ticker: Ticker | None = None
         self._process = os.getpid()

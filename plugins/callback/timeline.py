@@ -51,6 +51,8 @@ import tempfile
 import time
 import typing as t
 
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.playbook import path_of
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task import uuid_of
 from ansible_collections.background.jobs.plugins.plugin_utils._show import chart as _chart
 from ansible_collections.background.jobs.plugins.plugin_utils._show.timeline import Timeline
 from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import SeesJobs
@@ -75,10 +77,10 @@ class CallbackModule(SeesJobs):
         atexit.register(self._write)  # of a run that is interrupted
 
     def v2_playbook_on_start(self, playbook: t.Any) -> None:
-        self._title = os.path.basename(playbook._file_name)
+        self._title = os.path.basename(path_of(playbook))
 
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
-        self._timeline.began(host.get_name(), task._uuid, time.monotonic())
+        self._timeline.began(host.get_name(), uuid_of(task), time.monotonic())
 
     def saw(self, result: t.Any, *, polling: bool = False, failed: bool = False, final: bool = True) -> None:
         self._timeline.saw(result, time.monotonic(), polling=polling, failed=failed, final=final)

@@ -272,6 +272,11 @@ job:
       description: A sentence that tells why the job ended badly.
       type: str
       returned: when it did
+    last_lines:
+      description: The last lines of its output, 20 at most.
+      type: list
+      elements: str
+      returned: when it ended badly after it had printed some
     signal:
       description: The signal that ended the module's process.
       type: str

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import os
+import random
 import re
 import signal
 import sys
@@ -20,7 +21,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
+from ansible_collections.background.jobs.tests.integration._controller import HERE, Controller, Run
 from ansible_collections.background.jobs.tests.integration._playing import (
     Log,
     Meeting,
@@ -348,6 +349,39 @@ def test_a_killed_process_never_hangs_the_play(
     assert set(kinds(run, 'after')) == {'h1', 'h2', 'h3'} - {failed.host}
 
 
+def test_after_a_killed_child_the_guardian_goes_on_with_the_loop(
+    controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path
+) -> None:
+    job = {
+        'name': 'job',
+        **shell('{{ item }}'),
+        'async': LONG,
+        'poll': 2,
+        'loop': [meeting.wait(), 'sleep 2; echo two'],
+    }
+    with Playing(tmp_path, controller, many(1), {'tasks': [job]}) as playing, meeting.closed():
+        ((_guardian, child),) = eventually(lambda: meeting.came() and playing.waiting(), 'the first item waits')
+        os.kill(child.pid, signal.SIGKILL)
+        run = playing.result()
+    assert [event.kind for event in run.of('job')] == ['item_failed', 'item_ok', 'failed'], run.output
+
+
+@pytest.mark.parametrize('whose', ['child', 'guardian'])
+def test_a_killed_group_never_hangs_the_play(
+    controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path, whose: str
+) -> None:
+    """The group of a guardian and that of its child have nobody in common."""
+    job = {'name': 'job', **shell(meeting.wait()), 'async': LONG, 'poll': 2}
+    with Playing(tmp_path, controller, many(1), {'tasks': [job]}) as playing:
+        with meeting.closed():
+            ((guardian, child),) = eventually(lambda: meeting.came() and playing.waiting(), 'the task waits')
+            os.killpg((child if whose == 'child' else guardian).group, signal.SIGKILL)
+            if whose == 'child':
+                eventually(playing.over, 'the guardian has told')
+        run = playing.result()
+    assert kinds(run, 'job') == {'h1': 'failed' if whose == 'child' else 'ok'}, run.output
+
+
 @pytest.mark.parametrize('how', ['Ctrl-C', 'TERM', 'KILL'])
 def test_an_end_of_the_play_leaves_no_process(
     controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path, how: str
@@ -369,6 +403,59 @@ def test_an_end_of_the_play_leaves_no_process(
         with pytest.raises(AssertionError, match='did not come to its end'):
             playing.result()
     eventually(lambda: len(list(tmp_path.glob('*.done'))) == 3, 'the jobs go on')
+
+
+@pytest.mark.parametrize('give_back', [True, False], ids=['fork given back', 'fork held'])
+def test_ansible_dies_between_the_start_and_the_wait(
+    controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path, give_back: bool
+) -> None:
+    """The parent of the worker is no longer ansible then, but whoever adopts orphans."""
+    (target,) = many(1)
+    target = target.also('h1', ansible_connection='kills', background_jobs_give_back_forks=give_back)
+    job = {'name': 'job', **shell(meeting.wait()), 'async': LONG, 'poll': 2}
+    plugins = f'{HERE}/connection_plugins'
+    playing = Playing(tmp_path, controller, [target], {'tasks': [job]}, CONNECTION_PLUGINS=plugins)
+    with playing, meeting.closed():
+        eventually(lambda: meeting.came() and playing.over(), 'the job was started, and ansible killed')
+        eventually(lambda: not playing.processes(), 'no process of Ansible is left', 20)
+
+
+@pytest.mark.parametrize('whose', ['child', 'guardian'])
+def test_ansible_dies_after_one_of_the_two_was_killed(
+    controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path, whose: str
+) -> None:
+    job = {'name': 'job', **shell(meeting.wait()), 'async': LONG, 'poll': 1}
+    with Playing(tmp_path, controller, many(1), {'tasks': [job]}) as playing, meeting.closed():
+        ((guardian, child),) = eventually(lambda: meeting.came() and playing.waiting(), 'the task waits')
+        main = playing.main().pid
+        os.kill((child if whose == 'child' else guardian).pid, signal.SIGKILL)
+        os.kill(main, signal.SIGKILL)
+        eventually(lambda: not playing.processes(), 'no process of Ansible is left', 20)
+
+
+@pytest.mark.timeout(3600)  # a kill takes a second or two, and thirteen on a machine with ten times too much to do
+@pytest.mark.parametrize('kills', [40, pytest.param(200, marks=pytest.mark.nightly)])
+def test_ansible_is_killed_at_any_moment(
+    controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path, kills: int
+) -> None:
+    """From the fork of the first worker until all tasks wait."""
+    seed = random.randrange(2**32)
+    moments = random.Random(seed)
+    targets = many(3)
+    job = {'name': 'job', **shell(meeting.wait()), 'async': LONG, 'poll': 2}
+    whole = 0.0  # seconds until all tasks wait, learned from the first run
+    for number in range(kills + 1):
+        with Playing(tmp_path, controller, targets, {'tasks': [job]}, FORKS='3') as playing, meeting.closed():
+            main = playing.main().pid
+            eventually(lambda: len(playing.processes()) > 1, 'the first worker is forked')
+            began = time.monotonic()
+            if number == 0:
+                eventually(lambda: len(playing.waiting()) == 3, 'three tasks wait')
+                whole = time.monotonic() - began
+            else:
+                time.sleep(moments.uniform(0, whole * 1.2))  # a random moment is what is tested
+            os.kill(main, signal.SIGKILL)
+            eventually(lambda: not playing.processes(), f'no process is left, kill {number}, seed {seed}', 30)
 
 
 # --- Many ------------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.background.jobs.tests.integration._controller import HERE, Controller
+from ansible_collections.background.jobs.tests.integration._engines import ENGINES
 from ansible_collections.background.jobs.tests.integration._playing import Playing, eventually, shell, until_there
 from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
 from hosts import Fleet, HostsError
@@ -157,6 +158,81 @@ def test_a_host_that_was_never_there(controller: Controller, hosts: list[Target]
     assert event.kind == 'unreachable'
     assert 'may' not in event.result['msg']  # nothing has been started
     assert run.output.count('SSH: EXEC') == 1
+
+
+@pytest.fixture
+def leaving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
+    """A host that goes away for good once it has told of the end of a job."""
+    monkeypatch.setenv('BACKGROUND_JOBS_LEFT', f'{tmp_path}/left')
+    return local_target('local', tmp_path, sys.executable).also('local', ansible_connection='leaves')
+
+
+START = {**shell('sleep 1; echo done', name='deploy'), 'async': 100, 'poll': 0}
+WAIT = 'background.jobs.async_wait'
+
+
+@pytest.mark.parametrize(
+    'wait',
+    [
+        {WAIT: {'jobs': 'deploy'}},
+        {WAIT: {'jobs': 'deploy', 'follow': True}},
+        {WAIT: {'jobs': 'deploy', 'timeout': '100'}},
+        {**START, 'poll': 2},  # attaches
+    ],
+    ids=['async_wait', 'follow', 'timeout', 'attach'],
+)
+def test_a_host_that_went_away_with_the_end_of_its_job(
+    controller: Controller, leaving: Target, tmp_path: Path, wait: dict[str, t.Any]
+) -> None:
+    """The wait has the result. That nobody can tidy up any more is a warning."""
+    tasks = [START, {'name': 'wait', **wait, 'register': 'r'}]
+    run = controller.play([leaving], {'tasks': tasks}, CONNECTION_PLUGINS=f'{HERE}/connection_plugins')
+    (event,) = run.of('wait')
+    assert event.kind == 'ok', run.output
+    (result,) = run['r'].get('jobs', [run['r']])
+    assert result['stdout'] == 'done'
+    assert (tmp_path / 'left').exists()
+    assert 'could not be tidied up' in run.output
+
+
+def test_a_host_that_went_away_with_the_end_of_a_job_that_ansible_core_polls(
+    controller: Controller, leaving: Target, tmp_path: Path
+) -> None:
+    job = {'name': 'job', 'ansible.builtin.shell': 'sleep 2; echo done', 'async': 100, 'poll': 1, 'register': 'r'}
+    settings = {**ENGINES['drop-in'], 'CONNECTION_PLUGINS': f'{HERE}/connection_plugins'}
+    run = controller.play([leaving], {'tasks': [job]}, **settings)
+    assert [event.kind for event in run.of('job')] == ['ok'], run.output
+    assert run['r']['stdout'] == 'done'
+    assert (tmp_path / 'left').exists()
+    assert 'could not be removed' in run.output
+
+
+def test_a_wait_that_is_over_in_time_has_the_results_of_those_that_have_ended(
+    controller: Controller, local: Target, tmp_path: Path
+) -> None:
+    jobs = [shell('echo done', name='short'), shell(until_there(tmp_path / 'go'), name='long')]
+    tasks: list[dict[str, t.Any]] = [{**job, 'async': 100, 'poll': 0} for job in jobs]
+    tasks.append({'name': 'wait', WAIT: {'jobs': ['short', 'long'], 'timeout': '3'}, 'register': 'r'})
+    run = controller.play([local], {'tasks': [*tasks], 'ignore_errors': True})
+    short, long = run['r']['jobs']
+    assert (short['finished'], short['stdout'], long['finished']) == (True, 'done', False), run.output
+    (tmp_path / 'go').touch()
+
+
+def test_a_start_whose_job_ends_at_once_survives_a_lost_answer(
+    controller: Controller, local: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`poll: 0` attaches to a job that has ended, and brings its output with one more request, which is asked again."""
+    monkeypatch.setenv('BACKGROUND_JOBS_DROPS', str(tmp_path))
+    monkeypatch.setenv('BACKGROUND_JOBS_DROPS_AFTER', 'start')
+    again = {'name': 'again', **START, 'register': 'r'}
+    target = local.also('local', ansible_connection='drops')
+    tasks = [START, {'ansible.builtin.pause': {'seconds': 3}}, again]
+    (tmp_path / 'drop-0').touch()
+    run = controller.play([target], {'tasks': tasks}, CONNECTION_PLUGINS=f'{HERE}/connection_plugins')
+    assert [event.kind for event in run.of('again')] == ['ok'], run.output
+    assert run['r']['stdout'] == 'done'
+    assert not list(tmp_path.glob('drop-*'))
 
 
 @pytest.mark.parametrize(('losses', 'kind'), [(0, 'ok'), (1, 'ok'), (2, 'unreachable')])

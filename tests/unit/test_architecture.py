@@ -7,9 +7,16 @@
 from __future__ import annotations
 
 import ast
+import functools
+import inspect
+import textwrap
 from pathlib import Path
 
 import pytest
+from ansible.executor.process.worker import WorkerProcess
+from ansible.plugins.action import ActionBase
+from ansible.plugins.callback import CallbackBase
+from ansible.plugins.connection import ConnectionBase
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / 'docs/architecture.md').read_text(encoding='utf-8')
@@ -33,7 +40,7 @@ CONTROLLER_FLOORS = {
     '_core_compat': set(),
     '_payload': {'_core_compat'},
     '_options': {'_core_compat', '_payload'},
-    '_places': {'_core_compat', '_payload', '_options'},
+    '_places': {'_core_compat', '_options'},
     '_show': {'_core_compat'},
     '_waiting': {'_core_compat', '_payload', '_options', '_places', '_show'},
 }
@@ -91,6 +98,28 @@ def test_the_runtime_imports_nothing_of_the_controller_or_of_ansible() -> None:
             assert not [name for name in names if name.partition('.')[0].startswith('ansible')], path
 
 
+def test_no_two_modules_import_each_other() -> None:
+    folder = RUNTIME
+    package = folder.relative_to(ROOT / 'plugins').parts
+    names = {path.relative_to(folder).with_suffix('').parts: path for path in _files(folder)}
+    imports = {
+        name: {found for found in names for words in _imports(path, package) if words[: len(found)] == found}
+        for name, path in names.items()
+    }
+    assert _circle(imports) == []
+
+
+def _circle(imports: dict[tuple[str, ...], set[tuple[str, ...]]]) -> list[str]:
+    """The modules that import each other, or one of them itself; none where all can be put into an order."""
+    left = dict(imports)
+    while True:
+        free = [name for name, needed in left.items() if not (needed & left.keys())]
+        if not free:
+            return sorted('.'.join(name) for name in left)
+        for name in free:
+            del left[name]
+
+
 @pytest.mark.parametrize('folder', [RUNTIME, CONTROLLER], ids=['runtime', 'controller'])
 def test_every_package_says_what_it_is_for_and_the_page_names_it(folder: Path) -> None:
     for path in folder.glob('*/__init__.py'):
@@ -123,3 +152,97 @@ def _calls(path: Path) -> list[str]:
         elif not isinstance(statement, definitions):
             found.append(ast.unparse(statement))
     return found
+
+
+DOCUMENTED = {
+    '_task',
+    '_connection',
+    '_play_context',
+    '_loader',
+    '_templar',
+    '_shared_loader_obj',
+    '_execute_module',
+    '_low_level_execute_command',
+    '_supports_async',
+    '_supports_check_mode',
+    '_display',
+}
+"""Private names that Ansible's developer guide has plugins use on `self`: there is no other way to write a plugin."""
+
+PYTHON = {('os', '_exit'), ('sys', '_getframe')}
+NAMEDTUPLE = {'_replace', '_asdict', '_fields', '_make'}
+"""Public, though they begin with an underscore."""
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith('_') and not name.startswith('__')
+
+
+def _private_names(path: Path) -> list[str]:
+    """Where *path* uses a private name of something that it does not define itself."""
+    tree = ast.parse(path.read_text(encoding='utf-8'))
+    plugin = path.parent.name in ('action', 'callback')
+    found = []
+    from_ansible = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or '').partition('.')[0] == 'ansible':
+            words = [*(node.module or '').split('.'), *(alias.name for alias in node.names)]
+            found += [f'imports {word}' for word in words if _is_private(word)]
+            from_ansible |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Call) and getattr(node.func, 'id', '') in ('getattr', 'setattr', 'hasattr'):
+            name = node.args[1].value if isinstance(node.args[1], ast.Constant) else ''
+            found += [f'{ast.unparse(node)}'] if _is_private(str(name)) else []
+        elif isinstance(node, ast.Attribute) and _is_private(node.attr):
+            owner = ast.unparse(node.value)
+            own = owner in ('self', 'cls') or (owner, node.attr) in PYTHON or node.attr in NAMEDTUPLE
+            found += [] if own else [ast.unparse(node)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and from_ansible & {ast.unparse(base) for base in node.bases}:
+            names = {
+                inner.attr
+                for inner in ast.walk(node)
+                if isinstance(inner, ast.Attribute) and ast.unparse(inner.value) in ('self', 'super()')
+            }
+            names |= {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}
+            inherited = names & _of_ansible() - (DOCUMENTED if plugin else set())
+            found += [f'{node.name} uses self.{name}' for name in inherited]
+    return found
+
+
+@functools.cache
+def _of_ansible() -> set[str]:
+    """The private names of the classes of ansible-core that plugins and workers are made of."""
+    names = set()
+    for parent in (ActionBase, CallbackBase, ConnectionBase, WorkerProcess):
+        names |= set(dir(parent))
+        names |= {
+            node.attr
+            for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(parent))))
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == 'self'
+        }
+    return {name for name in names if _is_private(name)}
+
+
+def test_private_names_of_ansible_core_are_in_one_place() -> None:
+    """In `_core_compat` only, each beside the versions that have it. In plugins, `self` has a few that are documented."""
+    folders = [CONTROLLER, ROOT / 'plugins/action', ROOT / 'plugins/callback']
+    files = [path for folder in folders for path in _files(folder) if path.parent.name != '_core_compat']
+    wrong = {str(path.relative_to(ROOT)): _private_names(path) for path in files}
+    assert {path: names for path, names in wrong.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    'line',
+    [
+        'from ansible.executor.module_common import _get_shebang',
+        'from ansible._internal._task import UnifiedTaskResult',
+        'def of(action): return action._task',
+        'def of(display): return getattr(display, "_lock", None)',
+        'class Reader(ActionBase):\n    def _configure_module(self): pass',
+        'class Reader(ActionBase):\n    def run(self): return self._compute_environment_string',
+    ],
+)
+def test_a_private_name_is_noticed(line: str, tmp_path: Path) -> None:
+    path = tmp_path / 'reader.py'
+    path.write_text(f'from ansible.plugins.action import ActionBase\n{line}\n', encoding='utf-8')
+    assert _private_names(path)

@@ -15,8 +15,10 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.names import check_new_name
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import StoreError
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import GRACE, OUTPUT_LIMIT
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import task_of
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
-from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import Payload, build
+from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import build
+from ansible_collections.background.jobs.plugins.plugin_utils._payload.payload import Payload
 
 OPTIONS = {
     'task': {'type': 'raw'},
@@ -57,7 +59,7 @@ def job_requests(
     """
     common = {key: args[key] for key in ('name', 'on_existing', 'queue', 'slots', 'grace')}
     common['limit'] = limit
-    common['no_log'] = bool(action._task.no_log)
+    common['no_log'] = bool(task_of(action).no_log)
     common['output_limit'] = _settings.number(action, task_vars, 'background_jobs_output_limit', OUTPUT_LIMIT)
     if args['tasks'] is None:
         task = args['task'] if args['cmd'] is None else {'ansible.builtin.command': {'cmd': args['cmd']}}

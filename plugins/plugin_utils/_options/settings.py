@@ -11,6 +11,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import template
 from ansible_collections.background.jobs.plugins.plugin_utils._options.references import seconds
 
 OF_THE_GROUP = {'follow': {'type': 'bool'}}
@@ -49,4 +50,4 @@ def time(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: st
 
 
 def _filled(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: t.Any) -> t.Any:
-    return action._templar.template(task_vars[name]) if name in task_vars else default
+    return template(action, task_vars[name]) if name in task_vars else default

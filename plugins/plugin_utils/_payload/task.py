@@ -10,67 +10,60 @@ import collections.abc as c
 import functools
 import typing as t
 
-from ansible import constants as C
 from ansible.errors import AnsibleActionFail, AnsibleError
-from ansible.parsing.mod_args import ModuleArgsParser
 from ansible.playbook.task import Task
 from ansible.plugins.action import ActionBase
-
-_NO_MODULES = frozenset(
-    [
-        *C._ACTION_ALL_INCLUDE_IMPORT_TASKS,
-        *C._ACTION_ALL_PROPER_INCLUDE_IMPORT_ROLES,
-        *C._ACTION_IMPORT_PLAYBOOK,
-        *C._ACTION_META,
-    ]
-)
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import task_of, template
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.constants import PLAYBOOK_ACTIONS
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task import untemplated_arguments
 
 
-def parse(action: ActionBase, task: t.Any, place: tuple[str | int, ...]) -> tuple[str, dict[str, t.Any]]:
-    """(module name, arguments) of *task*, as the same lines would give them as a task of their own.
+def parse(action: ActionBase, task: t.Any, path: tuple[str | int, ...]) -> tuple[str, dict[str, t.Any]]:
+    """(module name, arguments) of *task*, as the same lines would give them in a task of their own.
 
-    *place*: where it stands in the arguments of the action, as keys and positions.
+    *path*: where it stands in the arguments of *action*, as keys and positions. Raises AnsibleActionFail for what is no
+    such task.
     """
-    option = ''.join(f'[{step}]' if isinstance(step, int) else step for step in place)
+    option = ''.join(f'[{step}]' if isinstance(step, int) else step for step in path)
     if not isinstance(task, c.Mapping) or len(task) != 1:
-        found = ', '.join(map(str, task)) or 'none' if isinstance(task, c.Mapping) else repr(task)
-        raise AnsibleActionFail(f"'{option}' must be a mapping of one module name to its arguments, found: {found}.")
+        given = ', '.join(map(str, task)) or 'none' if isinstance(task, c.Mapping) else repr(task)
+        raise AnsibleActionFail(f"'{option}' must be a mapping of one module name to its arguments, found: {given}.")
     name, arguments = next(iter(task.items()))
     if not isinstance(name, str):
         raise AnsibleActionFail(f"'{option}' must begin with the name of a module, found: {name!r}.")
-    if name in _NO_MODULES:
+    if name in PLAYBOOK_ACTIONS:
         raise AnsibleActionFail(f"'{name}' cannot run in the background: it is no module, but part of the playbook.")
-    written = _as_written(action, (*place, name)) if isinstance(arguments, str) else None
+    source = _source_text(action, (*path, name)) if isinstance(arguments, str) else None
     try:
-        parsed = _parse_one(name, arguments if written is None else written, action._task.collections)
+        parsed = _parse_one(name, arguments if source is None else source, task_of(action).collections)
     except AnsibleError as error:
         raise AnsibleActionFail(f"'{option}' cannot be run: {error.message}") from None
-    if written is None:
+    if source is None:
         return name, parsed
-    if parsed == {'_raw_params': written}:  # ansible-core has filled in its templates already; a lookup may be slow
+    if parsed == {'_raw_params': source}:  # ansible-core has filled in its templates already; a lookup may be slow
         return name, {'_raw_params': arguments}
-    return name, action._templar.template(parsed)
+    return name, template(action, parsed)
 
 
 def _parse_one(name: str, arguments: t.Any, collections: list[str] | None) -> dict[str, t.Any]:
     return t.cast('dict[str, t.Any]', Task.load({name: arguments, 'collections': collections or []}).args)
 
 
-def _as_written(action: ActionBase, place: tuple[str | int, ...]) -> str | None:
-    """The free-form text of the playbook, its templates not yet filled in, or None where it is not there.
+def _source_text(action: ActionBase, path: tuple[str | int, ...]) -> str | None:
+    """The free-form text at *path* as the playbook has it, with its templates, or None if it is not there.
 
     ansible-core takes ``key=value`` out of free-form text before it fills in templates. Done afterwards, a
     variable that holds ``creates=/x`` would become an option of the command.
     """
     try:
-        written: t.Any = _arguments_as_written(action)
-        for step in place:
-            written = written[step]
+        source: t.Any = _source_arguments(action)
+        for step in path:
+            source = source[step]
     except (AnsibleError, AttributeError, LookupError, TypeError):
         return None
-    return written if isinstance(written, str) else None
+    return source if isinstance(source, str) else None
 
 
-@functools.lru_cache(maxsize=1)  # each of a hundred `tasks` asks for those of the same action
-def _arguments_as_written(action: ActionBase) -> t.Any:
-    return ModuleArgsParser(action._task._ds, collection_list=action._task.collections).parse()[1]
+@functools.lru_cache(maxsize=1)  # each of a hundred `tasks` asks for the arguments of the same action
+def _source_arguments(action: ActionBase) -> t.Any:
+    return untemplated_arguments(task_of(action))

@@ -13,6 +13,7 @@ import threading
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.connection import ConnectionBase
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.connection import connect as _connect
 
 _MODULE = 'ansible_mitogen.connection'
 _WAITS_FOR_MAIN = 'mitogen.master.join_thread_async'
@@ -26,7 +27,7 @@ def carries(connection: ConnectionBase) -> bool:
 
 def connect(connection: ConnectionBase) -> None:
     """Connect to the target, by which mitogen finds out its Python, and puts that into the variables of the task."""
-    connection._connect()
+    _connect(connection)
 
 
 def disconnect(connection: ConnectionBase) -> bool:

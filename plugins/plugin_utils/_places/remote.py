@@ -24,7 +24,18 @@ from ansible.plugins.action import ActionBase
 from ansible.plugins.connection import ConnectionBase
 from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import VERSION, Look
-from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import python_of
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import (
+    connection_of,
+    run_command,
+    run_module,
+    task_of,
+)
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.connection import (
+    hidden_commands,
+    hides_commands,
+    is_windows,
+)
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.module_build import python_command
 from ansible_collections.background.jobs.plugins.plugin_utils._places import mitogen as _mitogen
 from ansible_collections.background.jobs.plugins.plugin_utils._places.loader import COMMAND, MARK, digest, runtime_files
 from ansible_collections.background.jobs.plugins.plugin_utils._places.watchdog import Watchdog
@@ -76,7 +87,7 @@ class Remote:
         self._as_command = True
         self._answered = False
         self._refused: str | None = None
-        if getattr(action._connection._shell, '_IS_WINDOWS', False):
+        if is_windows(connection_of(action)):
             raise AnsibleActionFail(
                 "background.jobs does not run on Windows targets: use ansible-core's own async there."
             )
@@ -88,16 +99,13 @@ class Remote:
         said was wrong, or why it could not be run, and AnsibleConnectionFailure where the answer was lost.
         """
         request = dict(details, version=VERSION, op=op, async_dir=self._async_dir)
-        context = self._action._connection._play_context
-        if context.no_log or display.verbosity < _SHOWN:
+        connection = connection_of(self._action)
+        if hides_commands(connection) or display.verbosity < _SHOWN:
             return self._respond(request, within)
         looks = self._respond(dict(request, shown=True), within)
         if any(look.withheld for look in looks):
-            context.no_log = True  # only now: the reason why a host cannot be reached would be hidden, too
-            try:
+            with hidden_commands(connection):  # only now: the reason why a host cannot be reached would be hidden, too
                 looks = self._respond(request, within)
-            finally:
-                context.no_log = False
         return looks
 
     def _respond(self, request: dict[str, t.Any], within: float | None) -> list[Look]:
@@ -116,7 +124,7 @@ class Remote:
 
     def reset(self) -> None:
         """Forget a connection that broke; the next request makes a new one."""
-        connection = self._action._connection
+        connection = connection_of(self._action)
         if type(connection).reset is not ConnectionBase.reset:  # which only warns that there is nothing to do
             try:
                 connection.reset()
@@ -125,9 +133,9 @@ class Remote:
 
     def _by_command(self, request: dict[str, t.Any]) -> dict[str, t.Any] | None:
         """The response, or None where the request cannot travel like this."""
-        if _mitogen.carries(self._action._connection):
-            _mitogen.connect(self._action._connection)
-        python = python_of(self._action, self._task_vars)
+        if _mitogen.carries(connection_of(self._action)):
+            _mitogen.connect(connection_of(self._action))
+        python = python_command(self._action, self._task_vars)
         if python is None:
             return None
         call: dict[str, t.Any] = {'request': request}
@@ -151,9 +159,7 @@ class Remote:
                 return None
             argument = '-'
         command = ' '.join(shlex.quote(word) for word in [*python, '-I', '-S', '-c', *COMMAND, digest(), argument])
-        result = self._action._low_level_execute_command(
-            command, in_data=base64.encodebytes(data) if argument == '-' else None
-        )
+        result = run_command(self._action, command, base64.encodebytes(data) if argument == '-' else None)
         for line in result['stdout'].splitlines():
             if line.startswith(MARK):
                 try:
@@ -164,7 +170,7 @@ class Remote:
 
     def _takes_input(self) -> bool:
         """Whether a command can be given data, which both the connection and the become method must allow."""
-        connection = self._action._connection
+        connection = connection_of(self._action)
         if _mitogen.carries(connection):
             return True
         if _forces_terminal(connection):
@@ -172,16 +178,17 @@ class Remote:
         return bool(connection.has_pipelining and getattr(connection.become, 'pipelining', True))
 
     def _by_module(self, request: dict[str, t.Any]) -> dict[str, t.Any]:
-        if _mitogen.carries(self._action._connection):
+        if _mitogen.carries(connection_of(self._action)):
             raise _mitogen.no_other_way(self._refused)
-        task = self._action._task
+        task = task_of(self._action)
         # ansible-core would put it into a command line; the jobs have theirs in the request.
         environment, task.environment = task.environment, []
         try:
-            result = self._action._execute_module(
-                module_name='background.jobs.async_wrapper',
-                module_args={'request': base64.b64encode(zlib.compress(json.dumps(request).encode())).decode()},
-                task_vars=self._task_vars,
+            result = run_module(
+                self._action,
+                'background.jobs.async_wrapper',
+                {'request': base64.b64encode(zlib.compress(json.dumps(request).encode())).decode()},
+                self._task_vars,
             )
         finally:
             task.environment = environment

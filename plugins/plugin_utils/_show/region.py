@@ -23,7 +23,7 @@ import threading
 import time
 import typing as t
 
-from ansible.utils.display import Display
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.display import display_lock
 
 PACE = 0.2
 """Seconds from one drawing to the next."""
@@ -71,7 +71,7 @@ class Region:
     def possible() -> bool:
         """Whether standard output is a terminal that can be drawn on, and Display locks as expected."""
         usable = sys.stdout.isatty() and os.environ.get('TERM', 'dumb') != 'dumb'
-        return usable and hasattr(Display(), '_lock')
+        return usable and display_lock() is not None
 
     def open(self) -> None:
         """Have everything that is printed from here on come by."""

@@ -12,6 +12,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import task_of
 
 Read = c.Callable[[dict[str, t.Any]], dict[str, t.Any]]
 """What a module printed (``{"rc": int, "stdout": str, "stderr": str}``) -> the module's result."""
@@ -57,7 +58,7 @@ def hidden(look: Look) -> dict[str, t.Any]:
 def hide_loop(action: ActionBase, result: dict[str, t.Any]) -> None:
     """Hide the results of a loop as a whole, too, where *result* is one of them: ansible-core 2.16 asks the task of that."""
     if result.get('_ansible_no_log'):
-        action._task.no_log = True
+        task_of(action).no_log = True
 
 
 def ended(look: Look, read: Read) -> dict[str, t.Any]:

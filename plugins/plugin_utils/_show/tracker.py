@@ -18,6 +18,8 @@ import typing as t
 
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import LIVE, STATES
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task import uuid_of
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task_result import part
 
 
 @dataclasses.dataclass
@@ -162,14 +164,9 @@ class SeesJobs(CallbackBase):
         self.saw(result, failed=True)
 
 
-def part(result: t.Any, name: str) -> t.Any:
-    """`host`, `task` or `result` of a task result; before ansible-core 2.19 they had only private names."""
-    return getattr(result, name if hasattr(result, name) else '_' + name)
-
-
 def key_of(result: t.Any) -> tuple[str, str]:
     """The host and the task of a result."""
-    return part(result, 'host').get_name(), part(result, 'task')._uuid
+    return part(result, 'host').get_name(), uuid_of(part(result, 'task'))
 
 
 def _told(content: c.Mapping[str, t.Any], failed: bool) -> c.Iterator[c.Mapping[str, t.Any]]:

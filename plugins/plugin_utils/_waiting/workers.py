@@ -5,17 +5,17 @@
 """Gives the fork back while a task waits for its jobs, so that other hosts can start theirs.
 
 ansible-core lets one worker process run one task of one host from its beginning to its end. Here the worker forks a
-child that goes on with the task, and exits: ansible-core sees a free worker, and still expects a result, which the
-child sends when the jobs have ended. Between the two stands a guardian, one more fork, that does nothing but wait for
-the child's end and for ansible's: a child that is killed becomes a failed task, and a play that ends takes its children
-with it. Where the internals are not as expected the fork is held, as ansible-core does. Private to this collection.
+guardian, the guardian forks a child that goes on with the task, and the worker exits. ansible-core then has a free worker,
+and still expects a result, which the child sends when the jobs have ended. The guardian does nothing but wait: if the
+child is killed, it makes the task fail; if ansible ends, it kills the child.
+
+The fork is held, as ansible-core does, where the internals of ansible-core are not as expected, and where this machine
+cannot make a guardian and a child. Private to this collection.
 """
 
 from __future__ import annotations
 
-import collections.abc as c
 import contextlib
-import fcntl
 import multiprocessing
 import os
 import select
@@ -26,102 +26,166 @@ import typing as t
 from ansible import constants as C
 from ansible import context
 from ansible.errors import AnsibleActionFail
-from ansible.executor.process.worker import WorkerProcess
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
-from ansible_collections.background.jobs.plugins.plugin_utils._places import mitogen as _mitogen
+from ansible.utils.display import Display
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import connection_of
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task import strategy_of
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.worker import current_worker, task_of_worker
+from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
+from ansible_collections.background.jobs.plugins.plugin_utils._places import mitogen
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.turns import Turns, take_number
 
-_MOST = 200
+MAX_WAITING = 200
 """How many tasks may wait at once without a fork, unless `background_jobs_max_waiting` says otherwise."""
 _PINNED = ('host_pinned', 'ansible.builtin.host_pinned', 'mitogen_host_pinned')
-"""Strategies whose meaning is to bound the hosts that are under way by the forks."""
+"""Strategies whose meaning is that no more hosts are under way than there are forks."""
+_GO = b'.'
+"""What one process writes into a pipe when another may go on."""
 
-_place: Place | None = None
+_turns: Turns | None = None
+"""The turns of this process, if it is a child that waits without a fork."""
+_main_pidfd: int | None = None
+"""A pidfd of ansible's main process, as soon as this process has opened or inherited one."""
+
+display = Display()
 
 
-class Place:
-    """This process's place among those that wait without a fork. It is held until the process ends.
+class Worker:
+    """The worker that runs the task of *action*, whose fork may be given back.
 
-    Where there are more *hosts* than *forks*, their requests take turns, as many at once as there are forks, and who
-    shares a turn asks for shorter waits.
+    Make it before the jobs are started: it raises AnsibleActionFail for settings that make no sense.
     """
 
-    def __init__(self, number: int, forks: int, hosts: int) -> None:
-        self._number = number
-        self._forks = forks
-        self._hosts = hosts
+    def __init__(self, action: ActionBase, task_vars: dict[str, t.Any]) -> None:
+        self._action = action
+        self._hosts = len(task_vars.get('ansible_play_batch', ()))
+        self._max_waiting = settings.number(action, task_vars, 'background_jobs_max_waiting', MAX_WAITING)
+        self._may = settings.flag(action, task_vars, 'background_jobs_give_back_forks', True) and _is_possible()
 
-    @contextlib.contextmanager
-    def turn(self) -> c.Iterator[int]:
-        """For one request. Gives how many share this turn now, 0 where each host has one of its own."""
-        if self._hosts <= self._forks:
-            yield 0
-            return
-        lock = os.open(_path(f'turn-{self._number % self._forks}'), os.O_RDWR | os.O_CREAT, 0o600)
+    def give_back(self, jobs: list[t.Any]) -> Turns | None:
+        """Go on in a child that waits without a fork, and return its turns; None where the fork is held.
+
+        Code that comes after this runs in the child. An error of the operating system is not raised, because the jobs
+        run already. In the guardian it raises AnsibleActionFail, with the ids *jobs* in its message, if the child dies.
+        """
+        global _turns
+        if _turns is not None or not self._may or not _has_one_thread(self._action):
+            return _turns
+        alarm = signal.alarm(0)  # the task's `timeout`, which a child made by fork() does not inherit
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield self._sharers()
-        finally:
-            os.close(lock)
-
-    def _sharers(self) -> int:
-        others = _numbers_taken() - {self._number}
-        return 1 + sum(number % self._forks == self._number % self._forks for number in others)
-
-
-def give_back(action: ActionBase, task_vars: dict[str, t.Any], jobs: list[t.Any]) -> Place | None:
-    """Go on in a child, the worker's fork given back; None where the fork is held.
-
-    Code that comes after this runs in the child. Raises AnsibleActionFail in the guardian if the child is killed,
-    with *jobs* in its message.
-    """
-    global _place
-    if _place is not None or not _may(action, task_vars) or not _is_alone(action):
-        return _place
-    number = _take_place(_settings.number(action, task_vars, 'background_jobs_max_waiting', _MOST))
-    if number is None:
-        return None
-    ansible = os.pidfd_open(os.getppid())
-    alarm = signal.alarm(0)  # the task's `timeout`, which a fork does not inherit
-    if os.fork():
-        os._exit(0)  # the worker; its exit handlers belong to the child now
-    os.setsid()
-    forks = context.CLIARGS.get('forks') or C.DEFAULT_FORKS  # no command line where ansible-core is a library
-    _place = Place(number, forks, len(task_vars['ansible_play_batch']))
-    child = os.fork()
-    if child == 0:
-        os.close(ansible)
+            number = self._fork(jobs)
+        except OSError as error:
+            display.vvv(f'This task holds its fork while it waits for the jobs {jobs}: {error}')
+        else:
+            if number is not None:
+                forks = context.CLIARGS.get('forks') or C.DEFAULT_FORKS  # no command line if ansible-core is a library
+                _turns = Turns(number, forks, self._hosts)
         signal.alarm(alarm)
-        return _place
-    _guard(child, ansible, jobs)
+        return _turns
+
+    def _fork(self, jobs: list[t.Any]) -> int | None:
+        """The number of the child, in the child; None where there is no number left. Raises OSError."""
+        ansible = _open_main_process()
+        with contextlib.ExitStack() as descriptors:
+            taken = take_number(self._max_waiting)
+            if taken is None:
+                return None
+            number, lock = taken
+            descriptors.callback(os.close, lock)
+            guarded = _fork_guarded()
+            if guarded is not None:
+                _guard(guarded, ansible, jobs)
+            descriptors.pop_all()  # the child holds its lock until it ends
+        return number
+
+
+def end_if_orphaned() -> None:
+    """End this process if ansible has ended, for which it works. Call it before each request of a wait.
+
+    A guardian kills its child at once. This is for a child whose guardian was killed, and for a worker that holds its
+    fork, which ansible-core lets run to the end of its task.
+    """
+    if current_worker() is not None and not _main_process_lives():
+        os._exit(1)
+
+
+class _Guarded(t.NamedTuple):
+    """The child of a guardian."""
+
+    pid: int
+    pidfd: int
+
+
+def _fork_guarded() -> _Guarded | None:
+    """Fork a guardian, and from it a child. Returns the child in the guardian, None in the child.
+
+    In the worker it does not return, or raises OSError if one of the two could not be made; both have ended then. The
+    worker exits only when the guardian watches the child, and the child goes on only when the worker exits. So exactly one
+    process goes on with the task, whichever step fails, and whichever process is killed.
+    """
+    watched, tell_watched = os.pipe()  # the guardian tells the worker
+    leaves, tell_leaves = os.pipe()  # the worker tells the child
+    try:
+        guardian = os.fork()
+    except OSError:
+        _close(watched, tell_watched, leaves, tell_leaves)
+        raise
+    if guardian:
+        _close(tell_watched, leaves)
+        _leave_or_raise(guardian, watched, tell_leaves)
+    _close(watched, tell_leaves)
+    os.setsid()
+    try:
+        child = os.fork()
+        if child:
+            # A group of its own: who kills the group of the child or of the guardian does not kill both. Both set it,
+            # because nobody knows which of them runs first.
+            _set_group(child)
+            guarded = _Guarded(child, os.pidfd_open(child))
+            os.write(tell_watched, _GO)
+    except OSError:
+        os._exit(1)  # the worker, and the child if there is one, find the end of their pipe
+    _close(tell_watched)
+    if child:
+        _close(leaves)
+        return guarded
+    _set_group(0)
+    if not os.read(leaves, len(_GO)):
+        os._exit(1)  # the worker goes on with the task, or was killed
+    _close(leaves)
     return None
 
 
-def _may(action: ActionBase, task_vars: dict[str, t.Any]) -> bool:
-    worker = multiprocessing.current_process()
-    return (
-        hasattr(os, 'pidfd_open')
-        and _settings.flag(action, task_vars, 'background_jobs_give_back_forks', True)
-        and isinstance(worker, WorkerProcess)
-        # Of the worker, because the action's own task is of no play where ansible-core itself polls.
-        and not worker._task.throttle  # bounds how many workers run the task, which is to stay true
-        and worker._task._parent._play.strategy not in _PINNED
-    )
+def _leave_or_raise(guardian: int, watched: int, tell_leaves: int) -> t.NoReturn:
+    if os.read(watched, len(_GO)):
+        with contextlib.suppress(BrokenPipeError):  # the child was killed already, which the guardian reports
+            os.write(tell_leaves, _GO)
+        os._exit(0)  # without exit handlers, which belong to the child now
+    _close(watched, tell_leaves)
+    os.waitpid(guardian, 0)
+    raise OSError('this machine could not make two more processes')
 
 
-def _is_alone(action: ActionBase) -> bool:
-    """Whether this process has one thread only: a connection that lives in others would not survive a fork."""
-    if _mitogen.carries(action._connection):
-        return _mitogen.disconnect(action._connection)
-    return threading.active_count() == 1
+def _set_group(child: int) -> None:
+    with contextlib.suppress(OSError):  # the child has ended already
+        os.setpgid(child, child)
 
 
-def _guard(child: int, ansible: int, jobs: list[t.Any]) -> None:
-    """Never returns if all goes well."""
-    ended = os.pidfd_open(child)
-    if ansible in select.select([ended, ansible], [], [])[0]:
-        os.killpg(0, signal.SIGKILL)  # the child, its connection's processes, and this one
-    status = os.waitpid(child, 0)[1]
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def _guard(child: _Guarded, ansible: int, jobs: list[t.Any]) -> t.NoReturn:
+    """Wait for the end of *child*, and raise AnsibleActionFail if it died. End both when *ansible* (a pidfd) ends."""
+    ends = select.poll()
+    ends.register(child.pidfd, select.POLLIN)
+    ends.register(ansible, select.POLLIN)
+    if ansible in dict(ends.poll()):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)  # with the processes of its connection
+        os._exit(1)
+    status = os.waitpid(child.pid, 0)[1]
     if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
         os._exit(0)
     how = f'signal {os.WTERMSIG(status)}' if os.WIFSIGNALED(status) else f'exit code {os.WEXITSTATUS(status)}'
@@ -130,40 +194,49 @@ def _guard(child: int, ansible: int, jobs: list[t.Any]) -> None:
     )
 
 
-def _path(name: str) -> str:
-    folder = os.path.join(C.DEFAULT_LOCAL_TMP, 'background.jobs')  # of this run of ansible, and removed after it
-    os.makedirs(folder, 0o700, exist_ok=True)
-    return os.path.join(folder, name)
+def _open_main_process() -> int:
+    """A pidfd of ansible's main process. Ends this process if ansible has ended. Raises OSError.
 
-
-def _take_place(most: int) -> int | None:
-    """The lowest free number below *most*, locked by this process and its children, or None."""
-    for number in range(most):
-        lock = os.open(_path(f'place-{number}'), os.O_RDWR | os.O_CREAT, 0o600)
+    getppid() does not tell the pid: if ansible has ended, it is 1, or the pid of another process that adopts orphans, and
+    the guardian would wait for that one's end (issue 18, line 3). multiprocessing has recorded the pid before the fork. If
+    getppid() is still the same after the pidfd was opened, the pid has not been reused by another process.
+    """
+    global _main_pidfd
+    if _main_pidfd is None:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-        else:
-            return number
-    return None
+            opened = os.pidfd_open(_main_pid())
+        except ProcessLookupError:
+            os._exit(1)
+        end_if_orphaned()
+        _main_pidfd = opened
+    return _main_pidfd
 
 
-def _numbers_taken() -> set[int]:
-    taken = set()
-    for name in os.listdir(os.path.dirname(_path('place'))):
-        kind, _dash, number = name.partition('-')
-        if kind == 'place' and _is_locked(_path(name)):
-            taken.add(int(number))
-    return taken
+def _main_pid() -> int:
+    """The pid of ansible's main process, which multiprocessing recorded there when it made the worker."""
+    return t.cast('int', t.cast('t.Any', multiprocessing.parent_process()).pid)
 
 
-def _is_locked(path: str) -> bool:
-    lock = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(lock)
-    return False
+def _main_process_lives() -> bool:
+    """Whether ansible's main process, for which this process works, has not ended."""
+    if _main_pidfd is None:
+        return os.getppid() == _main_pid()
+    end = select.poll()
+    end.register(_main_pidfd, select.POLLIN)
+    return not end.poll(0)
+
+
+def _is_possible() -> bool:
+    """Whether this process is a worker of ansible-core whose fork may be given back."""
+    worker = current_worker()
+    if worker is None or not hasattr(os, 'pidfd_open'):
+        return False
+    task = task_of_worker(worker)  # not the action's own, which is in no play where ansible-core itself polls
+    # `throttle` bounds how many workers run the task, which is to stay true.
+    return not task.throttle and strategy_of(task) not in _PINNED
+
+
+def _has_one_thread(action: ActionBase) -> bool:
+    """Whether this process has one thread only: a connection that lives in others would not survive a fork."""
+    connection = connection_of(action)
+    return mitogen.disconnect(connection) if mitogen.carries(connection) else threading.active_count() == 1

@@ -16,7 +16,8 @@ from ansible.plugins.connection.local import Connection as Local
 DOCUMENTATION = """
 name: drops
 short_description: The local connection, which breaks
-description: For tests. Loses as many answers to starts as BACKGROUND_JOBS_DROPS (a directory) has files.
+description: For tests. Loses as many answers to starts as BACKGROUND_JOBS_DROPS (a directory) has files, or, with
+  BACKGROUND_JOBS_DROPS_AFTER, of requests that follow a start which found an ended job.
 options:
   become_success_timeout:
     type: int
@@ -32,11 +33,16 @@ extends_documentation_fragment: [connection_pipelining]
 
 class Connection(Local):
     transport = 'drops'
+    _ended = False
+    """Whether a start has found an ended job."""
 
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
         done: tuple[int, bytes, bytes] = super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
         left: list[t.Any] = list(Path(os.environ['BACKGROUND_JOBS_DROPS']).glob('drop-*'))
-        if left and b'"response"' in done[1] and in_data:  # a start: nothing else needs standard input
+        start = b'"response"' in done[1] and in_data  # nothing else needs standard input
+        dropped = self._ended if 'BACKGROUND_JOBS_DROPS_AFTER' in os.environ else start
+        self._ended = bool(start) and b'"ended": true' in done[1]
+        if left and dropped:
             left[0].unlink()
             raise AnsibleConnectionFailure('The test has cut the connection.')
         return done

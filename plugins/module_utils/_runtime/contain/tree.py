@@ -4,8 +4,9 @@
 
 """The processes of a job: all of them, also those that left its process group or session.
 
-Linux hands orphans to the nearest subreaper, which the supervisor is, so the tree below it is the job. On
-other systems only the job's process group can be stopped, and the end of a grandchild must be polled for.
+Linux makes orphans children of the nearest subreaper, which the supervisor is, so the tree below it is the job. Without
+a subreaper (another system, a Python without ctypes) or without /proc (a chroot), the job is the process group of its
+module, and the end of a grandchild must be polled for.
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
@@ -17,8 +18,8 @@ import time
 
 _PR_SET_CHILD_SUBREAPER = 36
 _LINUX = sys.platform.startswith('linux')
-_UNKILLABLE = 60  # seconds after which a process that survives KILL (uninterruptible sleep, setuid) is reported
-
+_UNKILLABLE_SECONDS = 60  # then a process that survives KILL (uninterruptible sleep, setuid) is reported
+_POLL_SECONDS = 0.1  # between two looks; only a subreaper is woken by the death of a grandchild
 
 Stopped = collections.namedtuple(
     'Stopped',
@@ -36,15 +37,21 @@ def get_ready():
     """Load what adopt_orphans() needs: once, before the supervisors of a batch are forked, and not in each."""
     global _libc
     if _LINUX and _libc is None:
-        import ctypes  # here, because only Linux needs it, and only to start jobs
+        try:
+            import ctypes  # here, because only Linux needs it, and only to start jobs
 
-        _libc = ctypes.CDLL(None, use_errno=True)
+            _libc = ctypes.CDLL(None, use_errno=True)
+        except (ImportError, OSError):  # a Python without ctypes, or with one that has no libffi
+            pass
 
 
 def adopt_orphans():
-    """Make this process the parent of every descendant whose own parent dies."""
+    """Make this process the parent of every descendant whose own parent dies, where the system can do that.
+
+    Elsewhere a process of the job that loses its parent and leaves the process group of its module is not stopped.
+    """
     get_ready()
-    if _LINUX:
+    if _libc is not None:
         _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
@@ -58,12 +65,14 @@ def stop(main, grace, sleep, spare_daemons=False):
     _signal_group(main, signal.SIGCONT)  # a stopped process gets its TERM only when it goes on
     deadline = time.monotonic() + grace
     while _signal_group(main, 0) and time.monotonic() < deadline:
-        sleep(_step(deadline - time.monotonic()))
+        sleep(min(_POLL_SECONDS, deadline - time.monotonic()))
     _signal_group(main, signal.SIGKILL)  # once: when it is empty, its number may become somebody else's
-    deadline = time.monotonic() + _UNKILLABLE
+    deadline = time.monotonic() + _UNKILLABLE_SECONDS
     daemons = {}
     while True:
-        sessions = descendants() if _LINUX else ({main: main} if _signal_group(main, 0) else {})
+        sessions = descendants()
+        if sessions is None:
+            sessions = {main: main} if _signal_group(main, 0) else {}
         alive = [pid for pid, session in sessions.items() if session == main or not spare_daemons]
         if not alive or time.monotonic() >= deadline:
             sleep(0)  # the dead are buried, too: how the module died is part of the end
@@ -72,11 +81,7 @@ def stop(main, grace, sleep, spare_daemons=False):
             if sessions[pid] != main:
                 daemons.setdefault(pid, _name(pid))
             _signal(pid, signal.SIGKILL)
-        sleep(_step(1))
-
-
-def _step(seconds):
-    return seconds if _LINUX else min(seconds, 0.1)
+        sleep(_POLL_SECONDS)
 
 
 def _signal(pid, number):
@@ -98,7 +103,12 @@ def _signal_group(group, number):
 
 
 def descendants():
-    """{pid: session} of the processes below this one that are not dead, from /proc."""
+    """{pid: session} of the processes below this one that are not dead, from /proc.
+
+    None where there is no /proc, as in some chroots.
+    """
+    if not (_LINUX and os.path.exists('/proc/self/stat')):
+        return None
     sessions, children = {}, {}
     for name in os.listdir('/proc'):
         if name.isdigit():

@@ -7,6 +7,7 @@
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
+import os
 import time
 
 _ISO = '%Y-%m-%dT%H:%M:%S'
@@ -56,6 +57,14 @@ def process_start(pid):
 def lives(pid, start):
     """Whether the process *pid* that started at *start* is still there, and not a later one of its number."""
     return start is not None and process_start(pid) == start
+
+
+def is_another(pid, start):
+    """Whether the process that started at *start* is known to have ended, whoever has the number *pid* now.
+
+    Where start times are unknown (no /proc), nothing is known; then the job's lock tells whether its supervisor lives.
+    """
+    return start is not None and process_start(os.getpid()) is not None and process_start(pid) != start
 
 
 def now():

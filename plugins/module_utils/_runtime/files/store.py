@@ -175,11 +175,27 @@ def remove_file(path):
     return True
 
 
-def remove_tree(path):
-    """Remove the directory *path*, as far as that is possible."""
-    import shutil  # here, because each supervisor would pay for it in memory
+def remove_tree(path, parent=None):
+    """Remove the directory *path*, below the open directory *parent*, as far as that is possible. Follows no link.
 
-    shutil.rmtree(path, ignore_errors=True)
+    shutil.rmtree() would have to be imported, at the end of a job that may have replaced Python's own files.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+    except OSError:
+        return
+    try:
+        for name in os.listdir(fd):
+            try:
+                os.unlink(name, dir_fd=fd)
+            except OSError:  # a directory
+                remove_tree(name, fd)
+    finally:
+        os.close(fd)
+    try:
+        os.rmdir(path, dir_fd=parent)
+    except OSError:
+        pass
 
 
 def open_lock(path):

@@ -17,7 +17,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import os
 import time
 
-from ..files.clock import lives
+from ..files.clock import is_another
 from ..files.names import find
 from ..files.store import user, write_file
 from ..files.watch import Watch
@@ -72,7 +72,7 @@ def _ask_to_end(job, grace):
     except OSError:  # a full disk still has room for an empty file, which asks for the end as well
         write_file(job.file('stop.json'), b'')
     run = _wait_for(job, _UNTIL_EXECUTED_SECONDS, lambda: job.read('end.json') or job.read('run.json'))
-    if run and 'supervisor' in run and job.alive() and lives(run['supervisor'], run['supervisor_start']):
+    if run and 'supervisor' in run and job.alive() and not is_another(run['supervisor'], run['supervisor_start']):
         os.kill(run['supervisor'], STOP)
 
 

@@ -12,11 +12,11 @@ import os
 
 from ..files.clock import boot_id, lives, since
 from ..files.names import find
-from ..files.store import StoreError, user
+from ..files.store import StoreError, read_json, user
 from ..output.reader import read
 from ..protocol import new_look
 from ..schedule.queue import Lines
-from ..supervise.ending import read_text, write_lost
+from ..supervise.ending import read_text, result_of, write_lost
 from ..supervise.supervisor import kick
 from .tmpdir import remove_tmpdir, tmpdir_of
 
@@ -65,6 +65,13 @@ def with_live_output(store, looks, offsets, limit_bytes, newest=False):
         else look
         for look, offset in zip(looks, offsets or [None] * len(looks))
     ]
+
+
+def with_result(store, look):
+    """*look* at a job of *store*, with the content of its result file."""
+    job = store.job(look.id)
+    end = job.read('end.json') if look.ended else None
+    return look._replace(result=result_of(job, end) if end is not None else read_json(look.results_file) or {})
 
 
 def take_look(job, output=False, places=None):
@@ -181,7 +188,7 @@ def _describe(job, spec, run, position=None, end=None):
     }
     if position is not None:
         described['position'] = position
-    for key in ('reason', 'signal'):
-        if end is not None and end[key]:
+    for key in ('reason', 'signal', 'last_lines'):
+        if end is not None and end.get(key):
             described[key] = end[key]
     return described

@@ -14,10 +14,8 @@ The request has, beside ``ids``:
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
-from ..files.store import read_json
-from ..supervise.ending import result_of
 from .collect import mark_collected
-from .look import take_looks, with_live_output
+from .look import take_looks, with_live_output, with_result
 
 _LIVE_OUTPUT_BYTES = 1048576
 """Of all jobs of one response. A task asks for the rest with the next offset."""
@@ -27,12 +25,5 @@ def status(store, request):
     """Looks at the jobs."""
     looks = take_looks(store, request['ids'])
     mark_collected(store, looks)
-    looks = [look._replace(result=_result(store, look)) if look.known else look for look in looks]
+    looks = [with_result(store, look) if look.known else look for look in looks]
     return with_live_output(store, looks, request.get('offsets'), _LIVE_OUTPUT_BYTES)
-
-
-def _result(store, look):
-    end = store.job(look.id).read('end.json') if look.ended else None
-    if end is None:
-        return read_json(look.results_file) or {}
-    return result_of(store.job(look.id), end)

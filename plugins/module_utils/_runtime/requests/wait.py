@@ -10,6 +10,8 @@ The request has, beside ``ids``:
 ``seconds``  float; how long to wait at most
 ``offsets``  a list with one offset (int, bytes) of live output or None for each of ``ids``, or no such field.
              Soon after one of these jobs has live output from its offset on, the request is answered with it
+``output``   true: jobs that have ended come with their output though others go on, or no such field
+``results``  true: jobs that have ended come with the content of their result files, or no such field
 ===========  =================================================================================================
 
 Standard library only, Python 3.6 and up. Private to this collection.
@@ -21,7 +23,7 @@ from ..files.names import find
 from ..files.watch import Watch
 from ..output.reader import has_more, last_line
 from ..schedule.queue import Lines
-from .look import kick_queues, settle, take_looks, with_live_output
+from .look import kick_queues, settle, take_looks, with_live_output, with_result
 
 _GATHERING_SECONDS = 0.5
 """From the first new line to the answer: followed output comes in groups of lines, and within a second."""
@@ -67,9 +69,11 @@ def _drop_ended(pending, touched, places):
 
 
 def _answer(store, request, all_ended):
-    looks = take_looks(store, request['ids'], output=all_ended)
+    looks = take_looks(store, request['ids'], output=all_ended or request.get('output', False))
     if not all_ended and all(look.ended or not look.job for look in looks):  # the last of them ended just now
         looks = take_looks(store, request['ids'], output=True)
+    if request.get('results'):
+        looks = [with_result(store, look) if look.ended else look for look in looks]
     looks = [
         look._replace(last_line=last_line(store.job(look.id))) if look.job and not look.ended else look
         for look in looks

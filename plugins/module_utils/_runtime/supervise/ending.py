@@ -9,14 +9,19 @@ Standard library only, Python 3.6 and up. Private to this collection.
 
 import json
 import os
+import re
 import signal
 
 from ..files import clock as _clock
 from ..files import store as _store
+from ..output.last_lines import last_lines
 
-_LONGEST = 1000  # characters of somebody else's words in a reason
-_ROOM = 65536  # bytes; a module that finds less may well fail for want of them
-_UNWRITTEN = 120  # what Python ends with if its last output could not be written
+_QUOTE_CHARACTERS = 1000  # of somebody else's words in a reason
+_QUOTE_BYTES = 2000  # of the same, as JSON
+_ROOM_BYTES = 65536  # a module that finds less may well fail for want of them
+_UNWRITTEN_RC = 120  # what Python ends with if its last output could not be written
+_NO_START = re.compile(r'^Fatal Python error: (.*(?:[Ii]nit|encodings).*)$', re.MULTILINE)
+"""What Python says on stderr where it cannot start, because its standard library is not there, for one."""
 _UNREADABLE = (ValueError, RecursionError)  # not JSON, or nested more deeply than this Python can read
 _STARTED = {'started': True, 'finished': False}
 
@@ -41,6 +46,7 @@ def write(job, state, status=None, reason=None, stopped=None):
         'rc': None,
         'signal': None,
         'pid': run.get('pid'),
+        'last_lines': [],
     }
     if status is not None:
         end['rc'], end['signal'] = _exit(status)
@@ -48,9 +54,11 @@ def write(job, state, status=None, reason=None, stopped=None):
         result = read_result(job)
         end['state'] = 'failed' if result is None or _is_failure(result) else 'succeeded'
         if end['state'] == 'failed':
-            end['reason'] = _no_result(job, end) if result is None else _reported(job, result)
+            end['reason'] = _no_result(job, end, run) if result is None else _reported(job, result)
+            _add_last_lines(job, end, with_stdout=result is None)
     elif reason is None:
         end['reason'] = _stopped(job, end, stopped)
+        _add_last_lines(job, end, with_stdout=True)
     _publish(job, end, *map(job.file, _store.SPARES))
 
 
@@ -65,13 +73,27 @@ def write_lost(job, reason):
         'rc': None,
         'signal': None,
         'pid': run.get('pid'),
+        'last_lines': [],
     }
+    _add_last_lines(job, end, with_stdout=True)
     try:
         _publish(job, end)
         job.forget(*_store.SPARES)
     except OSError:  # the disk is full, say; the next look will find the same
         pass
     return end
+
+
+def _add_last_lines(job, end, with_stdout):
+    """Add the last lines that *job* printed to *end*, unless no_log hides them.
+
+    The reason of a job that failed or timed out also ends with the very last line.
+    """
+    if (job.spec() or {'no_log': True})['no_log']:
+        return
+    end['last_lines'] = last_lines(job, with_stdout)
+    if end['last_lines'] and end['state'] in ('failed', 'timed_out') and end['last_lines'][-1] not in end['reason']:
+        end['reason'] += '; the last line of its output: %s' % end['last_lines'][-1]
 
 
 def _publish(job, end, end_spare=None, result_spare=None):
@@ -180,17 +202,28 @@ def _reported(job, result):
     """Why a module that printed a result failed; the words are its own, which no_log hides."""
     if job.spec()['no_log']:
         return 'the module reported a failure, which no_log hides'
-    return 'the module reported a failure: %s' % cut(
-        str(result.get('msg') or 'rc %s, and no message' % result.get('rc'))
-    )
+    rc = result.get('rc')
+    if isinstance(rc, int) and -signal.NSIG < rc < 0:  # of a command, as Python's subprocess has it
+        return 'the module reported a failure: its command was killed by %s' % _signal_name(-rc)
+    return 'the module reported a failure: %s' % cut(str(result.get('msg') or 'rc %s, and no message' % rc))
 
 
 def cut(text):
-    """*text* of somebody else's, for a reason that fits into what is set aside for it."""
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + ' [cut]'
+    """*text* of somebody else's, so short that the reason fits into what is set aside for it."""
+    characters = _QUOTE_CHARACTERS
+    while len(json.dumps(text[:characters])) > _QUOTE_BYTES:  # what is not ASCII takes up to 12 bytes
+        characters = characters * 3 // 4
+    return text if len(text) <= characters else text[:characters] + ' [cut]'
 
 
-def _no_result(job, end):
+def _no_result(job, end, run):
+    no_start = _NO_START.search(read_text(job, 'stderr') or '')
+    if no_start:
+        return 'the interpreter %s of job %s could not start: %s' % (
+            run.get('program', 'python'),
+            job.id,
+            cut(no_start.group(1)),
+        )
     if end['signal']:
         return 'the module of job %s was ended by %s before it had a result%s' % (
             job.id,
@@ -201,7 +234,7 @@ def _no_result(job, end):
     trouble = _trouble(job)
     if trouble:
         return '%s: nothing can be written to %s: %s' % (reason, job.path, trouble)
-    if end['rc'] == _UNWRITTEN:  # the module's own end has made room since
+    if end['rc'] == _UNWRITTEN_RC:  # the module's own end has made room since
         return '%s, for it could not write all of it: was there no room left in %s?' % (reason, job.path)
     return reason
 
@@ -219,7 +252,7 @@ def _trouble(job):
     """Why no module could write its result on this disk now, or None."""
     probe = job.file('probe')
     try:
-        _store.write_file(probe, b' ' * _ROOM)
+        _store.write_file(probe, b' ' * _ROOM_BYTES)
     except OSError as error:
         return error.strerror
     _store.remove_file(probe)

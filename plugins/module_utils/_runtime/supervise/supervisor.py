@@ -10,23 +10,21 @@ A job of a queue hands its slot on to the next one, so that a slot is one proces
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
-import binascii
 import json
 import os
-import shlex
-import signal
+import sys
 
-from ..contain import tree as _tree
-from ..files import clock as _clock
-from ..files import store as _store
-from ..output import reader as _live
+from ..contain import tree
+from ..files.store import Store, remove_tree
 from ..protocol import GRACE
 from ..schedule.queue import Queue
-from . import ending as _outcome
-from . import vigil as _vigil
+from . import ending
+from .handover import this_image
+from .module import ModuleStart
+from .vigil import Signals, Vigil
 
-_BRIEF = 2
-"""Seconds after which a module counts as a long one: then the supervisor gives its memory back, which takes time."""
+_LONG_SECONDS = 2
+"""A module that runs longer than this is worth the time that it takes to replace the image of its supervisor."""
 
 
 class Batch:
@@ -45,12 +43,12 @@ class Batch:
 
         It is a child of this process, which is about to end, and then nobody's: no second fork makes it so at once.
         """
-        _tree.get_ready()
+        tree.get_ready()
         reader, writer = os.pipe()
         if os.fork() == 0:
             try:
                 os.setsid()  # the connection may end with a signal to its session; a job outlives it
-                _supervise(job, writer, self._gate)
+                supervise(job, writer, self._gate)
             finally:
                 os._exit(0)  # never this process's exit handlers: they belong to the module that called us
         job.let_go()
@@ -90,45 +88,46 @@ def _turn(store, name):
         return queue.next()
 
 
-def _supervise(job, report=None, gate=None):
+def supervise(job, report=None, gate=None):
     """The life of the daemon: *job*, then a child of its own for the next job of the same slot."""
+    image = this_image()
     while job is not None:
-        _close_descriptors(keep=(0, 1, 2, report, gate, job.lock))
-        vigil = _vigil.Vigil(_vigil.Signals())
-        _tree.adopt_orphans()
+        _close_descriptors(keep=(0, 1, 2, report, gate, job.lock, image.bundle and image.bundle.fd))
+        vigil = Vigil(Signals())
+        tree.adopt_orphans()
         spec = job.spec()
-        run = _Run(job, spec, vigil, report, gate)
-        if _guarded(job, vigil, run.start):
-            if spec['limit'] is None or spec['limit'] > _BRIEF:
-                vigil.sleep(_BRIEF)
-                _vigil.replace(job, vigil, run.deadline)
-            state = vigil.keep(run.deadline, job.file('stop.json'))
+        start = ModuleStart(job, spec, vigil, report, gate)
+        if _guarded(job, vigil, start.execute):
+            if spec['limit'] is None or spec['limit'] > _LONG_SECONDS:
+                vigil.sleep(_LONG_SECONDS)
+                image.replace(job, spec['queue'] is not None, vigil, start.deadline, resume)
+            state = vigil.keep(start.deadline, job.file('stop.json'))
             _guarded(job, vigil, _finish, job, vigil, state)
-        run.answer()
+        start.answer()
         report = gate = None
         job = _hand_on(job, spec['queue'], vigil.signals)
 
 
 def resume(root, job_id, lock, vigil, state):
-    """Go on with the job whose module the new image of this supervisor (supervise/vigil.py) has waited for."""
-    job = _store.Store(root).job(job_id)
+    """Go on with the job whose module the new image of this supervisor (handover.py) has waited for."""
+    job = Store(root).job(job_id)
     job.lock = lock
     queue = (job.spec() or {}).get('queue')  # now, because whoever sees the end may remove the job
     _guarded(job, vigil, _finish, job, vigil, state)
-    _supervise(_hand_on(job, queue, vigil.signals))
+    supervise(_hand_on(job, queue, vigil.signals))
 
 
 def _hand_on(job, name, signals):
-    """Let go of the lock of *job*, which has ended, and of its slot in the queue *name* (or None).
+    """Release the lock of *job*, which has ended, and its slot in the queue *name* (or None).
 
-    The next job of the queue is returned, its lock held, in a new process: what *job* has left behind must not be
-    of its tree.
+    The next job of the queue is returned, its lock held, in a new process: what *job* has left behind must not
+    belong to its tree.
     """
     following = None
     if name is not None:
         with Queue(job.store, name) as queue:
             queue.leave(job.id)
-            if not signals.shutdown:  # what waits when the host is shut down runs after the boot
+            if not signals.shutdown:  # jobs that wait when the host is shut down run after the boot
                 following = queue.next()
     job.let_go()
     if following is None or os.fork() == 0:
@@ -139,182 +138,45 @@ def _hand_on(job, name, signals):
 
 
 def _guarded(job, vigil, step, *args):
-    """What *step* returns. If it fails the job ends, for nothing may run unwatched, look alive, or be lost."""
+    """What *step* returns. If it fails, the module is stopped and the job ends: no job may run unwatched."""
     try:
         return step(*args)
     except BaseException as error:
         if vigil.main is not None and vigil.status is None:
-            _tree.stop(vigil.main, 0, vigil.sleep)
-        if isinstance(error, OSError):
-            told = str(error)
-        else:
-            import traceback  # here, because each supervisor would pay for it in memory
-
-            told = traceback.format_exc()[-1000:]
+            tree.stop(vigil.main, 0, vigil.sleep)
         try:
-            _outcome.write(job, 'failed', reason='the supervisor of job %s failed: %s' % (job.id, told))
+            ending.write(job, 'failed', reason='the supervisor of job %s failed: %s' % (job.id, _description(error)))
         except OSError:  # somebody has removed the job's files: nobody will ask
             pass
         return None
 
 
+def _description(error):
+    """*error* for a person, and where in our code it came from. (The module traceback would have to be imported.)"""
+    if isinstance(error, OSError):
+        return str(error)
+    places = []
+    trace = sys.exc_info()[2]
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        places.append('%s line %d in %s' % (os.path.basename(code.co_filename), trace.tb_lineno, code.co_name))
+        trace = trace.tb_next
+    return ('%s: %s (%s)' % (type(error).__name__, error, ', '.join(reversed(places))))[:1000]
+
+
 def _finish(job, vigil, state):
-    """Stop what is to be stopped, and write how the job ended (*state*: as Vigil.keep() tells it)."""
+    """Stop what is to be stopped, and write how the job ended (*state*: as Vigil.keep() returns it)."""
     tmpdir = (job.read('run.json') or {}).get('tmpdir')
     stopped = None
     if state is not None:
         spec = job.spec() or {}
         grace = {**spec, **(job.read('stop.json') or {})}.get('grace', GRACE)
         spare_daemons = state == 'timed_out' and spec.get('spare_daemons', False)
-        stopped = _tree.stop(vigil.main, grace, vigil.sleep, spare_daemons)
+        stopped = tree.stop(vigil.main, grace, vigil.sleep, spare_daemons)
     if job.exists():  # else somebody has removed its files: nobody will ask
-        _outcome.write(job, state, vigil.status, stopped=stopped)
+        ending.write(job, state, vigil.status, stopped=stopped)
     if tmpdir:
-        _store.remove_tree(tmpdir)
-
-
-class _Run:
-    """The start of one job's module. Knows nothing of requests and responses, on purpose."""
-
-    def __init__(self, job, spec, vigil, report, gate):
-        self.job = job
-        self.spec = spec
-        self.vigil = vigil
-        self.report = report
-        self.gate = gate
-        self.deadline = None
-
-    def start(self):
-        """True when the module has been executed; else the job's files say why not."""
-        launch = self.job.read('launch.json')
-        argv = [arg.replace('{job}', self.job.path) for arg in launch['argv']]
-        failure = self._fork(argv, launch)
-        # All that can be done before the gate opens: afterwards a hundred modules may want the processors.
-        run = {
-            'pid': self.vigil.main,
-            'process_start': _clock.process_start(self.vigil.main),
-            'supervisor': os.getpid(),
-            'supervisor_start': _clock.process_start(os.getpid()),
-            'tmpdir': launch['tmpdir'],
-        }
-        _detach()
-        reason = self._failure(failure, argv)
-        run.update(_clock.now())
-        if reason:
-            _outcome.write(self.job, 'failed', reason=reason)
-            if launch['tmpdir']:
-                _store.remove_tree(launch['tmpdir'])
-            return False
-        limit = self.spec['limit']
-        self.deadline = None if limit is None else run['monotonic'] + limit + self.spec.get('leeway', 0)
-        self.job.write('run.json', run)
-        self.answer({'spec': self.spec, 'run': run})
-        self.job.forget('launch.json', 'base')  # they may hold secrets, and are of no more use
-        return True
-
-    def answer(self, report=None):
-        """Tell whoever started the job that its module has been executed, or by nothing that its files say why not."""
-        if self.report is not None:
-            try:
-                os.write(self.report, json.dumps(report).encode('ascii') if report else b'')
-            except OSError:  # its connection broke
-                pass
-            os.close(self.report)
-            self.report = None
-
-    def _fork(self, argv, launch):
-        """Make the process that executes the module; a descriptor that tells how that went."""
-        stdio = [self._stdin(launch), self._output('stdout'), self._output('stderr')]
-        reader, writer = os.pipe()  # closed by the execution itself: an end without data means success
-        supervisor = os.getpid()
-        self.vigil.main = os.fork()
-        if self.vigil.main == 0:
-            try:
-                _become_module(argv, launch, stdio, self.gate, supervisor)
-            except Exception as error:
-                os.write(writer, (getattr(error, 'strerror', None) or str(error)).encode('utf-8', 'replace'))
-            finally:
-                os._exit(127)
-        for fd in [*stdio, writer, self.gate]:
-            if fd is not None:
-                os.close(fd)
-        return reader
-
-    def _failure(self, fd, argv):
-        """None once the kernel has executed the module, else the reason why not."""
-        with os.fdopen(fd, 'rb') as pipe:
-            failure = pipe.read().decode('utf-8', 'replace')
-        if not failure:
-            return None
-        os.waitpid(self.vigil.main, 0)
-        command = _outcome.cut(' '.join(shlex.quote(arg) for arg in argv))
-        return 'could not execute %s: %s' % (command, failure)
-
-    def _stdin(self, launch):
-        """The module itself, where its interpreter reads it from there; else nothing."""
-        piece = launch['payload']
-        base = _store.read_file(self.job.file('base'))
-        middle = binascii.a2b_base64(piece['middle'])
-        payload = self.job.file('payload')
-        module = base[: piece['head']] + middle + base[len(base) - piece['tail'] :]
-        if launch['stdin'] and launch['output_limit']:
-            os.close(self._output('output'))
-            module = _live.tapped(module, self.job.file('output'), launch['output_limit'])
-        _store.write_file(payload, module)
-        if launch['stdin']:
-            stdin = os.open(payload, os.O_RDONLY)
-            os.unlink(payload)
-            return stdin
-        os.chmod(payload, 0o700)  # a binary module is its own interpreter
-        return os.open(os.devnull, os.O_RDONLY)
-
-    def _output(self, name):
-        return os.open(self.job.file(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-
-
-def _become_module(argv, launch, stdio, gate, supervisor):
-    """In the child: turn into the module, in a session of its own, with signals as a login shell leaves them."""
-    words = [_bytes(word) for word in argv]
-    environment = {_bytes(name): _bytes(value) for name, value in launch['environment'].items()}
-    os.setsid()
-    signal.set_wakeup_fd(-1)
-    for name in ('SIGPIPE', 'SIGXFSZ', 'SIGHUP', 'SIGINT', 'SIGTERM', 'SIGCHLD', 'SIGUSR1'):
-        signal.signal(getattr(signal, name), signal.SIG_DFL)
-    for target, fd in enumerate(stdio):
-        os.dup2(fd, target)
-    os.umask(launch['umask'])
-    _enter(launch['cwd'], environment)
-    if gate is not None:
-        os.read(gate, 1)
-    if os.getppid() != supervisor:  # killed while we waited: nobody would know of the module
-        os._exit(127)
-    os.execvpe(words[0], words, environment)
-
-
-def _enter(path, environment):
-    """Make *path* the working directory, which is the one of the connection (None: it has been removed).
-
-    A job that starts at once is there already. It must not ask again: after `become`, its user may have no right to enter
-    the home of the user who logged in. A synchronous module is there as well, and AnsibleModule then looks for a
-    directory that it can use. A job that had to wait for its turn does without: its own home is the next best.
-    """
-    try:
-        if os.getcwd() == path:
-            return
-    except OSError:  # removed
-        if path is None:
-            return
-    for directory in filter(None, (path and _bytes(path), environment.get(b'HOME'), b'/')):
-        try:
-            os.chdir(directory)
-            return
-        except OSError:
-            pass
-
-
-def _bytes(text):
-    """*text* as the system takes it. Python 3.6 would refuse what is not ASCII in the locale of a bare ssh command."""
-    return text.encode('utf-8', 'surrogateescape')
+        remove_tree(tmpdir)
 
 
 def _close_descriptors(keep):
@@ -329,12 +191,3 @@ def _close_descriptors(keep):
                 os.close(fd)
             except OSError:  # the listing's own descriptor, or never open
                 pass
-
-
-def _detach():
-    """Let go of what belongs to the connection: it would stay open for as long as the job runs."""
-    os.chdir('/')
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
-    os.close(null)

@@ -4,7 +4,8 @@
 
 """Hands requests to the runtime: a line of JSON on standard input for each, and one on standard output in return.
 
-Runs in the interpreter under test, by its path and outside of any Ansible: `python -I -S _driver.py PLUGINS`.
+Runs in the interpreter under test, by its path and outside of any Ansible: `python -I -S _driver.py PLUGINS [PLATFORM]`.
+PLATFORM stands in for the name of this system, to try what the runtime does on others.
 """
 
 import json
@@ -13,6 +14,7 @@ import sys
 
 def main() -> None:
     sys.path.insert(0, sys.argv[1])
+    sys.platform = (sys.argv[2:] or [sys.platform])[0]
     try:
         from module_utils._runtime.door import respond  # type: ignore[import-not-found]
     except ImportError:  # version 0.1.0; any other has no such name, and the traceback tells both errors

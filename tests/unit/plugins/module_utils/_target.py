@@ -97,6 +97,8 @@ class Target:
         """A command that the interpreter is run by."""
         self.plugins = PLUGINS
         """Where the runtime is."""
+        self.platform: List[str] = []
+        """The name of another system than this one, if any."""
 
     def gate(self, name: str = 'gate') -> Gate:
         return Gate(self.directory / name)
@@ -113,7 +115,7 @@ class Target:
     def driver(self, **options: Any) -> 'subprocess.Popen[bytes]':
         """A process that answers requests, one a line."""
         return subprocess.Popen(
-            [*self.prefix, self.python, '-I', '-S', str(HERE / '_driver.py'), str(self.plugins)],
+            [*self.prefix, self.python, '-I', '-S', str(HERE / '_driver.py'), str(self.plugins), *self.platform],
             env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -5,6 +5,7 @@
 """Every way in which a job can end, reached by the real thing; no look hangs, lies, or says running when it is not."""
 
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import List
 
 import pytest
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import SPARE
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     ENDED,
     PLUGINS,
@@ -236,6 +238,44 @@ def test_the_result_is_nested_too_deeply(target: Target) -> None:
     job = target.ended(job_id)
     assert job['state'] in ('failed', 'succeeded'), 'some interpreters can read it'
     assert job['state'] == 'succeeded' or 'printed no JSON result' in job['reason']
+
+
+def test_a_bad_end_has_the_last_lines(some_target: Target) -> None:
+    script = (
+        'printf "first\\r50%%\\r100%%\\n"; for number in $(seq 30); do echo line $number; done; echo no space >&2; '
+    )
+    failed, late = some_target.run(script + 'exit 1'), some_target.run(script + 'exec sleep 1000', limit=1, grace=0)
+    for job_id, reason in (failed, 'printed no JSON result'), (late, 'Timeout exceeded'):
+        job = some_target.ended(job_id)
+        assert job['last_lines'] == ['line %d' % number for number in range(12, 31)] + ['no space']
+        assert reason in job['reason']
+        assert job['reason'].endswith(': no space')
+
+    hidden = some_target.ended(some_target.run(script + 'exit 1', no_log=True))
+    assert 'last_lines' not in hidden
+    assert 'no space' not in hidden['reason']
+    good = some_target.ended(some_target.run('echo word >&2; ' + result()))
+    assert 'last_lines' not in good
+
+
+@pytest.mark.parametrize('letter', ['x', '"', '\u00e9', '\U0001f600'])
+def test_what_is_told_of_a_bad_end_fits_into_the_room_set_aside(some_target: Target, letter: str) -> None:
+    message = letter * 3000
+    (some_target.directory / 'result').write_text(json.dumps({'failed': True, 'msg': message}), encoding='ascii')
+    (some_target.directory / 'lines').write_text((message + '\n') * 30, encoding='utf-8')
+    job_id = some_target.run('cat %s/lines >&2; cat %s/result' % (some_target.directory, some_target.directory))
+
+    job = some_target.ended(job_id)
+    assert job['state'] == 'failed'
+    assert job['last_lines'][-1].startswith(letter * 10)
+    assert (some_target.files(job_id) / 'end.json').stat().st_size <= SPARE
+
+
+def test_a_signal_that_ended_the_command_has_its_name(some_target: Target) -> None:
+    job = some_target.ended(some_target.run(result(rc=-9, msg='non-zero return code')))
+
+    assert job['state'] == 'failed'
+    assert job['reason'].endswith('killed by SIGKILL')
 
 
 def test_what_stands_around_the_result(target: Target) -> None:

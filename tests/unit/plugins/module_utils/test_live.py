@@ -4,13 +4,17 @@
 
 """Live output of modules that are built on ansible-core's own AnsibleModule, the real one of this controller."""
 
+import fcntl
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Dict, List
 
 import ansible
 import pytest
+from ansible_collections.background.jobs.plugins.module_utils._runtime.output import tap
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import Order, Target, mode, result
 
 _LIMIT = 1048576
@@ -325,3 +329,29 @@ def test_other_files_in_its_place(live: Target) -> None:
         (look,) = live.ask('status', ids=[job_id], offsets=[0])
         assert look['live_output']['records'] in ([], [['stdout', 'a', True]])
         output.rmdir() if output.is_dir() and not output.is_symlink() else output.unlink()
+
+
+def test_the_log_stays_locked_while_a_new_file_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process of the module that wrote at this moment would write into the middle of the change."""
+    path = tmp_path / 'output'
+    path.write_bytes(b'')
+    try_lock = 'import fcntl; fcntl.lockf(open(%r, "ab"), fcntl.LOCK_EX | fcntl.LOCK_NB)' % str(path)
+    free = []
+
+    def rename(old: str, new: str) -> None:
+        free.append(
+            subprocess.run([sys.executable, '-c', try_lock], stderr=subprocess.DEVNULL, check=False).returncode == 0
+        )
+        os.replace(old, new)
+
+    monkeypatch.setattr('os.rename', rename)
+    log = tap._Log(str(path), 400)
+    for number in range(50):
+        log.write(b'out', b'line %d\n' % number)
+    monkeypatch.undo()
+
+    assert free
+    assert not any(free)
+    assert path.read_bytes().startswith(b'cut ')
+    with path.open('ab') as stream:
+        fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

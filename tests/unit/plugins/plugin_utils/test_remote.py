@@ -20,7 +20,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._places import rem
 from ansible_collections.background.jobs.plugins.plugin_utils._places.loader import MARK
 from ansible_collections.background.jobs.plugins.plugin_utils._places.watchdog import Watchdog
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting import lifecycle as _lifecycle
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import wait
 
 GOOD = f'Be welcome\r\n{MARK}{json.dumps({"response": {"jobs": []}})}\r\n'
 
@@ -50,7 +50,7 @@ class Action:
 
 @pytest.fixture(autouse=True)
 def _python(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_remote, 'python_of', lambda action, task_vars: ['python3'])
+    monkeypatch.setattr(_remote, 'python_command', lambda action, task_vars: ['python3'])
 
 
 def remote(action: Action) -> _remote.Remote:
@@ -162,7 +162,7 @@ def look(limit: int | None) -> Look:
 def test_a_host_that_never_answers_a_wait_is_given_up(limit: int | None, timeout: float | None) -> None:
     began = time.monotonic()
     with pytest.raises(AnsibleConnectionFailure) as caught:
-        _lifecycle.wait(t.cast('t.Any', Away()), [look(limit)], SilentReporter(), timeout=timeout, margin=1)
+        wait(t.cast('t.Any', Away()), [look(limit)], SilentReporter(), timeout=timeout, margin=1)
     assert 2 <= time.monotonic() - began < 30
     assert 'last seen at' in str(caught.value)
     assert "['j1'] may still run there" in str(caught.value)

@@ -1,0 +1,131 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The small image of a supervisor: what waits while a module runs, in as little memory as Python allows.
+
+The supervisor of a long job replaces its image by a fresh interpreter that has loaded only this file and vigil.py. When
+there is something to do, the rest of the runtime is loaded again, from the bundle. No other file is needed from then
+on: the job may replace Python itself.
+Standard library only, Python 3.6 and up. Private to this collection.
+"""
+
+import os
+import signal
+import sys
+
+from .bundle import Bundle
+from .bundle import write as write_bundle
+from .vigil import HEARD, Signals, Vigil
+
+_BOOT = """
+import marshal,os,sys
+fd,size,name=int(sys.argv[1]),int(sys.argv[2]),sys.argv[3]
+module=type(sys)(name)
+exec(marshal.loads(os.pread(fd,size,0))[0],module.__dict__)
+sys.meta_path.insert(0,module.Bundle(fd,size))
+__import__(sys.argv[4],fromlist=["main"]).main(sys.meta_path[0],sys.argv[5:])
+"""
+_EXTENSIONS = ('fcntl', 'binascii', '_json')
+"""What the end of a job needs of extension modules, which no bundle can hold: the small image loads them at once."""
+_NEXT_EXTENSIONS = ('_struct', '_ctypes')
+"""The same for the start of the next job of a queue."""
+
+
+_image = None
+
+
+def this_image():
+    """The Image of this process. The first call takes down which interpreter it runs in."""
+    global _image
+    if _image is None:
+        _image = Image()
+    return _image
+
+
+class Image:
+    """The image of a process: its interpreter, as it was at the beginning, and its bundle (or None).
+
+    A forked process shares both.
+    """
+
+    def __init__(self, bundle=None):
+        self.bundle = bundle
+        self._signature = _signature()
+
+    def replace(self, job, queued, vigil, deadline, resume):
+        """Replace it by main(), which waits and then calls *resume*; child, lock and signals stay.
+
+        Returns where that cannot be done, and where the *vigil* is over already: then this image goes on.
+        *queued*: whether a next job may follow. *resume*: a function of the runtime (shape: supervisor.resume()).
+        """
+        if vigil.status is not None or not sys.executable:
+            return
+        try:
+            bundle = self.bundle = self.bundle or write_bundle(job.path)
+        except (OSError, ImportError):
+            return
+        if _signature() != self._signature:  # the interpreter has been replaced: another image might not even start
+            return
+        words = [bundle.fd, bundle.head_size, Bundle.__module__, __name__, resume.__module__, resume.__name__]
+        words += [job.store.root, job.id, job.lock, vigil.main, deadline or '', int(queued), job.file('stop.json')]
+        signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)  # what comes from here on is for the new image
+        _set_inheritable((job.lock, bundle.fd), True)
+        try:
+            if not vigil.signals.shutdown:
+                os.execv(sys.executable, [sys.executable, '-I', '-S', '-c', _BOOT, *map(str, words)])
+        except OSError:
+            pass
+        _set_inheritable((job.lock, bundle.fd), False)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
+
+
+def main(bundle, words):
+    """Go on where Image.replace() of the former image has left off."""
+    global _image
+    module, function, root, job_id, lock, pid, deadline, queued, stop_file = words
+    _set_inheritable((int(lock), bundle.fd), False)
+    for name in _EXTENSIONS + (_NEXT_EXTENSIONS if int(queued) else ()):
+        _load(name)
+    _image = Image(bundle)
+    _import_from_nowhere_else(bundle)
+    vigil = Vigil(Signals(), int(pid))
+    state = vigil.keep(float(deadline) if deadline else None, stop_file)
+
+    resume = getattr(__import__(module, fromlist=[function]), function)  # not earlier: it takes memory
+    resume(root, job_id, int(lock), vigil, state)
+
+
+def _load(name):
+    try:
+        __import__(name)
+    except ImportError:  # its users know what to do without it
+        pass
+
+
+def _import_from_nowhere_else(bundle):
+    """Import what is not built in from *bundle* alone: a file of another Python would do harm."""
+    kept = [finder for finder in sys.meta_path if finder is not bundle and 'PathFinder' not in finder.__name__]
+    sys.meta_path[:] = [*kept, bundle]
+
+
+def _set_inheritable(descriptors, inheritable):
+    for fd in descriptors:
+        os.set_inheritable(fd, inheritable)
+
+
+def _signature():
+    """What changes when the interpreter or its standard library is replaced."""
+    extensions = getattr(sys.modules.get('fcntl'), '__file__', None)
+    paths = [sys.executable, os.path.dirname(os.__file__)]
+    if extensions:
+        paths.append(os.path.dirname(extensions))
+    return [_identity(path) for path in paths]
+
+
+def _identity(path):
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns

@@ -1,0 +1,132 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Takes the place of the step in which an action plugin sends its module to the target. Private to this collection.
+
+The methods of ActionBase that are replaced here exist from ansible-core 2.16 to 2.22, unless marked.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import inspect
+import sys
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.executor.interpreter_discovery import discover_interpreter
+from ansible.plugins.action import ActionBase
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import (
+    copy_discovery,
+    plugin_arguments,
+)
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.module_build import BuiltModule
+
+IN_BACKGROUND = 1
+"""The `async` of a task that runs in the background. ansible-core has no word for "no limit", only a number above 0."""
+_EXECUTE_MODULE = inspect.signature(ActionBase._execute_module)
+_NO_ASYNC = "'%s' cannot run in the background: its action plugin does not support async."
+_COMMANDS = "'%s' cannot run in the background: its action plugin runs commands on the target by itself."
+_HELPERS = (ActionBase.__module__, discover_interpreter.__module__)
+"""The modules of ansible-core whose commands on the target are not an action plugin's own work."""
+
+Send = c.Callable[[ActionBase, str, dict[str, t.Any], dict[str, t.Any]], dict[str, t.Any]]
+"""(plugin, name of the module, its arguments, task variables) -> the result that the plugin sees."""
+
+
+def intercepted(plugin_class: type[ActionBase], send: Send, **arguments: t.Any) -> ActionBase:
+    """An action plugin of *plugin_class*, made with *arguments*, that calls *send* in place of sending its module.
+
+    It raises AnsibleActionFail if the plugin does not support async, or does its work by commands on the target.
+    """
+    plugin: ActionBase = _in_background(plugin_class, send)(**arguments)
+    plugin._shared_loader_obj = _Loaders(plugin._shared_loader_obj, send)
+    return plugin
+
+
+class _Admission(ActionBase):
+    """Stands between an action plugin and ActionBase: admits what can run in the background, in check mode too."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        if not self._supports_async:
+            raise AnsibleActionFail(_NO_ASYNC % self._task.action)
+        self._task.async_val = 0  # ansible-core before 2.18 refuses check mode together with async
+        try:
+            return super().run(tmp, task_vars)
+        finally:
+            self._task.async_val = IN_BACKGROUND
+
+
+def _in_background(plugin_class: t.Any, send: Send) -> t.Any:
+    class InBackground(plugin_class, _Admission):
+        def _execute_module(self, *args: t.Any, **kwargs: t.Any) -> dict[str, t.Any]:
+            call = _EXECUTE_MODULE.bind(self, *args, **kwargs).arguments
+            if not call.get('wrap_async'):  # the plugin looks around first: `package` asks for facts
+                return super()._execute_module(*args, **kwargs)
+            name = call.get('module_name') or self._task.action
+            module_args = dict(self._task.args if call.get('module_args') is None else call['module_args'])
+            options = {key: call[key] for key in ('ignore_unknown_opts',) if key in call}  # from 2.19 on
+            self._update_module_args(name, module_args, call.get('task_vars') or {}, **options)
+            return send(self, name, module_args, call.get('task_vars') or {})
+
+        def _low_level_execute_command(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
+            # Helpers of ActionBase may run commands (temporary directories, facts, interpreter discovery). A plugin that
+            # runs them by itself does its work before it sends a module: `reboot` of 2.16 claims to support async, and
+            # reboots.
+            if sys._getframe(1).f_globals.get('__name__') not in _HELPERS:
+                raise AnsibleActionFail(_COMMANDS % self._task.action)
+            return super()._low_level_execute_command(*args, **kwargs)
+
+    return InBackground
+
+
+class _Loaders:
+    """ansible-core's plugin loaders as an action plugin sees them: an action plugin that it asks for is intercepted too.
+
+    `shell` does nothing but ask for `command`.
+    """
+
+    def __init__(self, loaders: t.Any, send: Send) -> None:
+        self._loaders = loaders
+        self._send = send
+        self.action_loader = self
+
+    def __getattr__(self, name: str) -> t.Any:
+        return getattr(self._loaders, name)
+
+    def get(self, name: str, *, collection_list: t.Any = None, class_only: bool = False, **kwargs: t.Any) -> t.Any:
+        plugin_class = self._loaders.action_loader.get(name, class_only=True, collection_list=collection_list)
+        return plugin_class if class_only or plugin_class is None else intercepted(plugin_class, self._send, **kwargs)
+
+
+class _Reader(ActionBase):
+    """Has ansible-core read what a module printed, by handing it the output instead of running the module."""
+
+    module: BuiltModule
+    output: dict[str, t.Any]
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        return self._execute_module(module_name=self._task.action, module_args={}, task_vars=task_vars)
+
+    def _is_pipelining_enabled(self, module_style: str, wrap_async: bool = False) -> bool:
+        return True  # nothing is to be put on the target
+
+    def _configure_module(self, module_name: str, module_args: t.Any, task_vars: t.Any) -> t.Any:
+        return self.module.configured
+
+    def _low_level_execute_command(self, *args: t.Any, **kwargs: t.Any) -> dict[str, t.Any]:
+        return {**self.output, 'stdout_lines': [], 'stderr_lines': []}
+
+
+def result_of_output(
+    action: ActionBase, module: BuiltModule, output: dict[str, t.Any], task_vars: dict[str, t.Any]
+) -> dict[str, t.Any]:
+    """The result that ansible-core reads from *output* (rc, stdout, stderr) of *module*, for the task of *action*.
+
+    Raises AnsibleError for output that ansible-core refuses: output that is not UTF-8, for one.
+    """
+    reader = _Reader(task=action._task, **plugin_arguments(action))
+    reader.module, reader.output = module.for_reading(), output
+    copy_discovery(action, reader)
+    return reader.run(task_vars=task_vars)

@@ -1,0 +1,86 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Catches the module that an action plugin ends in. Private to this collection."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import functools
+import hashlib
+import json
+import pathlib
+import typing as t
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import (
+    discovered_facts,
+    environment_of,
+    take_tmpdir,
+    task_environment_of,
+    task_of,
+)
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.module_build import BuiltModule
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task import resolved_action
+from ansible_collections.background.jobs.plugins.plugin_utils._payload.payload import Payload
+from ansible_collections.background.jobs.plugins.plugin_utils._payload.reader import result_of
+
+PLACEHOLDER = {'started': True, 'finished': False, 'changed': True}
+"""What an action plugin sees of its module, which has not been sent yet: the shape that ansible-core's async returns."""
+
+
+class Catcher:
+    """Keeps the module that an action plugin sends."""
+
+    def __init__(self) -> None:
+        self.caught: Payload | None = None
+        """None until the plugin has sent one."""
+
+    def send(
+        self, plugin: ActionBase, name: str, args: dict[str, t.Any], task_vars: dict[str, t.Any]
+    ) -> dict[str, t.Any]:
+        """Keep the module *name* with *args*, which *plugin* sends; what *plugin* sees as its result."""
+        self.caught = _payload(plugin, name, args, task_vars)
+        return dict(PLACEHOLDER)
+
+
+def _payload(plugin: ActionBase, name: str, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Payload:
+    module = BuiltModule.build(plugin, name, args, task_vars)
+    python = module.style == 'new' and 'python' in pathlib.PurePosixPath(module.interpreter[0]).name
+    argv = module.interpreter if python else [*module.interpreter, '{job}/payload']
+    args_file = None
+    if module.style != 'new':
+        argv, args_file = [*argv, '{job}/args'], module.arguments_file(args)
+    return Payload(
+        module=resolved_action(task_of(plugin)),
+        argv=argv,
+        file=module.file(),
+        args=args_file,
+        stdin=python,
+        environment=environment_of(plugin),
+        tmpdir=take_tmpdir(plugin),
+        work=_work(task_of(plugin), task_environment_of(plugin)),
+        facts=discovered_facts(plugin),
+        read=functools.partial(result_of, plugin, module, task_vars),
+        extra={},
+    )
+
+
+def _work(task: t.Any, environment: dict[str, t.Any]) -> str:
+    """A digest of module, arguments, `environment` and check mode.
+
+    The arguments are those of the task. Those of the module have paths of temporary directories and variables of
+    ansible-core in them, which are not the same in the next run.
+    """
+    text = json.dumps(_plain([resolved_action(task), task.args, environment, bool(task.check_mode)]))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: t.Any) -> t.Any:
+    """*value* in lists and texts, the same for equal values."""
+    if isinstance(value, c.Mapping):
+        return sorted(([str(key), _plain(item)] for key, item in value.items()), key=lambda pair: pair[0])
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return str(value)

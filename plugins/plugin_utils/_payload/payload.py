@@ -1,0 +1,44 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One module, ready to run as a job. Private to this collection."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import dataclasses
+import typing as t
+
+from ansible.utils.vars import merge_hash
+
+
+@dataclasses.dataclass(frozen=True)
+class Payload:
+    """What the runtime needs to run a module, and what reads the module's output afterwards."""
+
+    module: str
+    """The full name of the module."""
+    argv: list[str]
+    """The command that runs it; `{job}` stands for the job's directory."""
+    environment: dict[str, str]
+    stdin: bool
+    """Whether the module's file goes to the standard input of the command."""
+    file: bytes
+    """The module's own file, its arguments in it where it is of the new style."""
+    args: bytes | None
+    """The file of arguments that a module of the older styles reads."""
+    tmpdir: str | None
+    """A temporary directory on the target, which is to be removed when the job has ended."""
+    work: str
+    """A digest of what the module does, equal in two runs of the same task."""
+    facts: dict[str, t.Any]
+    """Facts found while it was built: the interpreter that was discovered."""
+    read: c.Callable[[dict[str, t.Any]], dict[str, t.Any]]
+    """rc, stdout and stderr of the module's process -> the module's result."""
+    extra: dict[str, t.Any]
+    """What the action plugin in front of the module adds to that result."""
+
+    def result(self, output: dict[str, t.Any]) -> dict[str, t.Any]:
+        """The result that the synchronous task would have returned for this output (rc, stdout, stderr)."""
+        return merge_hash(self.extra, self.read(output))

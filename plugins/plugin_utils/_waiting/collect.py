@@ -1,0 +1,76 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Brings the output of ended jobs, and tidies up after them. Private to this collection."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.utils.display import Display
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
+from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.turns import Turns
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN, SILENCE, turn, wait
+
+display = Display()
+
+
+def collect(remote: Remote, looks: list[Look], margin: float = MARGIN) -> list[Look]:
+    """*looks*, those at ended jobs with their output. Does not wait for the others."""
+    ended = [look for look in looks if look.ended and not look.error]
+    if not ended:
+        return looks
+    ended = wait(remote, ended, SilentReporter(), margin=margin)  # they have ended: for its way with lost connections
+    mark_collected(remote, ended)
+    return _replaced(looks, ended)
+
+
+def wait_and_remove(
+    remote: Remote, looks: list[Look], reporter: SilentReporter, margin: float = MARGIN, turns: Turns | None = None
+) -> list[Look]:
+    """*looks* after the ends of their jobs, with their output. The jobs' files are removed, as ansible-core does.
+
+    A named job keeps its files for its retention: another task may have attached to it, and be waiting for it as well.
+    Looks at jobs that were not started stay as they are.
+    """
+    started = [look for look in looks if not look.error]
+    if not started:
+        return looks
+    ended = wait(remote, started, reporter, margin=margin, turns=turns)
+    mark_collected(remote, [look for look in ended if _is_named(look)], turns)
+    _tidy_up(remote, 'remove', [look for look in ended if not _is_named(look)], turns)
+    return _replaced(looks, ended)
+
+
+def _is_named(look: Look) -> bool:
+    return look.job is not None and look.job['name'] is not None
+
+
+def mark_collected(remote: Remote, looks: list[Look], turns: Turns | None = None) -> None:
+    """Tell the target that somebody has the output of the ended jobs among *looks*."""
+    _tidy_up(remote, 'collect', [look for look in looks if look.ended], turns)
+
+
+def _tidy_up(remote: Remote, op: str, looks: list[Look], turns: Turns | None) -> None:
+    """Ask for *op*, once. The results are here already, so what goes wrong now fails no task."""
+    if not looks:
+        return
+    ids: list[t.Any] = [look.id for look in looks]
+    try:
+        with turn(turns):
+            remote.ask(op, within=SILENCE, ids=ids)
+    except (AnsibleActionFail, AnsibleConnectionFailure) as error:
+        display.warning(
+            f'{remote.host}: the files of the jobs {ids} could not be tidied up, and stay there until async_prune, or their '
+            f'retention, removes them: {error.message}'
+        )
+
+
+def _replaced(looks: list[Look], newer: list[Look]) -> list[Look]:
+    """*looks*, with those of *newer* in the place of older ones at the same jobs."""
+    by_id = {look.id: look for look in newer}
+    return [by_id.get(look.id, look) for look in looks]

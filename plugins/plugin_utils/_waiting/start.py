@@ -1,0 +1,115 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Starts jobs on a target. Private to this collection."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import functools
+import hashlib
+import secrets
+import typing as t
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible.utils.display import Display
+from ansible_collections.background.jobs.plugins.module_utils._runtime import protocol
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
+from ansible_collections.background.jobs.plugins.plugin_utils._options.job_requests import JobRequest
+from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote, was_sent
+
+display = Display()
+
+
+def start(remote: Remote, requests: list[JobRequest], retention: float) -> list[Look]:
+    """Start jobs in one request. Returns a look at each, taken when its module was executed or the job was queued.
+
+    If the answer is lost, the same request is sent once more. The jobs have their ids from here, so none starts twice.
+    Raises AnsibleConnectionFailure if that answer is lost, too.
+    """
+    bases: dict[str, bytes] = {}
+    jobs = [
+        _job(request, job_id, retention, bases)
+        for request, job_id in zip(requests, _new_ids(len(requests)), strict=True)
+    ]
+    encoded = {digest: base64.b64encode(base).decode() for digest, base in bases.items()}
+    ask = functools.partial(remote.ask, 'start', jobs=jobs, bases=encoded)
+    try:
+        return ask()
+    except AnsibleConnectionFailure as error:
+        if not was_sent(error):
+            raise
+        display.vvv(f'Lost the host while jobs were started there. Trying again: {error.message}')
+    remote.reset()
+    try:
+        return ask()
+    except AnsibleConnectionFailure as error:
+        raise AnsibleConnectionFailure(
+            f'Lost the host while the jobs {[job["id"] for job in jobs]} were started; they may run there. {error.message}'
+        ) from error
+
+
+def _new_ids(count: int) -> list[str]:
+    """Ids like ``j<UTC time>.<random>``, which sort by age, in this order, and are never read as numbers."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    moments = (now + datetime.timedelta(microseconds=number) for number in range(count))
+    return [f'j{moment:%Y%m%d%H%M%S%f}.{secrets.randbelow(90000000) + 10000000}' for moment in moments]
+
+
+def _job(request: JobRequest, job_id: str, retention: float, bases: dict[str, bytes]) -> dict[str, t.Any]:
+    """One job of a start request (protocol.JobRequest); a base that it needs is added to *bases*."""
+    payload = request.payload
+    digest, head, tail = _difference(payload.file, bases)
+    middle = payload.file[head : len(payload.file) - tail]
+    job = protocol.JobRequest(
+        id=job_id,
+        name=request.name,
+        on_existing=request.on_existing,
+        work=payload.work,
+        module=payload.module,
+        limit=request.limit,
+        leeway=0,
+        spare_daemons=False,
+        grace=request.grace,
+        queue=request.queue,
+        slots=request.slots,
+        no_log=request.no_log,
+        argv=payload.argv,
+        environment=payload.environment,
+        stdin=payload.stdin,
+        args=None if payload.args is None else base64.b64encode(payload.args).decode(),
+        tmpdir=payload.tmpdir,
+        output_limit=request.output_limit,
+        retention=retention,
+        payload={'base': digest, 'head': head, 'middle': base64.b64encode(middle).decode(), 'tail': tail},
+    )
+    return dict(job._asdict())
+
+
+def _difference(file: bytes, bases: dict[str, bytes]) -> tuple[str, int, int]:
+    """(digest of a base, head, tail): *file* begins with head bytes of the base and ends with tail bytes of it.
+
+    The base is one of *bases* where most of the file is in it, else the file itself, which is added to them.
+    """
+    for digest, base in bases.items():
+        head = _common(base, file)
+        tail = _common(base[head:][::-1], file[head:][::-1])
+        if (head + tail) * 2 > len(file):
+            return digest, head, tail
+    digest = hashlib.sha256(file).hexdigest()
+    bases[digest] = file
+    return digest, len(file), 0
+
+
+def _common(first: bytes, second: bytes) -> int:
+    """How many bytes both begin with, found by halving: comparing byte by byte would take seconds for a hundred jobs."""
+    low, high = 0, min(len(first), len(second))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if first[low:middle] == second[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
