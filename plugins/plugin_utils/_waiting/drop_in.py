@@ -19,7 +19,7 @@ from ansible_collections.background.jobs.plugins.module_utils._runtime.core impo
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import around
-from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show import events as _callbacks
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting import lifecycle as _lifecycle

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import pytest
 from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look, new_look
-from ansible_collections.background.jobs.plugins.plugin_utils._places import remote as _remote
+from ansible_collections.background.jobs.plugins.plugin_utils._places import place as _remote
 from ansible_collections.background.jobs.plugins.plugin_utils._places.loader import MARK
 from ansible_collections.background.jobs.plugins.plugin_utils._places.watchdog import Watchdog
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
