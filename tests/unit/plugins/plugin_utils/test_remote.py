@@ -16,8 +16,9 @@ from types import SimpleNamespace
 import pytest
 from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look, new_look
-from ansible_collections.background.jobs.plugins.plugin_utils._places import place as _remote
+from ansible_collections.background.jobs.plugins.plugin_utils._places import command
 from ansible_collections.background.jobs.plugins.plugin_utils._places.loader import MARK
+from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote, was_sent
 from ansible_collections.background.jobs.plugins.plugin_utils._places.watchdog import Watchdog
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting import lifecycle as _lifecycle
@@ -50,11 +51,11 @@ class Action:
 
 @pytest.fixture(autouse=True)
 def _python(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_remote, 'python_of', lambda action, task_vars: ['python3'])
+    monkeypatch.setattr(command, 'python_of', lambda action, task_vars: ['python3'])
 
 
-def remote(action: Action) -> _remote.Remote:
-    return _remote.Remote(t.cast('t.Any', action), {})
+def remote(action: Action) -> Remote:
+    return Remote(t.cast('t.Any', action), {})
 
 
 @pytest.mark.parametrize('length', [len(MARK) + 12, len(MARK) + 20, len(GOOD.strip()) - 14])
@@ -98,7 +99,7 @@ _REACHED = 'Data could not be sent to remote host "192.0.2.1". Make sure this ho
     ],
 )
 def test_what_may_have_been_started(words: str, sent: bool) -> None:
-    assert _remote.was_sent(AnsibleConnectionFailure(words)) is sent
+    assert was_sent(AnsibleConnectionFailure(words)) is sent
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_what_may_have_been_started(words: str, sent: bool) -> None:
 )
 def test_a_terminal_that_ssh_is_told_to_make(arguments: str | None, forced: bool) -> None:
     connection = SimpleNamespace(transport='ssh', get_option={'ssh_extra_args': arguments}.get)
-    assert _remote._forces_terminal(t.cast('t.Any', connection)) is forced
+    assert command._forces_terminal(t.cast('t.Any', connection)) is forced
 
 
 def test_a_request_that_does_not_come_back_is_ended() -> None:
