@@ -18,7 +18,8 @@ from ansible.plugins.action import ActionBase
 from ansible.plugins.connection import ConnectionBase
 from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import VERSION, Look
-from ansible_collections.background.jobs.plugins.plugin_utils._places import mitogen
+from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
+from ansible_collections.background.jobs.plugins.plugin_utils._places import mitogen, patience
 from ansible_collections.background.jobs.plugins.plugin_utils._places.command import Command
 from ansible_collections.background.jobs.plugins.plugin_utils._places.module import Module
 from ansible_collections.background.jobs.plugins.plugin_utils._places.transport import CannotCarry, Transport
@@ -36,6 +37,14 @@ _NOT_SENT = (
 )
 """What ssh says if there was no connection to begin with. The last two are ansible-core's (before 2.19, and from it on)
 if ssh ended before it had taken the whole request; a part of a request starts nothing."""
+_RESET_SECONDS = 30
+_UNCERTAIN = {
+    'cancel': 'The jobs may have been asked to stop or not: run the task again when the host can be reached.',
+    'remove': 'The files of the jobs may have been removed or not: run the task again when the host can be reached.',
+    'prune': 'Some of the ended jobs may have been removed: run the task again when the host can be reached.',
+}
+"""What may have happened on a host whose answer was lost: operation -> sentence. Whoever starts jobs, or waits for them,
+asks again and knows more; other operations only look."""
 
 display = Display()
 
@@ -59,6 +68,7 @@ class Remote:
         self._action = action
         self.host = str(task_vars.get('inventory_hostname', ''))
         self._async_dir = action.get_shell_option('async_dir', default='~/.ansible_async')
+        self._silence = settings.time(action, task_vars, 'background_jobs_request_timeout', patience.SILENCE)
         self._transports = _transports(action, task_vars)
         if getattr(action._connection._shell, '_IS_WINDOWS', False):
             raise AnsibleActionFail(
@@ -68,10 +78,13 @@ class Remote:
     def ask(self, op: str, within: float | None = None, **details: t.Any) -> list[Look]:
         """Send one request; the looks of its response (module_utils/_runtime/protocol.py).
 
-        *within*: seconds after which an answer is no longer waited for. Raises AnsibleActionFail with what the runtime
-        said was wrong, or why it could not be run, and AnsibleConnectionFailure if the answer was lost.
+        *within*: seconds after which an answer is no longer waited for; without it, they depend on the request and on
+        `background_jobs_request_timeout`. Raises AnsibleActionFail with what the runtime said was wrong, or why it
+        could not be run, and AnsibleConnectionFailure if the answer was lost or did not come in time.
         """
         request = dict(details, version=VERSION, op=op, async_dir=self._async_dir)
+        if within is None and self._silence:
+            within = patience.limit(request, self._silence)
         context = self._action._connection._play_context
         if context.no_log or display.verbosity < _SHOWN_VERBOSITY:
             return self._looks(request, within)
@@ -85,24 +98,27 @@ class Remote:
         return looks
 
     def _looks(self, request: dict[str, t.Any], within: float | None) -> list[Look]:
-        with Watchdog(within) as watchdog:
-            try:
-                response = self._send(request)
-            except (AnsibleActionFail, AnsibleConnectionFailure):
-                if watchdog.barked:
-                    raise AnsibleConnectionFailure(f'The host did not answer within {within:g} s.') from None
-                raise
+        try:
+            with Watchdog(within, f'The host did not answer within {within or 0:g} s.') as watchdog:
+                response = self._send(request, watchdog)
+        except AnsibleConnectionFailure as error:
+            uncertain = _UNCERTAIN.get(request['op'])
+            if uncertain and was_sent(error):
+                raise AnsibleConnectionFailure(f'{error.message} {uncertain}') from error
+            raise
         if 'error' in response:
             raise AnsibleActionFail(response['error'])
         return [Look(**look) for look in response['jobs']]
 
-    def _send(self, request: dict[str, t.Any]) -> dict[str, t.Any]:
+    def _send(self, request: dict[str, t.Any], watchdog: Watchdog) -> dict[str, t.Any]:
         """The response to *request*, by the first transport that can carry it."""
         *others, last = self._transports
         for transport in others:
             try:
                 return transport.send(request)
             except CannotCarry as error:
+                if watchdog.barked:
+                    raise
                 if not error.for_now:
                     self._transports.remove(transport)  # it would cost time again in each request
         return last.send(request)
@@ -112,6 +128,7 @@ class Remote:
         connection = self._action._connection
         if type(connection).reset is not ConnectionBase.reset:  # which only warns that there is nothing to do
             try:
-                connection.reset()
+                with Watchdog(_RESET_SECONDS):
+                    connection.reset()
             except AnsibleConnectionFailure:
                 pass  # paramiko connects again at once; the next request tells that it cannot
