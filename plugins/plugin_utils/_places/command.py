@@ -21,7 +21,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.plugins.connection import ConnectionBase
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import python_of
-from ansible_collections.background.jobs.plugins.plugin_utils._places.loader import COMMAND, MARK, digest, runtime_files
+from ansible_collections.background.jobs.plugins.plugin_utils._places.loader import MARK, command, digest, runtime_files
 from ansible_collections.background.jobs.plugins.plugin_utils._places.transport import CannotCarry, Transport
 
 _WITHOUT_SECRETS = frozenset(('wait', 'status', 'collect', 'cancel', 'list', 'prune', 'remove'))
@@ -62,10 +62,10 @@ class Command(Transport):
             if not self._takes_input():
                 raise CannotCarry('the connection or the become method gives no standard input to a command')
             argument = '-'
-        command = ' '.join(shlex.quote(word) for word in [*python, '-I', '-S', '-c', *COMMAND, digest(), argument])
+        words = [*python, '-I', '-S', '-c', *command(), digest(), argument]
         result = self._action._low_level_execute_command(
+            ' '.join(shlex.quote(word) for word in words),
             # In lines of text, because a terminal would act on some bytes: one of them is ^Z.
-            command,
             in_data=base64.encodebytes(data) if argument == '-' else None,
         )
         for line in result['stdout'].splitlines():
