@@ -218,7 +218,7 @@ class Store:
         try:
             fd = open_directory(os.path.dirname(self.root), make)
         except Unsafe as error:
-            raise StoreError('%s. %s' % (error, _AS_WHOM % user())) from None
+            raise StoreError('%s is not safe: %s. %s' % (self.root, error, _AS_WHOM % user())) from None
         if fd is not None:
             os.close(fd)
 
