@@ -182,11 +182,10 @@ def find(root, digest, files):
 
 def respond(digest, argument):
     """What the controller is answered: {"response": ...}, {"missing": true} or {"refused": why}."""
-    if argument == '-':
-        if sys.stdin.isatty():
-            return {'refused': 'a terminal is forced on the connection'}
-        argument = sys.stdin.buffer.read()
-    call = json.loads(zlib.decompress(a2b_base64(argument)).decode())
+    if argument == '-' and sys.stdin.isatty():
+        return {'refused': 'a terminal is forced on the connection'}
+    # Not into a variable: each supervisor would inherit the memory of the request.
+    call = json.loads(zlib.decompress(a2b_base64(sys.stdin.buffer.read() if argument == '-' else argument)).decode())
     umask = os.umask(0o077)
     try:
         runtime = find(expand_user(call['request']['async_dir']), digest, call.pop('files', None))
