@@ -10,8 +10,8 @@ wall clock, removes what is in use:
 - The age of a job is measured by the monotonic clock as well, for as long as the host has not been booted since.
 - A job whose result nobody has collected is kept for an hour at least: a task may be about to collect it.
 - Each start holds a shared lock on the directory of jobs while it makes them. Hidden files go only when no start does.
-- Each request of version 0.1.0 runs from a directory. Whoever imports from one holds a shared lock on it, and it goes only
-  when nobody does. A runtime that is one file (module_utils/_loader.py) is in the memory of its requests.
+- A runtime is one file (module_utils/_loader.py), which each request has in memory. Those of version 0.1.0 are
+  directories; a request that runs from a directory holds a shared lock on it.
 
 Lock order: these two come before all others. Nobody waits for them with a lock of a name, a queue or a job in its hands.
 
