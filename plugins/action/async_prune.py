@@ -12,7 +12,7 @@ from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol 
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import discovered_facts
 from ansible_collections.background.jobs.plugins.plugin_utils._options import references as _asked
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
-from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show import results as _result
 
 

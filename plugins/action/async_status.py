@@ -13,7 +13,7 @@ from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol 
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import discovered_facts
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.reader import read_result
-from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import hidden, hide_loop, with_facts
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting import drop_in as _drop_in

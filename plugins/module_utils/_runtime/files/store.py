@@ -19,7 +19,7 @@
     collected                  somebody has seen the end
 <async_dir>/.names/<name>      the id of the last job of that name, its own lock (files/names.py)
 <async_dir>/.queues/<queue>/   who waits and who runs (schedule/queue.py)
-<async_dir>/.runtime/r<hash>/  this code, for requests that travel as a command (plugin_utils/_places/loader.py)
+<async_dir>/.runtime/r<hash>-<python>  this code, for requests that travel as a command (module_utils/_loader.py)
 
 A file appears whole or not at all (temporary name, rename). Everything is private to its owner.
 Standard library only, Python 3.6 and up. Private to this collection.
@@ -34,6 +34,7 @@ import re
 import stat
 
 from ..protocol import GRACE
+from .async_dir import Unsafe, expand_user, open_directory
 
 JOB_ID = re.compile(r'j?[0-9]{1,40}\.[0-9]{1,20}')
 _MITOGEN_ID = re.compile(r'[0-9a-f]{16}')  # of jobs that mitogen starts, whose result files are like ansible-core's
@@ -85,23 +86,6 @@ _AS_WHOM = (
 
 class StoreError(Exception):
     """The job files cannot be used; the text is for a person."""
-
-
-def expand_user(path):
-    """Absolute form of *path*; ``~`` is the home of the effective user.
-
-    The password database is asked before $HOME: `environment:` or a become method that keeps $HOME would
-    otherwise make a job's start and its later looks disagree about the place (ansible/ansible#77450).
-    """
-    if path == '~' or path.startswith('~/'):
-        try:
-            home = pwd.getpwuid(os.geteuid()).pw_dir
-        except KeyError:
-            home = os.path.expanduser('~')
-        path = home + path[1:]
-    else:
-        path = os.path.expanduser(path)
-    return os.path.abspath(path)
 
 
 def is_job_id(value):
@@ -218,7 +202,7 @@ class Store:
         """Make the directories, or refuse ones that somebody else could have prepared for us."""
         for path in self._directories:
             try:
-                os.makedirs(path, 0o700)
+                self._make(path)
             except FileExistsError:
                 _refuse_foreign(path)
             except OSError as error:
@@ -231,11 +215,28 @@ class Store:
         """Refuse directories that somebody else could have prepared for us: pids to kill, files to show."""
         for path in self._directories:
             try:
+                if path == self.root:
+                    self._reach(make=False)
                 _refuse_foreign(path)
             except FileNotFoundError:
                 return
             except PermissionError:
                 raise StoreError('user %s may not look into %s. %s' % (user(), path, _AS_WHOM % user())) from None
+
+    def _make(self, path):
+        """Make one of the directories; raises FileExistsError like os.mkdir()."""
+        if path == self.root:
+            self._reach(make=True)
+        os.mkdir(path, 0o700)
+
+    def _reach(self, make):
+        """Go to where the async directory is to be, which is refused if a link of somebody else leads there."""
+        try:
+            fd = open_directory(os.path.dirname(self.root), make)
+        except Unsafe as error:
+            raise StoreError('%s is not safe: %s. %s' % (self.root, error, _AS_WHOM % user())) from None
+        if fd is not None:
+            os.close(fd)
 
     def job(self, job_id):
         return Job(self, check_job_id(job_id))
