@@ -16,8 +16,9 @@ from ..files.store import StoreError, read_json, user
 from ..output.reader import read
 from ..protocol import new_look
 from ..schedule.queue import Lines
+from ..supervise.batch import kick
 from ..supervise.ending import read_text, result_of, write_lost
-from ..supervise.supervisor import kick
+from ..supervise.supervisor import supervise
 from .tmpdir import remove_tmpdir, tmpdir_of
 
 _LEAST_LIVE_OUTPUT_BYTES = 4096
@@ -47,7 +48,7 @@ def kick_queues(store, queues):
     any_started = False
     for queue in queues:
         try:
-            any_started = kick(store, queue) or any_started
+            any_started = kick(store, queue, supervise) or any_started
         except (StoreError, OSError):  # the disk is full, say
             pass
     return any_started

@@ -22,8 +22,9 @@ from ..files.names import Name, check_new_name, path_of
 from ..files.store import StoreError, remove_file, trace, write_file
 from ..protocol import JobRequest
 from ..schedule.queue import Lines, Queue
+from ..supervise.batch import Batch
 from ..supervise.ending import write_started
-from ..supervise.supervisor import Batch
+from ..supervise.supervisor import supervise
 from .cancel import stop
 from .look import executed_look, kick_queues, take_look, unknown_look
 from .retention import start_under_way
@@ -47,7 +48,7 @@ def start(store, request, umask):
 def _start_jobs(store, request, umask):
     bases = {}
     with start_under_way(store):
-        batch = Batch()
+        batch = Batch(supervise)
         try:
             # Free the payloads before forking; each supervisor inherits this memory.
             _write_bases(store, request.pop('bases'), bases)

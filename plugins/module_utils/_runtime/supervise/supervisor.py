@@ -24,73 +24,13 @@ from ..protocol import GRACE
 from ..schedule.queue import Queue
 from . import ending as _outcome
 from . import vigil as _vigil
+from .batch import kick
 
 _BRIEF = 2
 """Seconds after which a module counts as a long one: then the supervisor gives its memory back, which takes time."""
 
 
-class Batch:
-    """Jobs that are started together, each under a supervisor of its own.
-
-    No module is executed before all are ready for it: every module that runs takes processor time from the
-    starts after it, and a hundred of them took ten seconds instead of one.
-    """
-
-    def __init__(self):
-        self._gate, self._open = os.pipe()
-        self._reports = []
-
-    def add(self, job):
-        """Make a supervisor for *job*, whose lock this process holds; let go of the lock.
-
-        It is a child of this process, which is about to end, and then nobody's: no second fork makes it so at once.
-        """
-        _tree.get_ready()
-        reader, writer = os.pipe()
-        if os.fork() == 0:
-            try:
-                os.setsid()  # the connection may end with a signal to its session; a job outlives it
-                _supervise(job, writer, self._gate)
-            finally:
-                os._exit(0)  # never this process's exit handlers: they belong to the module that called us
-        job.let_go()
-        os.close(writer)
-        self._reports.append((job, reader))
-
-    def go(self):
-        """Let the modules be executed; return when all have been, or their files say why not.
-
-        The reports of those that have been (_Run.answer), by job id: from here on the modules take the processors, so
-        no file should have to be read.
-        """
-        for fd in (self._open, self._gate):
-            os.close(fd)
-        reports = {}
-        for job, reader in self._reports:
-            with os.fdopen(reader, 'rb') as pipe:
-                report = pipe.read()
-            if report:
-                reports[job.id] = json.loads(report.decode('ascii'))
-        return reports
-
-
-def kick(store, name):
-    """Start what may start now in the queue *name*. True where something did."""
-    batch = Batch()
-    job = first = _turn(store, name)
-    while job is not None:
-        batch.add(job)
-        job = _turn(store, name)
-    batch.go()
-    return first is not None
-
-
-def _turn(store, name):
-    with Queue(store, name) as queue:
-        return queue.next()
-
-
-def _supervise(job, report=None, gate=None):
+def supervise(job, report=None, gate=None):
     """The life of the daemon: *job*, then a child of its own for the next job of the same slot."""
     while job is not None:
         _close_descriptors(keep=(0, 1, 2, report, gate, job.lock))
@@ -115,7 +55,7 @@ def resume(root, job_id, lock, vigil, state):
     job.lock = lock
     queue = (job.spec() or {}).get('queue')  # now, because whoever sees the end may remove the job
     _guarded(job, vigil, _finish, job, vigil, state)
-    _supervise(_hand_on(job, queue, vigil.signals))
+    supervise(_hand_on(job, queue, vigil.signals))
 
 
 def _hand_on(job, name, signals):
@@ -134,7 +74,7 @@ def _hand_on(job, name, signals):
     if following is None or os.fork() == 0:
         return following
     following.let_go()
-    kick(job.store, name)  # slots that were added, or lost with a killed supervisor
+    kick(job.store, name, supervise)  # slots that were added, or lost with a killed supervisor
     return None
 
 
