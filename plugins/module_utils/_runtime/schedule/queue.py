@@ -7,7 +7,7 @@
 <async_dir>/.queues/<queue>/
     lock                   flocked for every step below
     state.json             slots: how many may run at once, as the last start said; last: the newest number
-    waiting/<number>-<jid> the jobs that wait; the number is the order of arrival
+    waiting/<number>-<jid> the jobs that wait; the number is the order of arrival, 0 for a job that was put back
     running/<jid>          the jobs that were given a slot; one whose lock is free and whose module is dead has lost it
 
 Nobody guards a queue. Whoever ends, starts or looks "kicks" it, so a killed supervisor strands nobody.
@@ -92,6 +92,10 @@ class Queue:
         """Give back the slot of a job that ran."""
         remove_file(os.path.join(self._running, job_id))
 
+    def put_back(self, job_id):
+        """Return a job that next() has taken out to the head of the queue, where it was: it was not executed."""
+        os.rename(os.path.join(self._running, job_id), os.path.join(self._waiting, '%012d-%s' % (0, job_id)))
+
     def next(self):
         """The job whose turn it is, its lock held by this process, or None: none waits, or no slot is free."""
         for entry in self._entries():
@@ -104,8 +108,12 @@ class Queue:
                 remove_file(place)  # removed by hand, or not whole after a power cut
                 continue
             job.hold()
-            _touch(os.path.join(self._running, job_id))
-            remove_file(place)
+            try:
+                _touch(os.path.join(self._running, job_id))
+                remove_file(place)
+            except BaseException:  # the disk is full, say: the job waits on
+                job.let_go()
+                raise
             return job
         return None
 

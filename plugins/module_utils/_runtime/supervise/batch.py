@@ -11,7 +11,9 @@ import json
 import os
 
 from ..contain import tree
+from ..files.store import StoreError
 from ..schedule.queue import Queue
+from .fork import fork
 
 
 class Batch:
@@ -28,13 +30,20 @@ class Batch:
         self._reports = []
 
     def add(self, job):
-        """Make a supervisor for *job*, whose lock this process holds; let go of the lock.
+        """Fork a supervisor for *job*, and close this process's share of the job's lock.
 
-        It is a child of this process, which is about to end, and then nobody's: no second fork makes it so at once.
+        This process is about to exit, and init will adopt the child, so no second fork is needed. Raises OSError where
+        there is no supervisor; then this process still holds the lock.
         """
         tree.get_ready()
         reader, writer = os.pipe()
-        if os.fork() == 0:
+        try:
+            child = fork()
+        except BaseException:
+            os.close(reader)
+            os.close(writer)
+            raise
+        if child == 0:
             try:
                 os.setsid()  # the connection may end with a signal to its session; a job outlives it
                 self._supervise(job, writer, self._gate)
@@ -47,8 +56,8 @@ class Batch:
     def go(self):
         """Let the modules be executed; return when all have been, or their files say why not.
 
-        The reports of those that have been (_Run.answer), by job id: from here on the modules take the processors, so
-        no file should have to be read.
+        Returns the reports of those that have been (supervisor.py makes them), by job id: from here on the modules take
+        the processors, so no file should have to be read.
         """
         for fd in (self._open, self._gate):
             os.close(fd)
@@ -61,17 +70,75 @@ class Batch:
         return reports
 
 
-def kick(store, name, supervise):
-    """Start what may start now in the queue *name*. True where something did."""
+def kick(store, names, supervise):
+    """Start what may start now in the queues *names*. True if something was started.
+
+    Whatever is wrong with one queue, the other queues are kicked and the caller can answer: the jobs stay queued.
+    """
     batch = Batch(supervise)
-    job = first = _turn(store, name)
-    while job is not None:
-        batch.add(job)
-        job = _turn(store, name)
-    batch.go()
-    return first is not None
+    try:
+        added = [_add_next_jobs(store, name, batch) for name in names]
+    finally:
+        batch.go()  # in any case: the modules of the jobs that were added wait for this
+    return any(added)
 
 
-def _turn(store, name):
+def _add_next_jobs(store, name, batch):
+    """Add to *batch* the jobs of the queue *name* that may start now. True if there was one."""
+    added = set()
+    try:
+        job = _next_job(store, name)
+        while job is not None:
+            if job.id in added:  # its supervisor has put it back already
+                put_back(job, name)
+                break
+            try:
+                batch.add(job)
+            except OSError:  # at the limit of processes, say
+                put_back(job, name)
+                break
+            added.add(job.id)
+            job = _next_job(store, name)
+    except (StoreError, OSError):  # the disk is full, say
+        pass
+    return bool(added)
+
+
+def _next_job(store, name):
     with Queue(store, name) as queue:
         return queue.next()
+
+
+def put_back(job, name):
+    """Return *job*, whose module was not executed, to the head of the queue *name*, and release its lock."""
+    with Queue(job.store, name) as queue:
+        queue.put_back(job.id)
+    job.let_go()  # after that: a job that nobody holds and that waits nowhere counts as lost
+
+
+def hand_on(job, name, shutdown, supervise):
+    """Release the lock of *job*, which has ended, and its slot in the queue *name* (or None).
+
+    Returns the next job of the queue, its lock held, for this process to supervise, or None. That is in a new process,
+    because what *job* has left behind must not belong to the tree of the next one. *shutdown*: the host is being shut
+    down, so jobs that wait stay queued until it has booted.
+    """
+    following = None
+    if name is not None:
+        with Queue(job.store, name) as queue:
+            queue.leave(job.id)
+            if not shutdown:
+                following = queue.next()
+    job.let_go()
+    if following is None:
+        return None
+    try:
+        child = fork()
+    except OSError:  # at the limit of processes, say
+        put_back(following, name)
+        return None
+    if child == 0:
+        return following
+    following.let_go()
+    kick(job.store, [name], supervise)  # slots that were added, or lost with a killed supervisor
+    return None

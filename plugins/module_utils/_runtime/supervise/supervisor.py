@@ -21,10 +21,10 @@ from ..files import clock as _clock
 from ..files import store as _store
 from ..output import reader as _live
 from ..protocol import GRACE
-from ..schedule.queue import Queue
 from . import ending as _outcome
 from . import vigil as _vigil
-from .batch import kick
+from .batch import hand_on, put_back
+from .fork import ForkError, fork
 
 _BRIEF = 2
 """Seconds after which a module counts as a long one: then the supervisor gives its memory back, which takes time."""
@@ -38,7 +38,7 @@ def supervise(job, report=None, gate=None):
         _tree.adopt_orphans()
         spec = job.spec()
         run = _Run(job, spec, vigil, report, gate)
-        if _guarded(job, vigil, run.start):
+        if _guarded(job, vigil, _execute, job, run):
             if spec['limit'] is None or spec['limit'] > _BRIEF:
                 vigil.sleep(_BRIEF)
                 _vigil.replace(job, vigil, run.deadline)
@@ -46,7 +46,7 @@ def supervise(job, report=None, gate=None):
             _guarded(job, vigil, _finish, job, vigil, state)
         run.answer()
         report = gate = None
-        job = _hand_on(job, spec['queue'], vigil.signals)
+        job = hand_on(job, spec['queue'], vigil.signals.shutdown, supervise)
 
 
 def resume(root, job_id, lock, vigil, state):
@@ -55,27 +55,18 @@ def resume(root, job_id, lock, vigil, state):
     job.lock = lock
     queue = (job.spec() or {}).get('queue')  # now, because whoever sees the end may remove the job
     _guarded(job, vigil, _finish, job, vigil, state)
-    supervise(_hand_on(job, queue, vigil.signals))
+    supervise(hand_on(job, queue, vigil.signals.shutdown, supervise))
 
 
-def _hand_on(job, name, signals):
-    """Let go of the lock of *job*, which has ended, and of its slot in the queue *name* (or None).
-
-    The next job of the queue is returned, its lock held, in a new process: what *job* has left behind must not be
-    of its tree.
-    """
-    following = None
-    if name is not None:
-        with Queue(job.store, name) as queue:
-            queue.leave(job.id)
-            if not signals.shutdown:  # what waits when the host is shut down runs after the boot
-                following = queue.next()
-    job.let_go()
-    if following is None or os.fork() == 0:
-        return following
-    following.let_go()
-    kick(job.store, name, supervise)  # slots that were added, or lost with a killed supervisor
-    return None
+def _execute(job, run):
+    """True when the module of *job* has been executed; else the job's files say why not, or it waits again."""
+    try:
+        return run.start()
+    except ForkError:
+        if run.spec['queue'] is None:
+            raise
+        put_back(job, run.spec['queue'])
+        os._exit(0)  # not on to the next job of the slot: that is the same job, and would fail in the same way
 
 
 def _guarded(job, vigil, step, *args):
@@ -165,7 +156,7 @@ class _Run:
         stdio = [self._stdin(launch), self._output('stdout'), self._output('stderr')]
         reader, writer = os.pipe()  # closed by the execution itself: an end without data means success
         supervisor = os.getpid()
-        self.vigil.main = os.fork()
+        self.vigil.main = fork()
         if self.vigil.main == 0:
             try:
                 _become_module(argv, launch, stdio, self.gate, supervisor)
