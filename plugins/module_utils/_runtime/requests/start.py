@@ -69,8 +69,9 @@ def _start_jobs(store, request, umask):
 
 def _write_bases(store, bases, paths):
     """Write each base to a file, whose path is added to *paths* ({digest: path})."""
+    unique = binascii.hexlify(os.urandom(8)).decode('ascii')  # a pid is not: hosts may share a directory on NFS
     for number, (digest, data) in enumerate(bases.items()):
-        path = os.path.join(store.jobs, '.base-%d-%d' % (os.getpid(), number))
+        path = os.path.join(store.jobs, '.base-%s-%d' % (unique, number))
         write_file(path, binascii.a2b_base64(data))
         paths[digest] = path
 
