@@ -27,6 +27,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 
 import errno
 import fcntl
+import functools
 import json
 import os
 import pwd
@@ -35,6 +36,7 @@ import stat
 
 from ..protocol import GRACE
 from .async_dir import Unsafe, expand_user, open_directory
+from .locks import open_lock
 
 JOB_ID = re.compile(r'j?[0-9]{1,40}\.[0-9]{1,20}')
 _MITOGEN_ID = re.compile(r'[0-9a-f]{16}')  # of jobs that mitogen starts, whose result files are like ansible-core's
@@ -182,11 +184,6 @@ def remove_tree(path, parent=None):
         pass
 
 
-def open_lock(path):
-    """A descriptor of the lock file *path*, to be flocked; it is closed in programs that this process executes."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-
-
 class Store:
     """The jobs of one async directory, as the effective user sees them."""
 
@@ -247,6 +244,12 @@ class Store:
             return sorted(name for name in os.listdir(self.jobs) if JOB_ID.fullmatch(name))
         except FileNotFoundError:
             return []
+
+    def ends(self):
+        """(job, its end or None) of each job, oldest first. Of ended jobs, this reads one file alone."""
+        for job_id in self.job_ids():
+            job = self.job(job_id)
+            yield job, job.read('end.json')
 
     def create(self, spec, launch, base, args=None):
         """A new job, its lock held by this process, or None where a job of this id exists already.
@@ -352,7 +355,8 @@ class Job:
     def hold(self, path=None):
         """Take the job's lock, waiting for those that look at it just now.
 
-        The lock belongs to the open file, so a child made by fork() keeps it when this process ends.
+        The lock belongs to the open file, so a child made by fork() keeps it when this process ends. See locks.py for
+        the order in which locks are taken.
         """
         self.lock = open_lock(path or self.file('lock'))
         fcntl.flock(self.lock, fcntl.LOCK_EX)
@@ -405,7 +409,11 @@ def _link(source, target):
 
 def user(uid=None):
     """The name of a user, of the effective one without *uid*."""
-    uid = os.geteuid() if uid is None else uid
+    return _user_name(os.geteuid() if uid is None else uid)
+
+
+@functools.lru_cache(maxsize=None)  # each look tells the user, and each question opens the password database
+def _user_name(uid):
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
