@@ -11,7 +11,7 @@ from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol 
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import discovered_facts
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
-from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show import results as _result
 
 

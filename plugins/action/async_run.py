@@ -11,7 +11,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failu
 from ansible_collections.background.jobs.plugins.plugin_utils._options import job_requests as _job_requests
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._options.keywords import take, warn_of_short_limits
-from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show import results as _result
 from ansible_collections.background.jobs.plugins.plugin_utils._show.attaching import report_existing
 from ansible_collections.background.jobs.plugins.plugin_utils._show.main_process import set_up_main_process

@@ -14,7 +14,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.actio
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.reader import read_result
-from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import (
     as_read,

@@ -15,7 +15,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._options import re
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
 from ansible_collections.background.jobs.plugins.plugin_utils._options.keywords import take
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.reader import read_output
-from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show import results as _result
 from ansible_collections.background.jobs.plugins.plugin_utils._show.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter

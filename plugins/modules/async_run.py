@@ -113,6 +113,9 @@ notes:
     of the controller's memory. Beyond that, tasks keep their forks.
   - C(background_jobs_margin) is for how many seconds beyond the limits of its jobs a host that cannot be reached is asked
     again, V(60) by default.
+  - C(background_jobs_request_timeout) is for how many seconds a host may be silent before a task of this collection gives
+    up a request to it, V(60) by default. The time that the request needs is added, for example to send its modules over
+    a slow line. V(0) means to wait for as long as the connection seems to last.
   - C(background_jobs_follow) is whether tasks that wait show live output, V(false) by default.
   - C(background_jobs_output_limit) is how many bytes of live output are kept of each job, the newest of them,
     V(10485760) by default. V(0) means that none is written.

@@ -293,6 +293,7 @@ BECOME = [
         {'stdout': 'made'},
         {'become': True, 'become_user': 'plain'},
         before=({'shell': 'chmod 0700 ~'},),
+        differs={'warnings*': 'the first of the two makes the temporary directory'},
     ),
     Case(
         'become with unicode',

@@ -126,6 +126,27 @@ def test_the_host_falls_silent(waits: t.Any, host: Target, fleet: Fleet, tmp_pat
 
 
 @pytest.mark.hosts
+@pytest.mark.timeout(400)
+def test_no_request_waits_for_a_silent_host_for_ever(controller: Controller, host: Target, fleet: Fleet) -> None:
+    """The connection is there, and nobody closes it: the time is all there is to tell."""
+    job = {'name': 'first', **JOB, 'async': 100, 'poll': 0}
+    assert controller.play([host], {'tasks': [job]}).rc == 0
+    (job_id,) = host.jobs()
+    tasks = [
+        {'name': 'status', 'background.jobs.async_status': {'jid': job_id}},
+        {'name': 'cancel', 'background.jobs.async_cancel': {'jobs': job_id}},
+        {**job, 'name': 'start'},
+    ]
+    with fleet.silent(host.name):
+        variables = {'background_jobs_request_timeout': '1s'}
+        run = controller.play([host], {'tasks': tasks, 'vars': variables, 'ignore_unreachable': True})
+    messages = {task['name']: run.of(task['name'])[0].result['msg'] for task in tasks}
+    assert re.fullmatch(r'.*did not answer within \d+ s\.', messages['status']), run.output
+    assert 'The jobs may have been asked to stop or not' in messages['cancel']
+    assert 'they may run there' in messages['start']
+
+
+@pytest.mark.hosts
 def test_power_cut_and_boot(waits: t.Any, host: Target, fleet: Fleet) -> None:
     with waits() as playing:
         fleet.cut(host.name)

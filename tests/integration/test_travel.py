@@ -165,25 +165,47 @@ EVIL = 'open("/tmp/evil", "w").close()'
 @pytest.mark.any_core
 @pytest.mark.hosts
 @pytest.mark.parametrize(
-    'damage',
+    ('damage', 'sent'),
     [
-        f"echo '{EVIL}' | tee -a r*/files/store.py",
-        f"echo '{EVIL}' | tee r*/door.py",
-        f"cd r*; echo '{EVIL}' > base64.py; sed -i '1i from . import base64' door.py",
-        f"cd r*; echo '{EVIL}' > json.py",
-        'rm r*/requests/look.py',
-        'truncate -s 100 r*/requests/look.py',
+        (f"echo '{EVIL}' | tee -a r*", True),
+        (f"echo '{EVIL}' | tee r*", True),
+        (f"echo '{EVIL}' > base64.py; touch __init__.py", False),
+        (f"mkdir json; echo '{EVIL}' > json/__init__.py", False),
+        ('rm r*', True),
+        ('truncate -s 100 r*', True),
     ],
     ids=['appended', 'replaced', 'planted', 'added', 'removed', 'cut'],
 )
-def test_a_runtime_that_is_not_whole_is_replaced(controller: Controller, hosts: list[Target], damage: str) -> None:
+def test_a_runtime_that_is_not_whole_is_replaced(
+    controller: Controller, hosts: list[Target], damage: str, sent: bool
+) -> None:
+    """What lies beside it is not imported."""
     host = hosts[0]
     assert controller.play([host], {'tasks': [START]}).rc == 0
     host.shell(f'rm -f /tmp/evil; cd {RUNTIME}; {damage}')
     run = controller.play([host], {'tasks': [{**START, 'name': 'first'}, START]}, **VERBOSE)
     assert run.rc == 0, run.output
     assert host.shell('ls /tmp/evil 2>/dev/null || true') == ''
-    assert (operations(run, 'first'), operations(run, 'start')) == (2, 1)
+    assert (operations(run, 'first'), operations(run, 'start')) == (2 if sent else 1, 1)
+    host.shell(f'rm -rf {RUNTIME}')
+
+
+@pytest.mark.hosts
+@pytest.mark.parametrize('place', ['planted', 'planted/deeper/async'])
+@pytest.mark.parametrize('transport', ['by command', 'by module'])
+def test_root_does_not_follow_the_link_of_a_user(
+    controller: Controller, hosts: list[Target], place: str, transport: str
+) -> None:
+    host = hosts[0]
+    host.shell('rm -rf ~/planted; ln -s /root/precious ~/planted; sudo mkdir -p -m 0700 /root/precious')
+    target = with_variables(host, ansible_become=True, ansible_async_dir=f'/home/deploy/{place}')
+    if transport == 'by module':
+        target = with_variables(target, ansible_ssh_extra_args='-tt')
+    run = controller.play([target], {'tasks': [START]}, PIPELINING='0')
+    left = host.shell('sudo find /root/precious -mindepth 1; sudo rm -r /root/precious; rm ~/planted')
+    assert left == ''
+    assert run.rc
+    assert f'/home/deploy/{place}' in run.of('start')[0].result['msg']
 
 
 @pytest.mark.any_core
@@ -197,7 +219,7 @@ def test_a_runtime_that_others_can_write_is_not_run(controller: Controller, host
     assert controller.play([host], {'tasks': [START]}).rc == 0
     try:
         host.shell(f'rm -f /tmp/evil; {damage.format(RUNTIME)}')
-        plant = f'echo {shlex.quote(EVIL)} | tee -a ~deploy/.ansible_async/.runtime/r*/door.py'
+        plant = f'echo {shlex.quote(EVIL)} | tee -a ~deploy/.ansible_async/.runtime/r*'
         host.shell(f'sudo sh -c {shlex.quote(plant)}')
         run = controller.play([host], {'tasks': [START, WAIT]}, **VERBOSE)
         assert host.shell('ls /tmp/evil 2>/dev/null || true') == ''

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is different under mitogen's strategies, where mitogen carries commands and runs modules in its own way.
+"""Requests under mitogen's strategies, where mitogen carries commands and runs modules in its own way.
 
 Private to this collection.
 """
@@ -10,37 +10,49 @@ Private to this collection.
 from __future__ import annotations
 
 import threading
+import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.connection import ConnectionBase
-from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.connection import connect as _connect
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import connection_of
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.connection import connect
+from ansible_collections.background.jobs.plugins.plugin_utils._places.command import Command
+from ansible_collections.background.jobs.plugins.plugin_utils._places.transport import CannotCarry
 
 _MODULE = 'ansible_mitogen.connection'
 _WAITS_FOR_MAIN = 'mitogen.master.join_thread_async'
-"""A thread that nobody misses in a fork: it ends what mitogen does should the main thread end without a word."""
+"""A thread that a fork can do without: it tidies up after mitogen when the main thread ends without doing so."""
 
 
 def carries(connection: ConnectionBase) -> bool:
-    """Whether *connection* is one of mitogen's: of other kinds, WinRM say, there may be some in the same play."""
+    """Whether *connection* is one of mitogen's: the same play may have others, of WinRM for example."""
     return any(base.__module__ == _MODULE for base in type(connection).__mro__)
 
 
-def connect(connection: ConnectionBase) -> None:
-    """Connect to the target, by which mitogen finds out its Python, and puts that into the variables of the task."""
-    _connect(connection)
-
-
 def disconnect(connection: ConnectionBase) -> bool:
-    """End the threads in which mitogen lives; the next request connects again. Whether none is left that does work."""
+    """End the threads that carry mitogen's connection; the next request connects again.
+
+    Returns whether no other thread is left that does work.
+    """
     connection.close()
     return {thread.name for thread in threading.enumerate()} <= {threading.main_thread().name, _WAITS_FOR_MAIN}
 
 
-def no_other_way(refused: str | None) -> AnsibleActionFail:
-    """The error of a request that no command could carry.
+class Mitogen(Command):
+    """One command for each request, which mitogen carries.
 
-    There is no way by a module: mitogen runs those inside a process of its own, where the runtime cannot live.
-    *refused*: why the target did not do what the command said, if that was it.
+    No module can carry a request here: mitogen runs modules inside a process of its own, where the runtime cannot live.
     """
-    told = refused or 'no Python was found there that answers, set ansible_python_interpreter to Python 3.6 or later'
-    return AnsibleActionFail(f'The runtime of background.jobs could not be run on the target, under mitogen: {told}.')
+
+    def send(self, request: dict[str, t.Any]) -> dict[str, t.Any]:
+        # Only a connected mitogen knows the Python of the target. It puts it into the variables of the task.
+        connect(connection_of(self._action))
+        try:
+            return super().send(request)
+        except CannotCarry as error:
+            raise AnsibleActionFail(
+                f'The runtime of background.jobs could not be run on the target, under mitogen: {error}.'
+            ) from None
+
+    def _takes_input(self) -> bool:
+        return True

@@ -2,57 +2,90 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ends a request that does not come back: a host whose power was cut says nothing, and ssh would wait for it for hours.
+"""Ends a request that does not come back: a host that lost its power says nothing, and ssh would wait for hours.
 
 Private to this collection.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import pathlib
 import signal
 import subprocess
 import threading
+import types
 import typing as t
 
-_MERCY = 5
-"""Seconds between TERM and KILL."""
+from ansible.errors import AnsibleConnectionFailure
+
+_PAUSE_SECONDS = 5
+"""Between two attempts to end the request."""
+_SIGNAL = signal.SIGUSR2
+
+
+class _Interrupt(BaseException):
+    """Raised in the main thread. No `except Exception` on its way out stops it."""
 
 
 class Watchdog:
-    """While it is entered, *seconds* pass, or the processes that this one has made are ended.
+    """While it is entered, *seconds* pass, or it ends the request. None: never.
 
-    In a worker of ansible-core those belong to its connection: ssh, or whatever else carries the request.
+    The first attempt is TERM to the processes that this process has made. In a worker of ansible-core those belong to
+    its connection: ssh, for example. The second is KILL. A connection that is no process, such as paramiko, is
+    interrupted instead, and so is whatever goes on after that.
+
+    The error that this causes leaves as AnsibleConnectionFailure, with *message*.
     """
 
-    def __init__(self, seconds: float | None) -> None:
+    def __init__(self, seconds: float | None, message: str = 'The host did not answer in time.') -> None:
         self._seconds = seconds
+        self._message = message
         self._called_off = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._handler: t.Any = None
+        self._may_interrupt = False
         self.barked = False
 
     def __enter__(self) -> Watchdog:
         if self._seconds is not None:
+            if threading.current_thread() is threading.main_thread():  # only there can handlers be set
+                self._handler = signal.signal(_SIGNAL, self._interrupt)
+                self._may_interrupt = True
             self._thread.start()
         return self
 
-    def __exit__(self, *raised: t.Any) -> None:
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: types.TracebackType | None
+    ) -> None:
+        interruptible, self._may_interrupt = self._may_interrupt, False
         self._called_off.set()
         if self._seconds is not None:
             self._thread.join()  # a process that forks must have no other threads
+        if interruptible:
+            signal.signal(_SIGNAL, self._handler)
+        if self.barked and isinstance(error, (Exception, _Interrupt)):
+            raise AnsibleConnectionFailure(self._message) from None
+
+    def _interrupt(self, _number: int, _frame: types.FrameType | None) -> None:
+        if self._may_interrupt:
+            raise _Interrupt
 
     def _watch(self) -> None:
         if self._called_off.wait(self._seconds):
             return
         self.barked = True
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            for pid in _children():
+        for attempt in itertools.count():
+            children = _children()
+            for pid in children:
                 try:
-                    os.kill(pid, number)
+                    os.kill(pid, signal.SIGKILL if attempt else signal.SIGTERM)
                 except ProcessLookupError:
                     pass
-            if self._called_off.wait(_MERCY):
+            if self._may_interrupt and (attempt > 1 or not children):
+                signal.pthread_kill(t.cast('int', threading.main_thread().ident), _SIGNAL)
+            if self._called_off.wait(_PAUSE_SECONDS):
                 return
 
 
@@ -60,5 +93,5 @@ def _children() -> list[int]:
     lists = list(pathlib.Path('/proc/self/task').glob('*/children'))
     if lists:
         return [int(pid) for path in lists for pid in path.read_text('ascii').split()]
-    found = subprocess.run(['pgrep', '-P', str(os.getpid())], stdout=subprocess.PIPE, check=False)  # not Linux
-    return [int(pid) for pid in found.stdout.split()]
+    children = subprocess.run(['pgrep', '-P', str(os.getpid())], stdout=subprocess.PIPE, check=False)  # not Linux
+    return [int(pid) for pid in children.stdout.split()]

@@ -11,7 +11,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
-from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.turns import Turns
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN, SILENCE, turn, wait

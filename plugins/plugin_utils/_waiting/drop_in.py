@@ -26,7 +26,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.actio
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.connection import is_windows
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task import belongs_to_a_play
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
-from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show import events
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN, SILENCE, wait

@@ -18,7 +18,7 @@ from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._runtime import protocol
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
 from ansible_collections.background.jobs.plugins.plugin_utils._options.job_requests import JobRequest
-from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote, was_sent
+from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote, was_sent
 
 display = Display()
 

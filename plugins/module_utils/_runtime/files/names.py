@@ -12,7 +12,8 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import fcntl
 import os
 
-from .store import JOB_ID, StoreError, is_job_id, open_lock, read_file
+from .locks import open_lock
+from .store import JOB_ID, StoreError, is_job_id, read_file
 
 _LONGEST = 200
 _PLAIN = frozenset(b'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 +,=@:_-.')

@@ -19,7 +19,7 @@
     collected                  somebody has seen the end
 <async_dir>/.names/<name>      the id of the last job of that name, its own lock (files/names.py)
 <async_dir>/.queues/<queue>/   who waits and who runs (schedule/queue.py)
-<async_dir>/.runtime/r<hash>/  this code, for requests that travel as a command (plugin_utils/_places/loader.py)
+<async_dir>/.runtime/r<hash>-<python>  this code, for requests that travel as a command (module_utils/_loader.py)
 
 A file appears whole or not at all (temporary name, rename). Everything is private to its owner.
 Standard library only, Python 3.6 and up. Private to this collection.
@@ -27,6 +27,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 
 import errno
 import fcntl
+import functools
 import json
 import os
 import pwd
@@ -34,6 +35,8 @@ import re
 import stat
 
 from ..protocol import GRACE
+from .async_dir import Unsafe, expand_user, open_directory
+from .locks import open_lock
 
 JOB_ID = re.compile(r'j?[0-9]{1,40}\.[0-9]{1,20}')
 _MITOGEN_ID = re.compile(r'[0-9a-f]{16}')  # of jobs that mitogen starts, whose result files are like ansible-core's
@@ -85,23 +88,6 @@ _AS_WHOM = (
 
 class StoreError(Exception):
     """The job files cannot be used; the text is for a person."""
-
-
-def expand_user(path):
-    """Absolute form of *path*; ``~`` is the home of the effective user.
-
-    The password database is asked before $HOME: `environment:` or a become method that keeps $HOME would
-    otherwise make a job's start and its later looks disagree about the place (ansible/ansible#77450).
-    """
-    if path == '~' or path.startswith('~/'):
-        try:
-            home = pwd.getpwuid(os.geteuid()).pw_dir
-        except KeyError:
-            home = os.path.expanduser('~')
-        path = home + path[1:]
-    else:
-        path = os.path.expanduser(path)
-    return os.path.abspath(path)
 
 
 def is_job_id(value):
@@ -198,11 +184,6 @@ def remove_tree(path, parent=None):
         pass
 
 
-def open_lock(path):
-    """A descriptor of the lock file *path*, to be flocked; it is closed in programs that this process executes."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-
-
 class Store:
     """The jobs of one async directory, as the effective user sees them."""
 
@@ -218,7 +199,7 @@ class Store:
         """Make the directories, or refuse ones that somebody else could have prepared for us."""
         for path in self._directories:
             try:
-                os.makedirs(path, 0o700)
+                self._make(path)
             except FileExistsError:
                 _refuse_foreign(path)
             except OSError as error:
@@ -231,11 +212,28 @@ class Store:
         """Refuse directories that somebody else could have prepared for us: pids to kill, files to show."""
         for path in self._directories:
             try:
+                if path == self.root:
+                    self._reach(make=False)
                 _refuse_foreign(path)
             except FileNotFoundError:
                 return
             except PermissionError:
                 raise StoreError('user %s may not look into %s. %s' % (user(), path, _AS_WHOM % user())) from None
+
+    def _make(self, path):
+        """Make one of the directories; raises FileExistsError like os.mkdir()."""
+        if path == self.root:
+            self._reach(make=True)
+        os.mkdir(path, 0o700)
+
+    def _reach(self, make):
+        """Go to where the async directory is to be, which is refused if a link of somebody else leads there."""
+        try:
+            fd = open_directory(os.path.dirname(self.root), make)
+        except Unsafe as error:
+            raise StoreError('%s is not safe: %s. %s' % (self.root, error, _AS_WHOM % user())) from None
+        if fd is not None:
+            os.close(fd)
 
     def job(self, job_id):
         return Job(self, check_job_id(job_id))
@@ -246,6 +244,12 @@ class Store:
             return sorted(name for name in os.listdir(self.jobs) if JOB_ID.fullmatch(name))
         except FileNotFoundError:
             return []
+
+    def ends(self):
+        """(job, its end or None) of each job, oldest first. Of ended jobs, this reads one file alone."""
+        for job_id in self.job_ids():
+            job = self.job(job_id)
+            yield job, job.read('end.json')
 
     def create(self, spec, launch, base, args=None):
         """A new job, its lock held by this process, or None where a job of this id exists already.
@@ -351,7 +355,8 @@ class Job:
     def hold(self, path=None):
         """Take the job's lock, waiting for those that look at it just now.
 
-        The lock belongs to the open file, so a child made by fork() keeps it when this process ends.
+        The lock belongs to the open file, so a child made by fork() keeps it when this process ends. See locks.py for
+        the order in which locks are taken.
         """
         self.lock = open_lock(path or self.file('lock'))
         fcntl.flock(self.lock, fcntl.LOCK_EX)
@@ -404,7 +409,11 @@ def _link(source, target):
 
 def user(uid=None):
     """The name of a user, of the effective one without *uid*."""
-    uid = os.geteuid() if uid is None else uid
+    return _user_name(os.geteuid() if uid is None else uid)
+
+
+@functools.lru_cache(maxsize=None)  # each look tells the user, and each question opens the password database
+def _user_name(uid):
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

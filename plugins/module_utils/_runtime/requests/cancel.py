@@ -21,7 +21,7 @@ from ..files.clock import is_another
 from ..files.names import find
 from ..files.store import user, write_file
 from ..files.watch import Watch
-from ..schedule.queue import Queue
+from ..schedule.queue import Lines, Queue
 from ..supervise.ending import write
 from ..supervise.vigil import STOP
 from .look import settle, take_look, unknown_look
@@ -39,8 +39,9 @@ def cancel(store, request):
     No job is asked to end where one of them is unknown.
     """
     jobs = [find(store, reference) for reference in request['ids']]
+    places = Lines(store)
     looks = [
-        unknown_look(store, reference) if job is None else take_look(job)
+        unknown_look(store, reference) if job is None else take_look(job, places=places)
         for reference, job in zip(request['ids'], jobs)
     ]
     if not all(look.job for look in looks):
@@ -49,23 +50,23 @@ def cancel(store, request):
     if not request['check']:
         for job, look in zip(jobs, looks):
             if look.to_stop:
-                _ask_to_end(job, request['grace'])
+                _ask_to_end(job, request['grace'], places)
     return looks
 
 
 def stop(job, grace):
     """End *job*, and return when it has ended. *grace*: seconds between TERM and KILL."""
-    _ask_to_end(job, grace)
+    _ask_to_end(job, grace, Lines(job.store))
     seconds = grace + _BEYOND_GRACE_SECONDS
     if not _wait_for(job, seconds, lambda: not job.exists() or settle(job, job.spec())[1]):
         raise TimeoutError('job %s did not end within %d s after it was asked to' % (job.id, seconds))
 
 
-def _ask_to_end(job, grace):
+def _ask_to_end(job, grace, places):
     by = 'on request of user %s' % user()
     write_file(job.file('collected'), b'')  # nobody waits for the result of what was stopped on purpose
     queue = job.spec()['queue']
-    if queue is not None and _withdraw(job, queue, by):
+    if queue is not None and _withdraw(job, queue, by, places):
         return
     try:
         job.write('stop.json', {'grace': grace, 'by': by})
@@ -76,10 +77,11 @@ def _ask_to_end(job, grace):
         os.kill(run['supervisor'], STOP)
 
 
-def _withdraw(job, queue_name, by):
+def _withdraw(job, queue_name, by, places):
     """Take *job* out of its queue and write its end. False where it does not wait."""
+    entry = places.entry(queue_name, job.id)
     with Queue(job.store, queue_name) as queue:
-        if not queue.withdraw(job.id):
+        if not queue.withdraw(job.id, entry):
             return False
         tmpdir = tmpdir_of(job)
         reason = 'job %s was taken out of queue %s %s, before its turn came' % (job.id, queue_name, by)

@@ -20,9 +20,9 @@ from .look import after_kick, take_look
 
 def list_jobs(store, request):
     """Looks at the jobs, oldest first."""
-    looks = after_kick(
-        store, lambda places: [take_look(store.job(job_id), places=places) for job_id in store.job_ids()]
-    )
+    states = request['states']
+    jobs = [job for job, end in store.ends() if end is None or states is None or end['state'] in states]
+    looks = after_kick(store, lambda places: [take_look(job, places=places) for job in jobs])
     selection = [(key, request[key + 's']) for key in ('state', 'name', 'queue')]
     selected = [
         look

@@ -12,12 +12,13 @@ import os
 
 from ..files.clock import boot_id, lives, since
 from ..files.names import find
-from ..files.store import StoreError, read_json, user
+from ..files.store import read_json, user
 from ..output.reader import read
 from ..protocol import new_look
 from ..schedule.queue import Lines
+from ..supervise.batch import kick
 from ..supervise.ending import read_text, result_of, write_lost
-from ..supervise.supervisor import kick
+from ..supervise.supervisor import supervise
 from .tmpdir import remove_tmpdir, tmpdir_of
 
 _LEAST_LIVE_OUTPUT_BYTES = 4096
@@ -43,14 +44,8 @@ def after_kick(store, take):
 
 
 def kick_queues(store, queues):
-    """True where a job was started. A queue that cannot be used is no reason not to answer a request."""
-    any_started = False
-    for queue in queues:
-        try:
-            any_started = kick(store, queue) or any_started
-        except (StoreError, OSError):  # the disk is full, say
-            pass
-    return any_started
+    """Start what may start now in *queues* (names). True where a job was started."""
+    return kick(store, queues, supervise)
 
 
 def with_live_output(store, looks, offsets, limit_bytes, newest=False):

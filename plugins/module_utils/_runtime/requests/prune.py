@@ -16,25 +16,37 @@ The request has these fields:
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
+import time
+
+from ..files.clock import seconds
 from ..files.names import forget_names
-from .look import take_look
+from ..schedule.queue import Lines
+from .look import settle, take_look
 from .retention import ended_before
 
 
 def prune(store, request):
     """Looks at the ended jobs that were removed, oldest first; with ``check``, at those that would be."""
-    ended = [
-        look
-        for look in (take_look(store.job(job_id)) for job_id in store.job_ids())
-        if look.ended and look.job['state'] in request['states']
-    ]
-    ended.sort(key=lambda look: look.job['ended'])
-    surplus = len(ended) - request['keep']
-    selected = [
-        look for look in ended[: max(0, surplus)] if ended_before(store.job(look.id), look, request['older_than'])
-    ]
+    places = Lines(store)
+    ended = []
+    for job, written in store.ends():
+        end = written or _missing_end(job, places)
+        if end is not None and end['state'] in request['states']:
+            ended.append((end, job))
+    ended.sort(key=lambda pair: pair[0]['ended'])
+    surplus = max(0, len(ended) - request['keep'])
+    # The wall clock is asked first, because it needs no more files.
+    old = [job for end, job in ended[:surplus] if time.time() - seconds(end['ended']) >= request['older_than']]
+    selected = [look for look in map(take_look, old) if look.ended]
+    selected = [look for look in selected if ended_before(store.job(look.id), look, request['older_than'])]
     if not request['check']:
         for look in selected:
             store.job(look.id).remove()
         forget_names(store)
     return selected
+
+
+def _missing_end(job, places):
+    """The end of a job that has none in its files: None if it waits or lives, else it is declared lost now."""
+    spec = job.spec()
+    return settle(job, spec, places)[1] if spec else None

@@ -10,7 +10,8 @@ wall clock, removes what is in use:
 - The age of a job is measured by the monotonic clock as well, for as long as the host has not been booted since.
 - A job whose result nobody has collected is kept for an hour at least: a task may be about to collect it.
 - Each start holds a shared lock on the directory of jobs while it makes them. Hidden files go only when no start does.
-- Each request holds a shared lock on the directory of its runtime. Another runtime goes only when no request does.
+- A runtime is one file (module_utils/_loader.py), which each request has in memory. Those of version 0.1.0 are
+  directories; a request that runs from a directory holds a shared lock on it.
 
 Lock order: these two come before all others. Nobody waits for them with a lock of a name, a queue or a job in its hands.
 
@@ -24,7 +25,7 @@ import time
 
 from ..files.clock import boot_id, seconds, since
 from ..files.names import forget_names
-from ..files.store import remove_tree
+from ..files.store import remove_file, remove_tree
 from ..protocol import RETENTION
 from .look import take_look
 
@@ -125,7 +126,9 @@ def _remove_runtimes(store):
         if path == _RUNTIME or _unchanged_seconds(path) < RETENTION:  # each request renews the time of its runtime
             continue
         with _directory(path) as fd:
-            if fd is None or _lock(fd, fcntl.LOCK_EX):
+            if fd is None:  # a file, which its requests have in memory
+                remove_file(path)
+            elif _lock(fd, fcntl.LOCK_EX):
                 remove_tree(path)
 
 

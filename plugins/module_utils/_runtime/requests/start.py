@@ -22,8 +22,9 @@ from ..files.names import Name, check_new_name, path_of
 from ..files.store import StoreError, remove_file, trace, write_file
 from ..protocol import JobRequest
 from ..schedule.queue import Lines, Queue
+from ..supervise.batch import Batch
 from ..supervise.ending import write_started
-from ..supervise.supervisor import Batch
+from ..supervise.supervisor import supervise
 from .cancel import stop
 from .look import executed_look, kick_queues, take_look, unknown_look
 from .retention import start_under_way
@@ -47,7 +48,7 @@ def start(store, request, umask):
 def _start_jobs(store, request, umask):
     bases = {}
     with start_under_way(store):
-        batch = Batch()
+        batch = Batch(supervise)
         try:
             # Free the payloads before forking; each supervisor inherits this memory.
             _write_bases(store, request.pop('bases'), bases)
@@ -68,8 +69,9 @@ def _start_jobs(store, request, umask):
 
 def _write_bases(store, bases, paths):
     """Write each base to a file, whose path is added to *paths* ({digest: path})."""
+    unique = binascii.hexlify(os.urandom(8)).decode('ascii')  # a pid is not: hosts may share a directory on NFS
     for number, (digest, data) in enumerate(bases.items()):
-        path = os.path.join(store.jobs, '.base-%d-%d' % (os.getpid(), number))
+        path = os.path.join(store.jobs, '.base-%s-%d' % (unique, number))
         write_file(path, binascii.a2b_base64(data))
         paths[digest] = path
 

@@ -7,8 +7,9 @@
 <async_dir>/.queues/<queue>/
     lock                   flocked for every step below
     state.json             slots: how many may run at once, as the last start said; last: the newest number
-    waiting/<number>-<jid> the jobs that wait; the number is the order of arrival
+    waiting/<number>-<jid> the jobs that wait; the number is the order of arrival, 0 for a job that was put back
     running/<jid>          the jobs that were given a slot; one whose lock is free and whose module is dead has lost it
+    head.json              the first entries of waiting/, as they once were: no turn has to list thousands of jobs
 
 Nobody guards a queue. Whoever ends, starts or looks "kicks" it, so a killed supervisor strands nobody.
 Standard library only, Python 3.6 and up. Private to this collection.
@@ -16,41 +17,59 @@ Standard library only, Python 3.6 and up. Private to this collection.
 
 import fcntl
 import os
+import re
 
 from ..files.clock import lives
+from ..files.locks import open_lock
 from ..files.names import file_name
-from ..files.store import JOB_ID, StoreError, open_lock, read_json, remove_file, write_json
+from ..files.store import JOB_ID, StoreError, read_json, remove_file, write_json
+
+_ENTRY = re.compile('[0-9]+-(?:%s)' % JOB_ID.pattern)
+_HEAD_ENTRIES = 100
+"""Entries in head.json. New jobs come in behind them, so it stays true until its entries are gone."""
 
 
 class Lines:
-    """Who waits where, as it was at the first question: a look at a thousand jobs asks a thousand times."""
+    """A snapshot of the queues, each taken when it is first asked for: a look at a thousand jobs asks a thousand times."""
 
     def __init__(self, store):
         self._store = store
-        self._places = {}
+        self._queues = {}
 
     def place(self, name, job_id):
-        """The place of a job in the queue *name*, from 1 on, or None: it did not wait then."""
-        if name not in self._places:
-            self._places[name] = self._read(name)
-        return self._places[name].get(job_id)
+        """The place of a job in the queue *name*, from 1 on, or None if it did not wait there."""
+        return self._queue(name).get(job_id, (None, None))[0]
 
-    def _read(self, name):
-        try:
-            with Queue(self._store, name) as queue:
-                return {waiting: place for place, waiting in enumerate(queue.waiting(), 1)}
-        except (StoreError, OSError):  # no name of a queue, or no directory: nobody waits there
-            return {}
+    def entry(self, name, job_id):
+        """The name of the file in waiting/ of a job in the queue *name*, or None if it did not wait there."""
+        return self._queue(name).get(job_id, (None, None))[1]
+
+    def _queue(self, name):
+        """{job id: (place, entry)}."""
+        if name not in self._queues:
+            try:
+                with Queue(self._store, name) as queue:
+                    entries = queue.entries()
+            except (StoreError, OSError):  # no name of a queue, or no directory: nobody waits there
+                entries = []
+            self._queues[name] = {job_of(entry): (place, entry) for place, entry in enumerate(entries, 1)}
+        return self._queues[name]
+
+
+def job_of(entry):
+    """The id of the job that waits under *entry*."""
+    return entry.partition('-')[2]
 
 
 class Queue:
-    """One queue, locked while in a ``with`` block."""
+    """One queue, locked while in a ``with`` block. files/locks.py has the order of locks."""
 
     def __init__(self, store, name):
         self._store = store
         self._path = os.path.join(store.queues, file_name(name, 'queue'))
         self._waiting = os.path.join(self._path, 'waiting')
         self._running = os.path.join(self._path, 'running')
+        self._head = os.path.join(self._path, 'head.json')
         self._lock = None
 
     def __enter__(self):
@@ -73,41 +92,70 @@ class Queue:
         state = read_json(os.path.join(self._path, 'state.json'))
         if state is not None:
             return state
-        entries = self._entries()  # a new queue, or one that a power cut hurt
+        entries = self.entries()  # a new queue, or one that a power cut hurt
         return {'last': int(entries[-1].partition('-')[0])} if entries else {}
 
-    def _entries(self):
+    def entries(self):
+        """The entries of the jobs that wait, in order."""
         return sorted(os.listdir(self._waiting))
 
-    def waiting(self):
-        """The ids of the jobs that wait, in order."""
-        return [entry.partition('-')[2] for entry in self._entries()]
-
-    def withdraw(self, job_id):
-        """Take a job out that waits. True where it did."""
-        waiting = [entry for entry in self._entries() if entry.partition('-')[2] == job_id]
+    def withdraw(self, job_id, entry=None):
+        """Take a job out that waits. True if it waited. *entry*: under which it did a moment ago (Lines)."""
+        if entry is not None and remove_file(os.path.join(self._waiting, entry)):
+            return True
+        waiting = [entry for entry in os.listdir(self._waiting) if job_of(entry) == job_id]
         return any(remove_file(os.path.join(self._waiting, entry)) for entry in waiting)
 
     def leave(self, job_id):
         """Give back the slot of a job that ran."""
         remove_file(os.path.join(self._running, job_id))
 
+    def put_back(self, job_id):
+        """Return a job that next() has taken out to the head of the queue, where it was: it was not executed."""
+        remove_file(self._head)
+        os.rename(os.path.join(self._running, job_id), os.path.join(self._waiting, '%012d-%s' % (0, job_id)))
+
     def next(self):
         """The job whose turn it is, its lock held by this process, or None: none waits, or no slot is free."""
-        for entry in self._entries():
-            if self._taken() >= self._state().get('slots', 1):
+        while self._taken() < self._state().get('slots', 1):
+            entry = self._first()
+            if entry is None:
                 return None
             place = os.path.join(self._waiting, entry)
-            job_id = entry.partition('-')[2]
+            job_id = job_of(entry)
             job = self._store.job(job_id) if JOB_ID.fullmatch(job_id) else None
             if job is None or job.read('launch.json') is None:
                 remove_file(place)  # removed by hand, or not whole after a power cut
                 continue
-            job.hold()
-            _touch(os.path.join(self._running, job_id))
-            remove_file(place)
+            job.hold()  # against the order of locks; files/locks.py says why that cannot deadlock
+            try:
+                _touch(os.path.join(self._running, job_id))
+                remove_file(place)
+            except BaseException:  # the disk is full, say: the job waits on
+                job.let_go()
+                raise
             return job
         return None
+
+    def _first(self):
+        """The entry of the job whose turn is next, or None."""
+        head = (read_json(self._head) or {}).get('entries')
+        for entry in head if isinstance(head, list) else ():
+            if (
+                isinstance(entry, str)
+                and _ENTRY.fullmatch(entry)
+                and os.path.exists(os.path.join(self._waiting, entry))
+            ):
+                return entry
+        entries = self.entries()
+        if len(entries) > _HEAD_ENTRIES:
+            try:
+                write_json(self._head, {'entries': entries[:_HEAD_ENTRIES]})
+            except OSError:  # on a full disk the next turn lists the directory again
+                pass
+        elif head is not None:
+            remove_file(self._head)
+        return entries[0] if entries else None
 
     def _taken(self):
         taken = 0

@@ -18,6 +18,7 @@ from ..files import clock
 from ..files.store import read_file, remove_tree, write_file
 from ..output import reader
 from . import ending
+from .fork import fork
 
 
 class ModuleStart:
@@ -75,7 +76,7 @@ class ModuleStart:
         stdio = [self._stdin(launch), self._output('stdout'), self._output('stderr')]
         pipe, writer = os.pipe()  # closed by the execution itself: an end without data means success
         supervisor = os.getpid()
-        self.vigil.main = os.fork()
+        self.vigil.main = fork()
         if self.vigil.main == 0:
             try:
                 _become_module(argv, launch, stdio, self.gate, supervisor)

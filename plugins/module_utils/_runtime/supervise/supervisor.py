@@ -10,82 +10,21 @@ A job of a queue hands its slot on to the next one, so that a slot is one proces
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
-import json
 import os
 import sys
 
 from ..contain import tree
 from ..files.store import Store, remove_tree
 from ..protocol import GRACE
-from ..schedule.queue import Queue
 from . import ending
+from .batch import hand_on, put_back
+from .fork import ForkError
 from .handover import this_image
 from .module import ModuleStart
 from .vigil import Signals, Vigil
 
 _LONG_SECONDS = 2
 """A module that runs longer than this is worth the time that it takes to replace the image of its supervisor."""
-
-
-class Batch:
-    """Jobs that are started together, each under a supervisor of its own.
-
-    No module is executed before all are ready for it: every module that runs takes processor time from the
-    starts after it, and a hundred of them took ten seconds instead of one.
-    """
-
-    def __init__(self):
-        self._gate, self._open = os.pipe()
-        self._reports = []
-
-    def add(self, job):
-        """Make a supervisor for *job*, whose lock this process holds; let go of the lock.
-
-        It is a child of this process, which is about to end, and then nobody's: no second fork makes it so at once.
-        """
-        tree.get_ready()
-        reader, writer = os.pipe()
-        if os.fork() == 0:
-            try:
-                os.setsid()  # the connection may end with a signal to its session; a job outlives it
-                supervise(job, writer, self._gate)
-            finally:
-                os._exit(0)  # never this process's exit handlers: they belong to the module that called us
-        job.let_go()
-        os.close(writer)
-        self._reports.append((job, reader))
-
-    def go(self):
-        """Let the modules be executed; return when all have been, or their files say why not.
-
-        The reports of those that have been (_Run.answer), by job id: from here on the modules take the processors, so
-        no file should have to be read.
-        """
-        for fd in (self._open, self._gate):
-            os.close(fd)
-        reports = {}
-        for job, reader in self._reports:
-            with os.fdopen(reader, 'rb') as pipe:
-                report = pipe.read()
-            if report:
-                reports[job.id] = json.loads(report.decode('ascii'))
-        return reports
-
-
-def kick(store, name):
-    """Start what may start now in the queue *name*. True where something did."""
-    batch = Batch()
-    job = first = _turn(store, name)
-    while job is not None:
-        batch.add(job)
-        job = _turn(store, name)
-    batch.go()
-    return first is not None
-
-
-def _turn(store, name):
-    with Queue(store, name) as queue:
-        return queue.next()
 
 
 def supervise(job, report=None, gate=None):
@@ -97,7 +36,7 @@ def supervise(job, report=None, gate=None):
         tree.adopt_orphans()
         spec = job.spec()
         start = ModuleStart(job, spec, vigil, report, gate)
-        if _guarded(job, vigil, start.execute):
+        if _guarded(job, vigil, _execute, job, start):
             if spec['limit'] is None or spec['limit'] > _LONG_SECONDS:
                 vigil.sleep(_LONG_SECONDS)
                 image.replace(job, spec['queue'] is not None, vigil, start.deadline, resume)
@@ -105,7 +44,7 @@ def supervise(job, report=None, gate=None):
             _guarded(job, vigil, _finish, job, vigil, state)
         start.answer()
         report = gate = None
-        job = _hand_on(job, spec['queue'], vigil.signals)
+        job = hand_on(job, spec['queue'], vigil.signals.shutdown, supervise)
 
 
 def resume(root, job_id, lock, vigil, state):
@@ -114,27 +53,18 @@ def resume(root, job_id, lock, vigil, state):
     job.lock = lock
     queue = (job.spec() or {}).get('queue')  # now, because whoever sees the end may remove the job
     _guarded(job, vigil, _finish, job, vigil, state)
-    supervise(_hand_on(job, queue, vigil.signals))
+    supervise(hand_on(job, queue, vigil.signals.shutdown, supervise))
 
 
-def _hand_on(job, name, signals):
-    """Release the lock of *job*, which has ended, and its slot in the queue *name* (or None).
-
-    The next job of the queue is returned, its lock held, in a new process: what *job* has left behind must not
-    belong to its tree.
-    """
-    following = None
-    if name is not None:
-        with Queue(job.store, name) as queue:
-            queue.leave(job.id)
-            if not signals.shutdown:  # jobs that wait when the host is shut down run after the boot
-                following = queue.next()
-    job.let_go()
-    if following is None or os.fork() == 0:
-        return following
-    following.let_go()
-    kick(job.store, name)  # slots that were added, or lost with a killed supervisor
-    return None
+def _execute(job, start):
+    """True when the module of *job* has been executed; else the job's files say why not, or it waits again."""
+    try:
+        return start.execute()
+    except ForkError:
+        if start.spec['queue'] is None:
+            raise
+        put_back(job, start.spec['queue'])
+        os._exit(0)  # not on to the next job of the slot: that is the same job, and would fail in the same way
 
 
 def _guarded(job, vigil, step, *args):

@@ -359,6 +359,18 @@ def test_runtimes_that_nobody_has_used_for_a_week_go(some_target: Target) -> Non
     assert sorted(path.name for path in runtimes.iterdir()) == ['r2', 'r3']
 
 
+def test_runtimes_that_are_one_file_go_as_well(some_target: Target) -> None:
+    """Those of later versions are files, which are imported from memory, so that no lock is needed."""
+    some_target.start()
+    runtimes = some_target.async_dir / '.runtime'
+    for name, age in (('r1', 8 * _DAY), ('r2', 6 * _DAY)):
+        (runtimes / name).touch()
+        _age_file(runtimes / name, age)
+
+    some_target.start()
+    assert [path.name for path in runtimes.iterdir()] == ['r2']
+
+
 _FROM_ITS_PLACE = """
 import json, sys
 sys.path.insert(0, sys.argv[1])

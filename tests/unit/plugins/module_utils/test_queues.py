@@ -7,9 +7,12 @@
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any, List
 
 import pytest
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import Store, write_file
+from ansible_collections.background.jobs.plugins.module_utils._runtime.schedule.queue import Queue
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     Gate,
     Order,
@@ -283,3 +286,43 @@ def test_a_thousand_jobs(newest_target: Target) -> None:
         '1,000 queued jobs: started in %.1f s, listed in %.1f s, run in %.1f s'
         % (started - begin, listed - started, ran - listed)
     )
+
+
+def _waiting_queue(directory: Path, jobs: int) -> Any:
+    """A store with a queue in which so many jobs wait."""
+    store = Store(str(directory))
+    store.prepare()
+    base = str(directory / 'base')
+    write_file(base, b'')
+    spec = {'name': None, 'module': 'm', 'limit': None, 'grace': 1, 'queue': 'q', 'no_log': False, 'at': '', 'boot': ''}
+    with Queue(store, 'q') as queue:
+        for number in range(jobs):
+            job = store.create(dict(spec, id='j1.%05d' % number), {}, base)
+            queue.add(job.id, 1000)
+            job.let_go()
+    return store
+
+
+def test_a_turn_does_not_list_all_that_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read grows with the number of jobs, not with its square: 1,000 turns read 20,000 names or fewer."""
+    store, read, taken = _waiting_queue(tmp_path, 1000), [0], []
+    listdir = os.listdir
+
+    def counting(path: str) -> List[str]:
+        names = listdir(path)
+        read[0] += len(names)
+        return names
+
+    monkeypatch.setattr('os.listdir', counting)
+    for number in range(1000):
+        with Queue(store, 'q') as queue:
+            job = queue.next()
+            if number == 500:
+                queue.put_back(job.id)
+                job.let_go()
+                job = queue.next()
+            queue.leave(job.id)
+        taken.append(job.id)
+        job.let_go()
+    assert taken == ['j1.%05d' % number for number in range(1000)]
+    assert read[0] <= 20000

@@ -293,6 +293,27 @@ def test_a_directory_that_others_could_have_prepared(some_target: Target, part: 
     assert _tree(some_target.directory) == before
 
 
+@pytest.mark.parametrize('owner', ['link', 'directory'])
+def test_nothing_is_made_where_a_link_of_another_user_leads(some_target: Target, owner: str) -> None:
+    """Above the async directory, too: who may change a link decides where root writes."""
+    if os.geteuid() != 0:
+        left_out('links of other users: making them needs root')
+    home, precious = some_target.directory / 'home', some_target.directory / 'precious'
+    home.mkdir()
+    precious.mkdir()
+    (home / 'link').symlink_to(precious)
+    os.lchown(str(home / 'link' if owner == 'link' else home), _nobody(), 0)
+    some_target.async_dir = home / 'link/async'
+
+    with pytest.raises(Said, match=r"the link 'link', which another user has made or may replace.*become"):
+        some_target.run(result())
+    assert list(precious.iterdir()) == []
+    (precious / 'async').mkdir(mode=0o700)
+    for text in _ask_all(some_target, 'j1.1'):
+        assert 'another user' in text
+    assert list((precious / 'async').iterdir()) == []
+
+
 def test_a_link_of_root_is_trusted(some_target: Target) -> None:
     """An administrator may put the jobs of all users on a larger disk."""
     aside = some_target.directory / 'aside'

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import threading
 import time
@@ -16,8 +17,9 @@ from types import SimpleNamespace
 import pytest
 from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look, new_look
-from ansible_collections.background.jobs.plugins.plugin_utils._places import remote as _remote
+from ansible_collections.background.jobs.plugins.plugin_utils._places import command, patience, watchdog
 from ansible_collections.background.jobs.plugins.plugin_utils._places.loader import MARK
+from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote, was_sent
 from ansible_collections.background.jobs.plugins.plugin_utils._places.watchdog import Watchdog
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import wait
@@ -50,11 +52,11 @@ class Action:
 
 @pytest.fixture(autouse=True)
 def _python(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_remote, 'python_command', lambda action, task_vars: ['python3'])
+    monkeypatch.setattr(command, 'python_command', lambda action, task_vars: ['python3'])
 
 
-def remote(action: Action) -> _remote.Remote:
-    return _remote.Remote(t.cast('t.Any', action), {})
+def remote(action: Action, **task_vars: t.Any) -> Remote:
+    return Remote(t.cast('t.Any', action), task_vars)
 
 
 @pytest.mark.parametrize('length', [len(MARK) + 12, len(MARK) + 20, len(GOOD.strip()) - 14])
@@ -98,7 +100,7 @@ _REACHED = 'Data could not be sent to remote host "192.0.2.1". Make sure this ho
     ],
 )
 def test_what_may_have_been_started(words: str, sent: bool) -> None:
-    assert _remote.was_sent(AnsibleConnectionFailure(words)) is sent
+    assert was_sent(AnsibleConnectionFailure(words)) is sent
 
 
 @pytest.mark.parametrize(
@@ -116,14 +118,14 @@ def test_what_may_have_been_started(words: str, sent: bool) -> None:
 )
 def test_a_terminal_that_ssh_is_told_to_make(arguments: str | None, forced: bool) -> None:
     connection = SimpleNamespace(transport='ssh', get_option={'ssh_extra_args': arguments}.get)
-    assert _remote._forces_terminal(t.cast('t.Any', connection)) is forced
+    assert command._forces_terminal(t.cast('t.Any', connection)) is forced
 
 
 def test_a_request_that_does_not_come_back_is_ended() -> None:
     began, threads = time.monotonic(), threading.active_count()
-    with Watchdog(0.5) as watchdog:
+    with Watchdog(0.5) as dog:
         done = subprocess.run(['sleep', '60'], check=False)
-    assert watchdog.barked
+    assert dog.barked
     assert done.returncode == -15
     assert time.monotonic() - began < 30
     assert threading.active_count() == threads
@@ -137,9 +139,73 @@ def test_a_request_that_ignores_term_is_killed(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_request_that_comes_back_is_left_alone() -> None:
     threads = threading.active_count()
-    with Watchdog(60) as watchdog:
+    with Watchdog(60) as dog:
         done = subprocess.run(['true'], check=False)
-    assert (watchdog.barked, done.returncode, threading.active_count()) == (False, 0, threads)
+    assert (dog.barked, done.returncode, threading.active_count()) == (False, 0, threads)
+
+
+def test_what_is_no_process_is_interrupted() -> None:
+    """The connection of paramiko, for example, is a thread that waits for a socket."""
+    handler = signal.getsignal(signal.SIGUSR2)
+    with pytest.raises(AnsibleConnectionFailure, match='gone'), Watchdog(0.5, 'gone'):
+        threading.Event().wait(60)
+    assert signal.getsignal(signal.SIGUSR2) == handler
+
+
+def test_what_swallows_errors_is_interrupted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchdog, '_PAUSE_SECONDS', 0.5)
+
+    def hang() -> None:
+        try:
+            threading.Event().wait(60)
+        finally:
+            threading.Event().wait(60)  # as ActionBase removes its temporary directory
+
+    with pytest.raises(AnsibleConnectionFailure), Watchdog(0.5):
+        hang()
+
+
+class Silent(Action):
+    """An action whose commands do not come back."""
+
+    _templar = SimpleNamespace(template=lambda value: value)
+
+    def _low_level_execute_command(self, command: str, in_data: bytes | None) -> dict[str, t.Any]:
+        subprocess.run(['sleep', '60'], check=False)
+        return {'stdout': ''}
+
+
+@pytest.mark.parametrize(
+    ('request_', 'words'),
+    [
+        ({'op': 'cancel', 'ids': ['j1.1'], 'grace': 1, 'check': False}, 'may have been asked to stop or not'),
+        ({'op': 'remove', 'ids': ['j1.1']}, 'may have been removed or not'),
+        ({'op': 'prune', 'older_than': 0}, 'may have been removed'),
+        ({'op': 'start', 'jobs': []}, 'did not answer within [0-9]+ s'),
+        ({'op': 'status', 'ids': ['j1.1']}, 'did not answer within [0-9]+ s'),
+        ({'op': 'collect', 'ids': ['j1.1']}, 'did not answer within [0-9]+ s'),
+        ({'op': 'list'}, 'did not answer within [0-9]+ s'),
+    ],
+    ids=lambda value: value.get('op') if isinstance(value, dict) else '',
+)
+def test_every_request_has_a_limit(monkeypatch: pytest.MonkeyPatch, request_: dict[str, t.Any], words: str) -> None:
+    for name, value in (('_RUNTIME_BYTES', 0), ('_DIRECTORY_SECONDS', {})):
+        monkeypatch.setattr(patience, name, value)
+    action = Silent()
+    with pytest.raises(AnsibleConnectionFailure, match=words):
+        remote(action, background_jobs_request_timeout='1s').ask(**request_)
+    assert not action.modules  # a host that says nothing is not asked in another way
+
+
+def test_the_limit_of_a_request_grows_with_what_it_has_to_do() -> None:
+    job = {'grace': 10, 'on_existing': 'attach', 'payload': 'x' * 1000}
+    small = patience.limit({'op': 'start', 'jobs': [job]}, 60)
+    assert small >= 60
+    assert patience.limit({'op': 'start', 'jobs': [job] * 100}, 60) >= small + 99
+    assert patience.limit({'op': 'start', 'jobs': [{**job, 'payload': 'x' * 3_000_000}]}, 60) >= small + 200
+    assert patience.limit({'op': 'start', 'jobs': [{**job, 'on_existing': 'replace', 'grace': 50}]}, 60) >= small + 50
+    assert patience.limit({'op': 'wait', 'ids': ['j1.1'], 'seconds': 60}, 60) >= 120
+    assert patience.limit({'op': 'status', 'ids': ['j1.1']}, 600) >= 600
 
 
 class Away:

@@ -1,0 +1,33 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The locks of an async directory, and the order in which a process takes several of them.
+
+Each lock is a flock() on one file. docs/architecture.md says what each of them protects.
+
+    1. name    .names/<name>           a start that decides what the name means
+    2. job     .jobs/<jid>/lock        the start, then the supervisor, as long as the job lives
+    3. queue   .queues/<queue>/lock    who reads or changes the queue
+
+The order is name, job, queue: who holds a lock waits only for locks further down. The directory locks of
+requests/retention.py come before all of these. A start with on_existing: replace holds the name while the old job ends;
+that job's supervisor takes its job and its queue, and no name.
+
+One step goes the other way: Queue.next() holds the queue and waits for the lock of a job in waiting/. It cannot deadlock,
+because whoever holds the lock of a job in waiting/ waits for nothing. A job gets into waiting/ only by Queue.add() and
+Queue.put_back(), under the queue's lock, and whoever calls them releases the job next, without another lock.
+
+Job.alive() tests the lock of a job. It never waits, and takes no other lock while it tests, so it delays a holder only.
+Nobody waits for two jobs or two queues at a time: hand_on() holds the job that has ended when it takes the next one, and
+that one waits in the queue. forget_names() skips a name that somebody holds.
+
+Standard library only, Python 3.6 and up. Private to this collection.
+"""
+
+import os
+
+
+def open_lock(path):
+    """A descriptor of the lock file *path*, for flock(); programs that this process executes do not inherit it."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)

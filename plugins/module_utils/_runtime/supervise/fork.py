@@ -1,0 +1,35 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""fork(), with an error that a person understands.
+
+The runtime forks in three places. What a refused fork does there:
+
+* Batch.add(), the supervisor of a job: a start reports the error for this job, and there is no such job; a job of a
+  queue goes back to the head of its queue.
+* hand_on(), the supervisor of the next job of a slot: that job goes back to the head of its queue.
+* the supervisor, its job's module: a job of a queue goes back to the head of its queue; any other job ends as failed.
+
+A job that went back is started by the next start, end or look at a job of its queue.
+Standard library only, Python 3.6 and up. Private to this collection.
+"""
+
+import os
+
+from ..files.store import user
+
+
+class ForkError(OSError):
+    """The kernel refused to make a process; the text is for a person."""
+
+
+def fork():
+    """As os.fork(); raises ForkError."""
+    try:
+        return os.fork()
+    except OSError as error:
+        raise ForkError(
+            'user %s could not start another process on this host: %s. See what limits the number of processes: '
+            'ulimit -u, TasksMax= of a systemd unit or slice, pids.max of a cgroup' % (user(), error.strerror)
+        ) from None

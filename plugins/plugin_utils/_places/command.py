@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Requests that travel as one command: Python with the loader (loader.py), which finds the runtime on the target.
+
+A request that may hold secrets goes to the standard input of that command, any other into its arguments. Private to
+this collection.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shlex
+import typing as t
+import zlib
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+from ansible.plugins.connection import ConnectionBase
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import connection_of, run_command
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.module_build import python_command
+from ansible_collections.background.jobs.plugins.plugin_utils._places.loader import MARK, command, digest, runtime_files
+from ansible_collections.background.jobs.plugins.plugin_utils._places.transport import CannotCarry, Transport
+
+_WITHOUT_SECRETS = frozenset(('wait', 'status', 'collect', 'cancel', 'list', 'prune', 'remove'))
+"""The operations whose requests other users of the target may see."""
+_LONGEST_ARGUMENT_BYTES = 100_000
+"""The kernel takes 128 KiB in one argument."""
+_NO_PYTHON = 'no Python was found there that answers, set ansible_python_interpreter to Python 3.6 or later'
+_TERMINAL = re.compile(r'(?:^|\s)(?:-t+(?=\s|$)|-o\s*["\']?(?i:RequestTTY)[=\s]\s*(?:yes|force))')
+"""The arguments that tell ssh to make a terminal."""
+
+
+class Command(Transport):
+    """One command for each request, over the connection of an action."""
+
+    def __init__(self, action: ActionBase, task_vars: dict[str, t.Any]) -> None:
+        self._action = action
+        self._task_vars = task_vars
+        self._has_answered = False
+
+    def send(self, request: dict[str, t.Any]) -> dict[str, t.Any]:
+        python = python_command(self._action, self._task_vars)
+        if python is None:
+            raise CannotCarry(_NO_PYTHON, for_now=True)
+        call: dict[str, t.Any] = {'request': request}
+        answer = self._run(python, call)
+        if 'missing' in answer:
+            answer = self._run(python, {**call, 'files': runtime_files()})
+        if 'response' not in answer:
+            raise CannotCarry(answer.get('refused', 'the runtime was not there after it had been sent'))
+        self._has_answered = True
+        return t.cast('dict[str, t.Any]', answer['response'])
+
+    def _run(self, python: list[str], call: dict[str, t.Any]) -> dict[str, t.Any]:
+        """What the loader on the target answers to *call*."""
+        data = zlib.compress(json.dumps(call).encode())
+        argument = base64.b64encode(data).decode()
+        if call['request']['op'] not in _WITHOUT_SECRETS or 'files' in call or len(argument) > _LONGEST_ARGUMENT_BYTES:
+            if not self._takes_input():
+                raise CannotCarry('the connection or the become method gives no standard input to a command')
+            argument = '-'
+        words = [*python, '-I', '-S', '-c', *command(), digest(), argument]
+        result = run_command(
+            self._action,
+            ' '.join(shlex.quote(word) for word in words),
+            # In lines of text, because a terminal would act on some bytes: one of them is ^Z.
+            base64.encodebytes(data) if argument == '-' else None,
+        )
+        for line in result['stdout'].splitlines():
+            if line.startswith(MARK):
+                try:
+                    return t.cast('dict[str, t.Any]', json.loads(line[len(MARK) :]))
+                except ValueError:
+                    raise AnsibleConnectionFailure('The connection ended in the middle of the answer.') from None
+        if self._has_answered:
+            raise AnsibleConnectionFailure('The connection ended before the answer had come.')
+        raise CannotCarry(_NO_PYTHON)
+
+    def _takes_input(self) -> bool:
+        """Whether a command can be given data, which both the connection and the become method must allow."""
+        connection = connection_of(self._action)
+        if _forces_terminal(connection):
+            return False  # sudo would wait for ever on a terminal that is full of data nobody reads
+        return bool(connection.has_pipelining and getattr(connection.become, 'pipelining', True))
+
+
+def _forces_terminal(connection: ConnectionBase) -> bool:
+    """Whether ssh is told to make a terminal. Not has_tty: that is true for every connection of ansible-core 2.16."""
+    if getattr(connection, 'transport', None) != 'ssh':
+        return False
+    options = ('ssh_args', 'ssh_common_args', 'ssh_extra_args')
+    return any(_TERMINAL.search(connection.get_option(option) or '') for option in options)

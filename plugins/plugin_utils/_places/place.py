@@ -1,0 +1,137 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where a job lives: the public face of this package.
+
+`Remote.ask()` sends one request to the runtime on a target and returns the looks of its response. How the request
+travels is the business of a transport, which is chosen here: by command (command.py) if that works, by module
+(module.py) if not, and under mitogen its own way (mitogen.py). Private to this collection.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+from ansible.plugins.connection import ConnectionBase
+from ansible.utils.display import Display
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import VERSION, Look
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import connection_of
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.connection import (
+    hidden_commands,
+    hides_commands,
+    is_windows,
+)
+from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
+from ansible_collections.background.jobs.plugins.plugin_utils._places import mitogen, patience
+from ansible_collections.background.jobs.plugins.plugin_utils._places.command import Command
+from ansible_collections.background.jobs.plugins.plugin_utils._places.module import Module
+from ansible_collections.background.jobs.plugins.plugin_utils._places.transport import CannotCarry, Transport
+from ansible_collections.background.jobs.plugins.plugin_utils._places.watchdog import Watchdog
+
+_SHOWN_VERBOSITY = 3
+"""The verbosity from which on a connection shows what its commands print, with secrets, unless no_log is set for it."""
+_NOT_SENT = (
+    'ssh: connect to host ',
+    'ssh: Could not resolve hostname ',
+    'Permission denied (',
+    'Host key verification failed',
+    'can be reached over ssh: [Errno ',
+    'can be reached over SSH.',
+)
+"""What ssh says if there was no connection to begin with. The last two are ansible-core's (before 2.19, and from it on)
+if ssh ended before it had taken the whole request; a part of a request starts nothing."""
+_RESET_SECONDS = 30
+_UNCERTAIN = {
+    'cancel': 'The jobs may have been asked to stop or not: run the task again when the host can be reached.',
+    'remove': 'The files of the jobs may have been removed or not: run the task again when the host can be reached.',
+    'prune': 'Some of the ended jobs may have been removed: run the task again when the host can be reached.',
+}
+"""What may have happened on a host whose answer was lost: operation -> sentence. Whoever starts jobs, or waits for them,
+asks again and knows more; other operations only look."""
+
+display = Display()
+
+
+def was_sent(error: AnsibleConnectionFailure) -> bool:
+    """Whether the request that *error* ended may have reached the target."""
+    return not any(words in str(error.message) for words in _NOT_SENT)
+
+
+def _transports(action: ActionBase, task_vars: dict[str, t.Any]) -> list[Transport]:
+    """The ways to the target of *action*, the best one first; the last one never raises CannotCarry."""
+    if mitogen.carries(connection_of(action)):
+        return [mitogen.Mitogen(action, task_vars)]
+    return [Command(action, task_vars), Module(action, task_vars)]
+
+
+class Remote:
+    """The runtime of one target, reached over the connection of one action."""
+
+    def __init__(self, action: ActionBase, task_vars: dict[str, t.Any]) -> None:
+        self._action = action
+        self.host = str(task_vars.get('inventory_hostname', ''))
+        self._async_dir = action.get_shell_option('async_dir', default='~/.ansible_async')
+        self._silence = settings.time(action, task_vars, 'background_jobs_request_timeout', patience.SILENCE)
+        self._transports = _transports(action, task_vars)
+        if is_windows(connection_of(action)):
+            raise AnsibleActionFail(
+                "background.jobs does not run on Windows targets: use ansible-core's own async there."
+            )
+
+    def ask(self, op: str, within: float | None = None, **details: t.Any) -> list[Look]:
+        """Send one request; the looks of its response (module_utils/_runtime/protocol.py).
+
+        *within*: seconds after which an answer is no longer waited for; without it, they depend on the request and on
+        `background_jobs_request_timeout`. Raises AnsibleActionFail with what the runtime said was wrong, or why it
+        could not be run, and AnsibleConnectionFailure if the answer was lost or did not come in time.
+        """
+        request = dict(details, version=VERSION, op=op, async_dir=self._async_dir)
+        if within is None and self._silence:
+            within = patience.limit(request, self._silence)
+        connection = connection_of(self._action)
+        if hides_commands(connection) or display.verbosity < _SHOWN_VERBOSITY:
+            return self._looks(request, within)
+        looks = self._looks(dict(request, shown=True), within)
+        if any(look.withheld for look in looks):
+            with hidden_commands(connection):  # not for the first request: it would hide why a host cannot be reached
+                looks = self._looks(request, within)
+        return looks
+
+    def _looks(self, request: dict[str, t.Any], within: float | None) -> list[Look]:
+        try:
+            with Watchdog(within, f'The host did not answer within {within or 0:g} s.') as watchdog:
+                response = self._send(request, watchdog)
+        except AnsibleConnectionFailure as error:
+            uncertain = _UNCERTAIN.get(request['op'])
+            if uncertain and was_sent(error):
+                raise AnsibleConnectionFailure(f'{error.message} {uncertain}') from error
+            raise
+        if 'error' in response:
+            raise AnsibleActionFail(response['error'])
+        return [Look(**look) for look in response['jobs']]
+
+    def _send(self, request: dict[str, t.Any], watchdog: Watchdog) -> dict[str, t.Any]:
+        """The response to *request*, by the first transport that can carry it."""
+        *others, last = self._transports
+        for transport in others:
+            try:
+                return transport.send(request)
+            except CannotCarry as error:
+                if watchdog.barked:
+                    raise
+                if not error.for_now:
+                    self._transports.remove(transport)  # it would cost time again in each request
+        return last.send(request)
+
+    def reset(self) -> None:
+        """Forget a connection that broke; the next request makes a new one."""
+        connection = connection_of(self._action)
+        if type(connection).reset is not ConnectionBase.reset:  # which only warns that there is nothing to do
+            try:
+                with Watchdog(_RESET_SECONDS):
+                    connection.reset()
+            except AnsibleConnectionFailure:
+                pass  # paramiko connects again at once; the next request tells that it cannot
