@@ -41,10 +41,10 @@ class Module(Transport):
         finally:
             task.environment = environment
         if 'response' not in result:
-            parts = [result.get(key) for key in ('msg', 'module_stderr', 'exception')]
+            parts = [result.get(key) for key in ('module_stderr', 'msg', 'exception')]
             texts = [part.strip() for part in parts if isinstance(part, str)]  # from 2.19 on, an exception is an object
             raise AnsibleActionFail(
-                'The runtime of background.jobs, which needs Python 3.6 or later, could not be run on the target: '
-                + '\n'.join(texts)
+                'The target could not run the runtime of background.jobs: '
+                + '\n'.join([*filter(None, texts), 'The runtime needs Python 3.6 or later.'])
             )
         return t.cast('dict[str, t.Any]', json.loads(result['response']))

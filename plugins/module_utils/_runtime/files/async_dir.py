@@ -21,11 +21,16 @@ class Unsafe(Exception):
 
 
 def expand_user(path):
-    """Absolute form of *path*; ``~`` is the home of the effective user.
+    """Absolute form of *path*; ``~`` and ``$HOME`` are the home of the effective user. Other variables are expanded, too.
 
     The password database is asked before $HOME: `environment:` or a become method that keeps $HOME would
-    otherwise make a job's start and its later looks disagree about the place (ansible/ansible#77450).
+    otherwise make a job's start and its later looks disagree about the place (ansible/ansible#77450). What cannot be
+    expanded is refused: it would become a directory of this very name.
     """
+    written = path
+    for home in ('$HOME', '${HOME}'):
+        if path == home or path.startswith(home + '/'):
+            path = '~' + path[len(home) :]
     if path == '~' or path.startswith('~/'):
         try:
             home = pwd.getpwuid(os.geteuid()).pw_dir
@@ -33,7 +38,11 @@ def expand_user(path):
             home = os.path.expanduser('~')
         path = home + path[1:]
     else:
-        path = os.path.expanduser(path)
+        path = os.path.expandvars(os.path.expanduser(path))
+    if path.startswith('~'):
+        raise Unsafe('the async directory is set to %s, but this host has no such user' % written)
+    if '$' in path:
+        raise Unsafe('the async directory is set to %s, but no such variable is set on this host' % written)
     return os.path.abspath(path)
 
 

@@ -188,7 +188,10 @@ class Store:
     """The jobs of one async directory, as the effective user sees them."""
 
     def __init__(self, async_dir):
-        self.root = expand_user(async_dir)
+        try:
+            self.root = expand_user(async_dir)
+        except Unsafe as error:
+            raise StoreError('%s. Set ansible_async_dir to a directory of user %s.' % (error, user())) from None
         self.jobs = os.path.join(self.root, '.jobs')
         self.names = os.path.join(self.root, '.names')
         self.queues = os.path.join(self.root, '.queues')

@@ -23,6 +23,35 @@ from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target
     until,
 )
 
+_HOMES = ['~/{dir}', '$HOME/{dir}', '${{HOME}}/{dir}', '~{user}/{dir}', '{home}/{dir}', '$BACKGROUND_JOBS_TEST']
+
+
+@pytest.mark.parametrize('written', _HOMES)
+def test_what_the_async_directory_may_begin_with(some_target: Target, written: str) -> None:
+    own = pwd.getpwuid(os.geteuid())
+    some_target.environment['HOME'] = '/nowhere'  # the password database knows better
+    names = {'dir': '.background-jobs-test', 'user': own.pw_name, 'home': own.pw_dir}
+    response = some_target.respond(op='status', async_dir=written.format(**names), ids=['j1.1'])
+    expected = str(some_target.directory) if written.startswith('$B') else '%s/.background-jobs-test' % own.pw_dir
+    assert response['jobs'][0]['looked_in'] == expected
+
+
+@pytest.mark.parametrize(
+    ('written', 'reason'),
+    [
+        ('~no_such_user/x', 'has no such user'),
+        ('$NO_SUCH_VARIABLE/x', 'no such variable'),
+        ('/tmp/${NO_SUCH_VARIABLE}', 'no such variable'),
+    ],
+)
+def test_what_cannot_be_expanded_is_refused(some_target: Target, written: str, reason: str) -> None:
+    for op in ('start', 'status'):
+        request = {'jobs': [], 'bases': {}, 'retention': 1} if op == 'start' else {'ids': ['j1.1']}
+        error = some_target.respond(op=op, async_dir=written, **request)['error']
+        assert reason in error
+        assert written in error
+
+
 _SECRET = 'hunter2hunter2'
 
 # Every request that can be made of what is there already.
