@@ -168,6 +168,7 @@ import json
 import sys
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.background.jobs.plugins.module_utils._arguments import ASYNC_STATUS
 from ansible_collections.background.jobs.plugins.module_utils._runtime.core.status import (
     as_told_by,
     cleanup,
@@ -179,17 +180,9 @@ from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol 
 
 
 def main():
-    module = AnsibleModule(
-        argument_spec={
-            'jid': {'type': 'str', 'required': True},
-            'mode': {'type': 'str', 'choices': ['status', 'cleanup'], 'default': 'status'},
-            'output': {'type': 'bool', 'default': False},
-            'offset': {'type': 'int', 'default': 0},
-            'follow': {'type': 'bool'},
-            '_async_dir': {'type': 'path'},  # ansible-core always passes it, and the action does not come here
-        },
-        supports_check_mode=True,
-    )
+    # ansible-core always passes _async_dir where it calls this module; the action does not come here
+    spec = dict(ASYNC_STATUS['argument_spec'], _async_dir={'type': 'path'})
+    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
     operation, result_of = {'status': ('status', status), 'cleanup': ('remove', cleanup)}[module.params['mode']]
     response = respond(
         {
@@ -197,7 +190,7 @@ def main():
             'op': operation,
             'async_dir': module.params['_async_dir'] or '~/.ansible_async',
             'ids': [module.params['jid']],
-            'offsets': [max(0, module.params['offset'])] if module.params['output'] else None,
+            'offsets': [max(0, module.params['offset'] or 0)] if module.params['output'] else None,
         }
     )
     error = response.get('error')

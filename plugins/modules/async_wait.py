@@ -87,4 +87,14 @@ msg:
   sample: "1 of 3 jobs failed: nightly backup (timed_out: Timeout exceeded)"
 """
 
-# This module only documents the action plugin of the same name.
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.background.jobs.plugins.module_utils._arguments import ASYNC_WAIT, IS_AN_ACTION
+
+
+def main():
+    module = AnsibleModule(supports_check_mode=True, **ASYNC_WAIT)
+    module.fail_json(msg=IS_AN_ACTION % 'async_wait')
+
+
+if __name__ == '__main__':
+    main()

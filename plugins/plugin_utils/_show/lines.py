@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 import typing as t
-import unicodedata
 
-from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock, readable
+from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock, fit, printable, width
 from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import Job
 
 _BAR = 16
@@ -21,35 +20,6 @@ _WIDEST = (20, 28)
 _SILENT = 60
 """Seconds after which what was last heard of a job is old."""
 _PERCENT = re.compile(r'(?<![\d.,])(\d{1,3}(?:[.,]\d+)?) ?%')
-
-
-def printable(text: str) -> str:
-    """*text* of a target on one line, without what controls a terminal or would move its columns."""
-    return readable(text).replace('\t', ' ')
-
-
-def width(text: str) -> int:
-    """Cells that printable *text* takes on a terminal."""
-    return len(text) if text.isascii() else sum(map(_cells, text))
-
-
-def _cells(char: str) -> int:
-    if unicodedata.category(char) in ('Mn', 'Me'):
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in 'WF' else 1
-
-
-def fit(text: str, cells: int) -> str:
-    """Printable *text*, cut to *cells*."""
-    if width(text) <= cells:
-        return text
-    kept, used = '', 1  # for the dots
-    for char in text:
-        used += _cells(char)
-        if used > cells:
-            break
-        kept += char
-    return f'{kept}…'
 
 
 def percentage(line: str | None) -> str:

@@ -69,10 +69,10 @@ class Polling:
         A host that stays out of reach ends the wait after the limit, with an error in the look.
         """
         poll = max(1, round(time.monotonic() - self._began))
-        margin = _settings.number(action, task_vars, 'background_jobs_margin', _lifecycle.MARGIN)
+        margin = _settings.duration(action, task_vars, 'background_jobs_margin', _lifecycle.MARGIN)
         follow = _settings.follow(action, task_vars, None)
         labels = {look.id: look.job['module']}
-        reporter = Reporter(action, task_vars, labels, poll=poll, follow=follow, together=False)
+        reporter = Reporter(action, task_vars, labels, poll=poll, follow=follow, together=False, drop_in=True)
         _callbacks.send(action, 'poll', _status.status(look))
         place = _workers.give_back(action, task_vars, [look.id])
         try:

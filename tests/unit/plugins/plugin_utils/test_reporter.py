@@ -100,8 +100,8 @@ def job(state: str, **more: t.Any) -> dict[str, t.Any]:
             ],
             '2 running, 1 queued, 2 of 5 done, 1 failed (backup) | 1:05 of 1:00:00 | Unpacking',
         ),
-        ([job('lost'), job('succeeded')], '2 of 2 done, 1 failed (j1.1)'),
+        ([job('lost'), job('succeeded')], '2 of 2 done, 1 failed (backup)'),
     ],
 )
 def test_the_line_about_many_jobs(jobs: list[dict[str, t.Any]], expected: str) -> None:
-    assert reporter.summary(jobs) == expected
+    assert reporter.summary(jobs, {'j1.1': 'backup'}) == expected
