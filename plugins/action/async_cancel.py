@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from ansible.plugins.action import ActionBase
@@ -16,7 +17,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._options.reference
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import discovered
 from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
-from ansible_collections.background.jobs.plugins.plugin_utils._show.results import known_looks, with_facts
+from ansible_collections.background.jobs.plugins.plugin_utils._show.results import Missing, with_facts
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting import lifecycle
 
 
@@ -33,12 +34,10 @@ class ActionModule(ActionBase):
         if not ids:
             return {'changed': False, 'jobs': []}
         remote = Remote(self, task_vars)
-        looks = known_looks(
-            remote.ask('cancel', ids=ids, **request),
-            remote.host,
-            missing_ok=options['missing'] == 'ok',
-            others=lambda job_id: hosts_with_job(task_vars, job_id),
+        missing = Missing(
+            remote.host, ok=options['missing'] == 'ok', others=functools.partial(hosts_with_job, task_vars)
         )
+        looks = missing.known(ids, remote.ask('cancel', ids=ids, **request))
         if 0 < len(looks) < len(ids):  # the target stops none where one is unknown
             looks = remote.ask('cancel', ids=[look.id for look in looks], **request)
         changed = any(look.to_stop for look in looks)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from ansible.errors import AnsibleActionFail
@@ -19,7 +20,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._payload.build imp
 from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import (
-    could_not_find,
+    Missing,
     hidden,
     hide_loop,
     with_facts,
@@ -63,7 +64,8 @@ class ActionModule(ActionBase):
         if drop_in.is_used(self):
             return drop_in.as_told_by_core(result)
         if not look.known and not look.error:
-            result['msg'] = could_not_find([look], remote.host, lambda job_id: hosts_with_job(task_vars, job_id))
+            others = functools.partial(hosts_with_job, task_vars)
+            result['msg'] = Missing(remote.host, ok=False, others=others).message([job], look)
         return result
 
     def _options(self) -> dict[str, t.Any]:

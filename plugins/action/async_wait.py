@@ -22,10 +22,10 @@ from ansible_collections.background.jobs.plugins.plugin_utils._places.remote imp
 from ansible_collections.background.jobs.plugins.plugin_utils._show.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import (
+    Missing,
     ended_result,
     hide_loop,
     in_time,
-    known_looks,
     label_of,
     live_result,
     result_of_many,
@@ -54,12 +54,10 @@ class ActionModule(ActionBase):
         if not ids:
             return result_of_many([], [])
         remote = Remote(self, task_vars)
-        looks = known_looks(
-            remote.ask('wait', ids=ids, seconds=0),
-            remote.host,
-            missing_ok=options['missing'] == 'ok',
-            others=lambda job_id: hosts_with_job(task_vars, job_id),
+        missing = Missing(
+            remote.host, ok=options['missing'] == 'ok', others=functools.partial(hosts_with_job, task_vars)
         )
+        looks = missing.known(ids, remote.ask('wait', ids=ids, seconds=0))
         if not looks:
             return with_facts(result_of_many([], []), discovered(self))
         ids = [look.id for look in looks]  # a name may be given to another job meanwhile

@@ -124,39 +124,50 @@ def with_facts(result: Result, facts: dict[str, t.Any]) -> Result:
     return {**result, 'ansible_facts': {**result.get('ansible_facts', {}), **facts}} if facts else result
 
 
-def known_looks(looks: list[Look], host: str, *, missing_ok: bool, others: c.Callable[[str], list[str]]) -> list[Look]:
-    """Those of *looks* that are at jobs of this collection.
+class Missing:
+    """What to do about jobs that *host* does not know.
 
-    Raises AnsibleActionFail that tells of all unknown jobs, unless *missing_ok*, and of those that ansible-core or mitogen
-    started. *others*: a job id -> the hosts that have registered a result of that job.
+    *ok*: leave them out. *others*: a job id -> the hosts that have registered a result of that job.
     """
-    unknown = [look for look in looks if not look.known]
-    if unknown and not missing_ok:
-        raise AnsibleActionFail(could_not_find(unknown, host, others))
-    known = [look for look in looks if look.known]
-    foreign = [written(look.id) for look in known if not look.job]
-    if foreign:
-        one = len(foreign) == 1
-        raise AnsibleActionFail(
-            f"{'job' if one else 'the jobs'} {', '.join(foreign)} on {host} {'was' if one else 'were'} started by "
-            'ansible-core or mitogen, which cannot tell whether a job lives: look at it with async_status.'
-        )
-    return known
 
+    def __init__(self, host: str, *, ok: bool, others: c.Callable[[str], list[str]]) -> None:
+        self._host = host
+        self._ok = ok
+        self._others = others
 
-def could_not_find(unknown: list[Look], host: str, others: c.Callable[[str], list[str]]) -> str:
-    """What is said of the looks at *unknown* jobs; *others* as for known_looks()."""
-    names = ', '.join(written(look.id) for look in unknown)
-    user, folder = unknown[0].user, unknown[0].looked_in
-    if len(unknown) == 1:
-        message = f'could not find job {names} on {host}: user {user} has no such job in {folder}.'
-    else:
-        message = f'could not find the jobs {names} on {host}: user {user} has none of them in {folder}.'
-    for look in unknown:
-        elsewhere = [other for other in others(look.id) if other != host] if isinstance(look.id, str) else []
-        if elsewhere:
-            return f'{message} Job {look.id} was started on {", ".join(elsewhere)}: ids differ from host to host.'
-    return f'{message} {_LOOK_ELSEWHERE}'
+    def known(self, references: list[t.Any], looks: list[Look]) -> list[Look]:
+        """Those of *looks*, one for each of *references*, that are at jobs of this collection.
+
+        Raises AnsibleActionFail that tells of all unknown jobs, unless they are left out, and of those that ansible-core or
+        mitogen started.
+        """
+        unknown = [reference for reference, look in zip(references, looks, strict=True) if not look.known]
+        if unknown and not self._ok:
+            raise AnsibleActionFail(self.message(unknown, looks[0]))
+        known = [look for look in looks if look.known]
+        foreign = [written(look.id) for look in known if not look.job]
+        if foreign:
+            one = len(foreign) == 1
+            raise AnsibleActionFail(
+                f'{"job" if one else "the jobs"} {", ".join(foreign)} on {self._host} {"was" if one else "were"} started by '
+                'ansible-core or mitogen, which cannot tell whether a job lives: look at it with async_status.'
+            )
+        return known
+
+    def message(self, unknown: list[t.Any], look: Look) -> str:
+        """What is said of the *unknown* jobs (ids, or ``{"name": text}``), of one of which *look* was taken."""
+        names = ', '.join(map(written, unknown))
+        if len(unknown) == 1:
+            message = (
+                f'could not find job {names} on {self._host}: user {look.user} has no such job in {look.looked_in}.'
+            )
+        else:
+            message = f'could not find the jobs {names} on {self._host}: user {look.user} has none of them in {look.looked_in}.'
+        for job_id in (reference for reference in unknown if isinstance(reference, str)):
+            elsewhere = [host for host in self._others(job_id) if host != self._host]
+            if elsewhere:
+                return f'{message} Job {job_id} was started on {", ".join(elsewhere)}: ids differ from host to host.'
+        return f'{message} {_LOOK_ELSEWHERE}'
 
 
 def written(reference: t.Any) -> str:
