@@ -29,9 +29,13 @@ attributes:
 options:
   jid:
     description:
-      - The job id, RV(ignore:ansible_job_id) of the task that started it.
+      - The job id, RV(ignore:ansible_job_id) of the task that started it, or a name given with
+        O(background.jobs.async_run#module:name).
+      - In the place of M(ansible.builtin.async_status) it is an id.
     type: str
     required: true
+    aliases:
+      - job
   mode:
     description:
       - With V(status), look at the job.
@@ -48,9 +52,10 @@ options:
     default: false
   offset:
     description:
-      - Return live output from this byte on, RV(job.output.offset) of the look before.
+      - Return live output from this byte on, RV(job.output.offset) of the look before; from its beginning if this is left
+        off.
+      - Without O(output=true) it has no effect, and the task fails. So it does if this is negative.
     type: int
-    default: 0
   _async_dir:
     description:
       - The async directory. ansible-core passes it when it calls the module by itself; it is not for people.

@@ -23,6 +23,7 @@ from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol 
 from ansible_collections.background.jobs.plugins.plugin_utils._options.job_requests import JobRequest
 from ansible_collections.background.jobs.plugins.plugin_utils._places.remote import Remote, was_sent
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
+from ansible_collections.background.jobs.plugins.plugin_utils._show.results import label_of
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers import Place
 
 MARGIN = 60
@@ -225,6 +226,7 @@ class _Contact:
         self._margin = margin
         self._deadline = deadline
         self._warned = False
+        self._names = ', '.join(map(label_of, looks))
         self.made(looks)
 
     def made(self, looks: list[Look]) -> None:
@@ -243,9 +245,11 @@ class _Contact:
                 f'The host was last seen at {seen}; the jobs {ids} may still run there. {error.message}'
             ) from error
         if not self._warned:
-            told = f'Lost the host while waiting for the jobs {ids}, last seen at {seen}. Trying again: {error.message}'
+            lost = (
+                f'connection lost while waiting for {self._names}; asking again. Last seen at {seen}: {error.message}'
+            )
             # Not a warning: from 2.19 on those of a worker are shown when its task has ended, and this is news now.
-            display.display(f'[WARNING]: {self._host}: {told}', color=C.COLOR_WARN, stderr=True)
+            display.display(f'[WARNING]: {self._host}: {lost}', color=C.COLOR_WARN, stderr=True)
         self._warned = True
         pause: float = _BACKOFF[min(self._failures, len(_BACKOFF) - 1)]
         if self._patient_until is not None:
