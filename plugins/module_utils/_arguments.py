@@ -62,6 +62,9 @@ ASYNC_INFO = {
         'follow': _FOLLOW,
     },
 }
+ASYNC_TABLE = {
+    'argument_spec': dict(ASYNC_INFO['argument_spec'], columns={'type': 'int'}),
+}
 ASYNC_PRUNE = {
     'argument_spec': {
         'older_than': {'type': 'str', 'default': '7d'},

@@ -155,7 +155,7 @@ class Away:
 
 
 def look(limit: int | None) -> Look:
-    return new_look('j1', '/async', 'deploy', job={'state': 'running', 'limit': limit, 'elapsed': 0.0})
+    return new_look('j1', '/async', 'deploy', job={'name': None, 'state': 'running', 'limit': limit, 'elapsed': 0.0})
 
 
 @pytest.mark.parametrize(('limit', 'timeout'), [(1, None), (None, 1), (1000, 1), (1, 1000)])
