@@ -69,7 +69,9 @@ class ActionModule(ActionBase):
         ]
         labels_of_many = [_label(request, look.id) for look, request in zip(looks, requests, strict=True)]
         facts = {key: value for request in requests for key, value in request.payload.facts.items()}
-        result = with_facts(result_of_many(results, labels_of_many) if many else results[0], facts)
+        result = with_facts(
+            result_of_many(results, labels_of_many, no_log=bool(self._task.no_log)) if many else results[0], facts
+        )
         if reporter is not None:
             reporter.ended(result)
         hide_loop(self, result)

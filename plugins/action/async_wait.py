@@ -52,14 +52,14 @@ class ActionModule(ActionBase):
         margin = settings.duration(self, task_vars, 'background_jobs_margin', lifecycle.MARGIN)
         follow = settings.follow(self, task_vars, options['follow'])
         if not ids:
-            return result_of_many([], [])
+            return result_of_many([], [], no_log=False)
         remote = Remote(self, task_vars)
         missing = Missing(
             remote.host, ok=options['missing'] == 'ok', others=functools.partial(hosts_with_job, task_vars)
         )
         looks = missing.known(ids, remote.ask('wait', ids=ids, seconds=0))
         if not looks:
-            return with_facts(result_of_many([], []), discovered(self))
+            return with_facts(result_of_many([], [], no_log=False), discovered(self))
         ids = [look.id for look in looks]  # a name may be given to another job meanwhile
         labels = {look.id: label_of(look) for look in looks}
         if follow or not all(look.ended for look in looks):
@@ -77,6 +77,8 @@ class ActionModule(ActionBase):
             for look in looks
         ]
         names = [labels[job_id] for job_id in ids]
-        result = with_facts(in_time(result_of_many(results, names), names, timeout), discovered(self))
+        result = with_facts(
+            in_time(result_of_many(results, names, no_log=bool(self._task.no_log)), names, timeout), discovered(self)
+        )
         hide_loop(self, result)
         return result

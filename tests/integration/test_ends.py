@@ -419,7 +419,7 @@ def test_many_jobs_written_in_many_ways(play: Play, hosts: list[Target]) -> None
     assert [job.get('stdout') for job in waited['jobs'][:5]] == ['4', '5', '', 'three', 'one']
     fifth = run['looped']['results'][1]['ansible_job_id']
     assert waited['msg'].startswith('3 of 6 jobs failed: ')
-    for words in (f'{fifth} (shell, rc 5: ', 'two (', 'single (shell, timed out: Timeout exceeded'):
+    for words in (f'{fifth} (shell, rc 1: 5)', 'two (', 'single (shell, timed out: Timeout exceeded'):
         assert words in waited['msg']
     assert [job.get('stdout') for job in run['polled']['jobs']] == ['one', '', 'three']
     assert run['polled']['msg'].startswith("1 of 3 jobs failed: tasks[1] 'two' (")

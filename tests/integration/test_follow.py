@@ -189,7 +189,8 @@ def test_no_log_of_the_wait_hides_what_it_shows(controller: Controller, hosts: l
     """Also of jobs that were started without it: live output, the line about all of them, and the events."""
     wait = {'name': 'Wait', WAIT: {'jobs': 'open', 'follow': True}, 'poll': 1, 'no_log': True}
     start = {'name': 'Start', **shell('echo sesame; sleep 3', name='open'), 'poll': 0}
-    run = controller.play(hosts[:1], {'tasks': [start, wait]})
+    clean = {'name': 'Clean', STATUS: {'jid': 'open', 'mode': 'cleanup'}}
+    run = controller.play(hosts[:1], {'tasks': [start, wait, clean]})
     assert run.rc == 0, run.output
     polls = [event for event in run.events if event.task == 'Wait' and event.kind == 'async_poll']
     assert polls

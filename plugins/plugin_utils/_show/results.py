@@ -94,12 +94,17 @@ def hide_loop(action: ActionBase, result: Result) -> None:
         action._task.no_log = True
 
 
-def result_of_many(results: list[Result], labels: list[str]) -> Result:
+def result_of_many(results: list[Result], labels: list[str], *, no_log: bool) -> Result:
     """The result of a task of many jobs, which fails where one of them did, and is hidden where one of them is.
 
-    *labels*: how people call the job of each of *results*.
+    *labels*: how people call the job of each of *results*. *no_log*: of the task. ansible-core 2.21 shows the message of a
+    failed task in spite of `no_log`, so the message leaves out what such a job printed.
     """
-    failures = [_failure(result, label) for result, label in zip(results, labels, strict=True) if result.get('failed')]
+    failures = [
+        _failure(result, label, no_log=no_log or result.get('_ansible_no_log', False))
+        for result, label in zip(results, labels, strict=True)
+        if result.get('failed')
+    ]
     together: Result = {'jobs': results, 'changed': any(result.get('changed') for result in results)}
     if failures:
         together['failed'] = True
@@ -184,13 +189,14 @@ def _jobs(count: int) -> str:
     return f'{count} job' if count == 1 else f'{count} jobs'
 
 
-def _failure(result: Result, label: str) -> str:
+def _failure(result: Result, label: str, *, no_log: bool) -> str:
     """Which job failed, what it ran, how it ended and why: ``upgrade (command, rc 1: no space left)``."""
     job = result.get('job') or {}
     state = job.get('state', 'gone').replace('_', ' ')
     how = f'rc {result["rc"]}' if state == 'failed' and result.get('rc') else state
     module = str(job.get('module') or '').rpartition('.')[2]
-    return f'{label} ({", ".join(filter(None, (module, how)))}: {_cause(result)})'
+    cause = '' if no_log else f': {_cause(result)}'
+    return f'{label} ({", ".join(filter(None, (module, how)))}{cause})'
 
 
 def _cause(result: Result) -> str:
