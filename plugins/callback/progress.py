@@ -66,12 +66,12 @@ import typing as t
 from ansible import constants as C
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import BAD
 from ansible_collections.background.jobs.plugins.plugin_utils._show.lines import end, now_and_then, table
-from ansible_collections.background.jobs.plugins.plugin_utils._show.region import PACE, Region, Ticker
+from ansible_collections.background.jobs.plugins.plugin_utils._show.region import PACE_SECONDS, Region, Ticker
 from ansible_collections.background.jobs.plugins.plugin_utils._show.stream import is_for_people, stream
 from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import Job, SeesJobs, Tracker
 
-_ABOVE = 2
-"""Rows of the terminal that the region leaves to the output at least."""
+_ROWS_ABOVE = 2
+"""Of the terminal, that the region leaves to the output at least."""
 
 
 class CallbackModule(SeesJobs):
@@ -130,7 +130,7 @@ class CallbackModule(SeesJobs):
         if Region.possible() and is_for_people():
             self._region = Region(self._lock, self._table)
             self._region.open()
-            self._ticker = Ticker(self._region.draw, PACE)
+            self._ticker = Ticker(self._region.draw, PACE_SECONDS)
         else:
             self._ticker = Ticker(self._report, max(1, self.get_option('interval')))
         self._ticker.start()
@@ -146,7 +146,7 @@ class CallbackModule(SeesJobs):
         self._report()
 
     def _table(self, columns: int, rows: int) -> list[str]:
-        most = max(1, min(self.get_option('lines'), rows - _ABOVE))
+        most = max(1, min(self.get_option('lines'), rows - _ROWS_ABOVE))
         ascii_only = not (sys.stdout.encoding or '').lower().startswith('utf')
         return table(self._live(), time.monotonic(), columns, most, ascii_only=ascii_only)
 

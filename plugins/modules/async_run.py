@@ -109,6 +109,8 @@ options:
         given.
     type: bool
 notes:
+  - C(ansible-lint) checks the options of this action. It does not look inside of O(task) and O(tasks), and it does not report
+    that more than one of O(task), O(tasks) and O(cmd) is given. The action checks both before anything starts.
   - Variables of the host or play set what is not a matter of one task.
   - C(background_jobs_retention) is how long the files of the jobs of this task are kept after their end, V(7d) by default.
     They are removed by later starts, whatever the retention of these is. A result that nobody has seen is kept for an hour
