@@ -18,7 +18,7 @@ from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import BAD, Look
 from ansible_collections.background.jobs.plugins.plugin_utils._show import events
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import hidden
-from ansible_collections.background.jobs.plugins.plugin_utils._show.stream import stream
+from ansible_collections.background.jobs.plugins.plugin_utils._show.stream import is_for_people, stream
 from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock, fit, printable, readable, width
 
 _LONGEST_LINE_CHARACTERS = 65536
@@ -133,9 +133,9 @@ class Reporter(SilentReporter):
 
     def _jobs_text(self, ids: list[str], times: str) -> str:
         """What an event calls the jobs *ids*, so that its line has 80 columns at most: ``build and 2 more (0:42 of 5:00)``."""
-        if self._drop_in:
-            return ids[0]
         more = f' and {len(ids) - 1} more' if len(ids) > 1 else ''
+        if self._drop_in or not is_for_people():  # ansible-runner looks for the events of an id
+            return ids[0] + more
         cells = _EVENT_CELLS - width(self._host) - width(more) - width(times)
         return fit(self._labels.get(ids[0], ids[0]), max(_LEAST_NAME_CELLS, cells)) + more + times
 

@@ -10,6 +10,7 @@ import typing as t
 from types import SimpleNamespace
 
 import pytest
+from ansible import constants as C
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look, new_look
 from ansible_collections.background.jobs.plugins.plugin_utils._show import reporter
 from ansible_collections.background.jobs.plugins.plugin_utils._show.text import readable
@@ -158,6 +159,12 @@ def test_the_wait_begins_with_a_report_of_all_jobs(shown: Shown, sent: Sent) -> 
 
 def test_in_drop_in_an_event_has_the_id(shown: Shown, sent: Sent) -> None:
     of_task({'j1.1': 'ansible.builtin.command'}, drop_in=True).begin([running('j1.1')])
+    assert sent[0][1]['ansible_job_id'] == 'j1.1'
+
+
+def test_for_programs_an_event_has_the_id(shown: Shown, sent: Sent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(C, 'DEFAULT_STDOUT_CALLBACK', 'awx_display')
+    of_task({'j1.1': 'upgrade'}).begin([running('j1.1')])
     assert sent[0][1]['ansible_job_id'] == 'j1.1'
 
 
