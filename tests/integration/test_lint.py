@@ -34,6 +34,7 @@ TASKS: dict[str, tuple[dict[str, t.Any], str | None]] = {
 }
 
 
+@pytest.mark.any_core
 @pytest.mark.skipif(not LINT.exists(), reason='ansible-lint is in the environment for tools only')
 def test_wrong_options_are_found(tmp_path: Path) -> None:
     tasks = [
