@@ -14,6 +14,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.playbook.task import Task
 from ansible.plugins.action import ActionBase
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import task_of
 
 _GROUP = 'group/background.jobs.jobs'
 _CLASS = re.compile(r"<class '(?:\w+\.)*_?(?:AnsibleTagged|Ansible)?(\w+)'>")
