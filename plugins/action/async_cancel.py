@@ -4,17 +4,21 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import GRACE
+from ansible_collections.background.jobs.plugins.module_utils._arguments import ASYNC_CANCEL
+from ansible_collections.background.jobs.plugins.modules.async_cancel import main  # noqa: F401 - ansible-lint looks for it here
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import discovered_facts
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
-from ansible_collections.background.jobs.plugins.plugin_utils._options import references as _asked
-from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.registered import hosts_with_job
+from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import arguments, refuse_follow
+from ansible_collections.background.jobs.plugins.plugin_utils._options.durations import seconds
+from ansible_collections.background.jobs.plugins.plugin_utils._options.references import references
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
-from ansible_collections.background.jobs.plugins.plugin_utils._show import results as _result
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
+from ansible_collections.background.jobs.plugins.plugin_utils._show.results import Missing, with_facts
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import wait
 
 
@@ -24,20 +28,21 @@ class ActionModule(ActionBase):
     @without_empty_traceback
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
-        args = self.validate_argument_spec(
-            {
-                **_settings.OF_THE_GROUP,
-                'jobs': {'type': 'raw', 'required': True},
-                'grace': {'type': 'float', 'default': GRACE},
-            }
-        )[1]
-        ids = _asked.jobs(args['jobs'])
+        task_vars = task_vars or {}
+        options = arguments(self, ASYNC_CANCEL)
+        refuse_follow(self, options)
+        ids = references(options['jobs'])
+        request = {'grace': seconds(options['grace'], 'grace'), 'check': self._task.check_mode}
         if not ids:
             return {'changed': False, 'jobs': []}
-        remote = Remote(self, task_vars or {})
-        looks = remote.ask('cancel', ids=ids, grace=args['grace'], check=self._task.check_mode)
-        _result.check_known(looks)
-        asked = any(look.to_stop for look in looks)
-        if asked and not self._task.check_mode:
+        remote = Remote(self, task_vars)
+        missing = Missing(
+            remote.host, ok=options['missing'] == 'ok', others=functools.partial(hosts_with_job, task_vars)
+        )
+        looks = missing.known(ids, remote.ask('cancel', ids=ids, **request))
+        if 0 < len(looks) < len(ids):  # the target stops none where one is unknown
+            looks = remote.ask('cancel', ids=[look.id for look in looks], **request)
+        changed = any(look.to_stop for look in looks)
+        if changed and not self._task.check_mode:
             looks = wait(remote, looks, SilentReporter())
-        return _result.with_facts({'changed': asked, 'jobs': [look.job for look in looks]}, discovered_facts(self))
+        return with_facts({'changed': changed, 'jobs': [look.job for look in looks]}, discovered_facts(self))

@@ -7,12 +7,13 @@ from __future__ import annotations
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import STATES
+from ansible_collections.background.jobs.plugins.module_utils._arguments import ASYNC_INFO
+from ansible_collections.background.jobs.plugins.modules.async_info import main  # noqa: F401 - ansible-lint looks for it here
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import discovered_facts
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
-from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
+from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import arguments, refuse_follow
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
-from ansible_collections.background.jobs.plugins.plugin_utils._show import results as _result
+from ansible_collections.background.jobs.plugins.plugin_utils._show.results import with_facts
 
 
 class ActionModule(ActionBase):
@@ -21,13 +22,8 @@ class ActionModule(ActionBase):
     @without_empty_traceback
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
-        args = self.validate_argument_spec(
-            {
-                **_settings.OF_THE_GROUP,
-                'states': {'type': 'list', 'elements': 'str', 'choices': list(STATES)},
-                'names': {'type': 'list', 'elements': 'str'},
-                'queues': {'type': 'list', 'elements': 'str'},
-            }
-        )[1]
-        looks = Remote(self, task_vars or {}).ask('list', **{key: args[key] for key in ('states', 'names', 'queues')})
-        return _result.with_facts({'changed': False, 'jobs': [look.job for look in looks]}, discovered_facts(self))
+        options = arguments(self, ASYNC_INFO)
+        refuse_follow(self, options)
+        filters = {key: options[key] for key in ('states', 'names', 'queues')}
+        looks = Remote(self, task_vars or {}).ask('list', **filters)
+        return with_facts({'changed': False, 'jobs': [look.job for look in looks]}, discovered_facts(self))

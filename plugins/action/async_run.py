@@ -7,15 +7,28 @@ from __future__ import annotations
 import typing as t
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.background.jobs.plugins.module_utils._arguments import ASYNC_RUN
+from ansible_collections.background.jobs.plugins.modules.async_run import main  # noqa: F401 - ansible-lint looks for it here
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
-from ansible_collections.background.jobs.plugins.plugin_utils._options import job_requests as _job_requests
-from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
+from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
+from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import arguments
+from ansible_collections.background.jobs.plugins.plugin_utils._options.job_requests import (
+    JobRequest,
+    job_requests,
+    take_free_form,
+)
 from ansible_collections.background.jobs.plugins.plugin_utils._options.keywords import take, warn_of_short_limits
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
-from ansible_collections.background.jobs.plugins.plugin_utils._show import results as _result
 from ansible_collections.background.jobs.plugins.plugin_utils._show.attaching import report_existing
 from ansible_collections.background.jobs.plugins.plugin_utils._show.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter
+from ansible_collections.background.jobs.plugins.plugin_utils._show.results import (
+    hide_loop,
+    result_of,
+    result_of_many,
+    with_facts,
+)
+from ansible_collections.background.jobs.plugins.plugin_utils._show.text import printable
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.collect import collect, wait_and_remove
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.start import start
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN
@@ -28,23 +41,23 @@ class ActionModule(ActionBase):
     """Starts jobs; with `poll` above 0 waits for them and returns what their modules returned."""
 
     _supports_async = True
+    supports_raw_params = True  # from ansible-core 2.19 on; before, it takes no free form for what it does not know
 
     @without_empty_traceback
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         keywords = take(self._task)
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        args = self.validate_argument_spec(
-            _job_requests.OPTIONS, mutually_exclusive=[_job_requests.WAYS], required_one_of=[_job_requests.WAYS]
-        )[1]
+        take_free_form(self)
+        options = arguments(self, ASYNC_RUN)
         remote = Remote(self, task_vars)
-        requests = _job_requests.job_requests(self, args, keywords.limit, task_vars)
+        requests = job_requests(self, options, keywords.limit, task_vars)
         if not keywords.poll:
             warn_of_short_limits(request.limit for request in requests)
-        retention = _settings.time(self, task_vars, 'background_jobs_retention', '7d')
-        margin = _settings.number(self, task_vars, 'background_jobs_margin', MARGIN)
-        follow = _settings.follow(self, task_vars, args['follow'])
-        many = args['tasks'] is not None
+        retention = settings.duration(self, task_vars, 'background_jobs_retention', '7d')
+        margin = settings.duration(self, task_vars, 'background_jobs_margin', MARGIN)
+        follow = settings.follow(self, task_vars, options['follow'])
+        many = options['tasks'] is not None
         worker = Worker(self, task_vars) if keywords.poll else None
         looks = start(remote, requests, retention)
         report_existing(remote.host, looks)
@@ -52,19 +65,31 @@ class ActionModule(ActionBase):
         if worker is None:
             looks = collect(remote, looks, margin)
         else:
-            labels = {
-                look.id: request.name or (look.id if many else self._task.get_name())
-                for request, look in zip(requests, looks, strict=True)
-            }
+            names = [request.name or request.place or self._task.get_name() for request in requests]
+            labels = {look.id: name for name, look in zip(names, looks, strict=True)}
             reporter = Reporter(self, task_vars, labels, poll=keywords.poll, follow=follow, together=many)
             turns = None
             if not all(look.ended for look in looks):
+                reporter.begin(looks)
                 turns = worker.give_back([look.id for look in looks])
             looks = wait_and_remove(remote, looks, reporter, margin, turns)
-        results = [_result.of(look, request.payload.result) for look, request in zip(looks, requests, strict=True)]
+        results = [
+            result_of(look, request.payload.result, f'Job {_label(request, look.id)}')
+            for look, request in zip(looks, requests, strict=True)
+        ]
+        labels_of_many = [_label(request, look.id) for look, request in zip(looks, requests, strict=True)]
         facts = {key: value for request in requests for key, value in request.payload.facts.items()}
-        result = _result.with_facts(_result.many(results) if many else results[0], facts)
+        result = with_facts(
+            result_of_many(results, labels_of_many, no_log=bool(self._task.no_log)) if many else results[0], facts
+        )
         if reporter is not None:
             reporter.ended(result)
-        _result.hide_loop(self, result)
+        hide_loop(self, result)
         return result
+
+
+def _label(request: JobRequest, job_id: str) -> str:
+    """How people call the job of *request*: ``tasks[0] 'upgrade'``, by its name, by its place, or else by its id."""
+    if request.name is None:
+        return request.place or job_id
+    return f"{request.place} '{printable(request.name)}'" if request.place else printable(request.name)

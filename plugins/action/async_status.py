@@ -4,31 +4,38 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.module_utils._runtime.core import status as _status
+from ansible_collections.background.jobs.plugins.module_utils._arguments import ASYNC_STATUS
+from ansible_collections.background.jobs.plugins.module_utils._runtime.core import status as core_status
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
+from ansible_collections.background.jobs.plugins.modules.async_status import main  # noqa: F401 - ansible-lint looks for it here
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import discovered_facts
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
-from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.registered import hosts_with_job
+from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import arguments, refuse, refuse_follow
+from ansible_collections.background.jobs.plugins.plugin_utils._options.references import Reference, reference
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.reader import read_result
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import (
+    Missing,
     as_read,
     hidden,
     hide_loop,
     with_facts,
+    written,
 )
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting import drop_in as _drop_in
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting import drop_in
+
+set_up_main_process()
 
 _EMPTY = {'started': True, 'finished': False, 'stdout': '', 'stderr': '', 'stdout_lines': [], 'stderr_lines': []}
 _OF_THE_JOB = ('started', 'finished', 'results_file', 'job')
 """What a result has of the job itself, whatever its module has printed."""
-
-set_up_main_process()
 
 
 class ActionModule(ActionBase):
@@ -36,49 +43,63 @@ class ActionModule(ActionBase):
 
     def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
-        self._polling = _drop_in.polling(self)
+        self._polling = drop_in.polling(self)
 
     @without_empty_traceback
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        if _drop_in.is_used(self) and _drop_in.is_of_windows(self):
-            return _drop_in.of_core(self, task_vars)
-        args = self.validate_argument_spec(
-            argument_spec={
-                **_settings.OF_THE_GROUP,
-                'jid': {'type': 'str', 'required': True},
-                'mode': {'type': 'str', 'choices': ['status', 'cleanup'], 'default': 'status'},
-                'output': {'type': 'bool', 'default': False},
-                'offset': {'type': 'int', 'default': 0},
-            }
-        )[1]
+        if drop_in.is_used(self) and drop_in.is_of_windows(self):
+            return drop_in.of_core(self, task_vars)
+        options = self._options()
         remote = Remote(self, task_vars)
-        result = {**_EMPTY, 'ansible_job_id': args['jid']}
-        if args['mode'] == 'cleanup':
-            look = self._polling.remove(remote, args['jid']) if self._polling else _ask(remote, 'remove', args['jid'])
-            result = self._for_caller(look, {**result, 'started': False, **_status.cleanup(look)})
-            return with_facts(result, discovered_facts(self))
-        offsets = [max(0, args['offset'])] if args['output'] else None
-        look = _ask(remote, 'status', args['jid'], offsets=offsets)
-        if self._polling and look.job and not look.ended:
-            look = self._polling.wait(self, remote, look, task_vars)
-        status = self._for_caller(look, _status.status(look))
-        read = read_result(self, status, task_vars)
-        result.update({key: status[key] for key in _OF_THE_JOB if key in status})  # if ansible-core refuses the rest
-        if look.ended and 'job' not in read:
-            result['job'] = as_read(look.job, read)
-        result.update(**read, **hidden(look))
-        hide_loop(self, result)
-        return self._polling.result(look, result) if self._polling else result
+        # ansible-core knows no names, and in its place a playbook may compare its message about what is no id.
+        job = str(options['jid']) if drop_in.is_used(self) else reference(options['jid'])
+        result = {**_EMPTY, 'ansible_job_id': options['jid']}
+        if options['mode'] == 'cleanup':
+            look = self._polling.remove(remote, str(job)) if self._polling else _ask(remote, 'remove', job)
+            result = self._for_caller(look, {**result, 'started': False, **core_status.cleanup(look)})
+            result = with_facts(result, discovered_facts(self))
+        else:
+            offsets = [options['offset'] or 0] if options['output'] else None
+            look = _ask(remote, 'status', job, offsets=offsets)
+            if self._polling and look.job and not look.ended:
+                look = self._polling.wait(self, remote, look, task_vars)
+            status = self._for_caller(look, core_status.status(look))
+            read = read_result(self, status, task_vars)
+            result.update(
+                {key: status[key] for key in _OF_THE_JOB if key in status}
+            )  # if ansible-core refuses the rest
+            if look.ended and 'job' not in read:
+                result['job'] = as_read(look.job, read)
+            result.update(**read, **hidden(look))
+            hide_loop(self, result)
+        if drop_in.is_used(self):
+            return self._polling.result(look, result) if self._polling else result
+        if not look.known and not look.error:
+            others = functools.partial(hosts_with_job, task_vars)
+            result['msg'] = Missing(remote.host, ok=False, others=others).message([job], look)
+        return result
 
     def _for_caller(self, look: Look, result: dict[str, t.Any]) -> dict[str, t.Any]:
         """*result*, made of *look*, as ansible-core's own async_status returns it if this action stands in for that."""
-        return _drop_in.as_core(look, result) if _drop_in.is_used(self) else result
+        return drop_in.as_core(look, result) if drop_in.is_used(self) else result
+
+    def _options(self) -> dict[str, t.Any]:
+        options = arguments(self, ASYNC_STATUS)
+        refuse_follow(self, options)
+        if options['offset'] is not None:
+            if options['offset'] < 0:
+                raise AnsibleActionFail(f"'offset' must not be negative, found {options['offset']}.")
+            if not options['output']:
+                refuse(self, 'offset', "it is where the live output of 'output: true' begins.")
+        return options
 
 
-def _ask(remote: Remote, op: str, jid: str, **details: t.Any) -> Look:
+def _ask(remote: Remote, op: str, job: Reference, **details: t.Any) -> Look:
+    """The look of the operation *op* at *job*. What goes wrong stands in it, as an error."""
     try:
-        return remote.ask(op, ids=[jid], **details)[0]
+        look = remote.ask(op, ids=[job], **details)[0]
     except AnsibleActionFail as error:
-        return _status.failed(jid, error.message)
+        return core_status.failed(written(job), error.message)
+    return look._replace(id=written(look.id))

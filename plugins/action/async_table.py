@@ -11,11 +11,13 @@ from ansible import constants as C
 from ansible import context
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import STATES
+from ansible_collections.background.jobs.plugins.module_utils._arguments import ASYNC_TABLE
+from ansible_collections.background.jobs.plugins.modules.async_table import main  # noqa: F401 - ansible-lint looks for it here
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.host_tasks import run_on_hosts
-from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
+from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import arguments, refuse_follow
 from ansible_collections.background.jobs.plugins.plugin_utils._show import table
+from ansible_collections.background.jobs.plugins.plugin_utils._show.stream import stream
 
 _FILTERS = ('states', 'names', 'queues')
 
@@ -30,23 +32,16 @@ class ActionModule(ActionBase):
     @without_empty_traceback
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
-        args = self.validate_argument_spec(
-            {
-                **settings.OF_THE_GROUP,
-                'states': {'type': 'list', 'elements': 'str', 'choices': list(STATES)},
-                'names': {'type': 'list', 'elements': 'str'},
-                'queues': {'type': 'list', 'elements': 'str'},
-                'columns': {'type': 'int'},
-            }
-        )[1]
+        args = arguments(self, ASYNC_TABLE)
+        refuse_follow(self, args)
         hosts = list((task_vars or {})['ansible_play_hosts_all'])
         forks = context.CLIARGS.get('forks') or C.DEFAULT_FORKS  # no command line where ansible-core is a library
         filters = {key: args[key] for key in _FILTERS if args[key] is not None}
         results = run_on_hosts(hosts, 'background.jobs.async_info', filters, forks)
         rows = table.rows(results)
         for text, color in table.lines(rows, _columns(args['columns'])) if rows else ():
-            display.display(text, color=color)
-        display.display(table.summary(rows, len(hosts)))
+            display.display(text, color=color, **stream())
+        display.display(table.summary(rows, len(hosts)), **stream())
         return {'changed': False, 'hosts': {host: results[host] for host in hosts}}
 
 

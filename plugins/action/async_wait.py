@@ -9,16 +9,30 @@ import typing as t
 
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
+from ansible_collections.background.jobs.plugins.module_utils._arguments import ASYNC_WAIT
+from ansible_collections.background.jobs.plugins.modules.async_wait import main  # noqa: F401 - ansible-lint looks for it here
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import discovered_facts
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
-from ansible_collections.background.jobs.plugins.plugin_utils._options import references as _asked
-from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.registered import hosts_with_job
+from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
+from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import arguments
+from ansible_collections.background.jobs.plugins.plugin_utils._options.durations import seconds
 from ansible_collections.background.jobs.plugins.plugin_utils._options.keywords import take
+from ansible_collections.background.jobs.plugins.plugin_utils._options.references import references
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.reader import read_output
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
-from ansible_collections.background.jobs.plugins.plugin_utils._show import results as _result
 from ansible_collections.background.jobs.plugins.plugin_utils._show.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter
+from ansible_collections.background.jobs.plugins.plugin_utils._show.results import (
+    Missing,
+    ended_result,
+    hide_loop,
+    in_time,
+    label_of,
+    live_result,
+    result_of_many,
+    with_facts,
+)
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.collect import mark_collected
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN, wait
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers import Worker
@@ -36,32 +50,41 @@ class ActionModule(ActionBase):
         keywords = take(self._task)
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        args = self.validate_argument_spec(
-            {**_settings.OF_THE_GROUP, 'jobs': {'type': 'raw', 'required': True}, 'timeout': {'type': 'str'}}
-        )[1]
-        ids = _asked.jobs(args['jobs'])
-        timeout = None if args['timeout'] is None else _asked.seconds(args['timeout'], 'timeout')
-        margin = _settings.number(self, task_vars, 'background_jobs_margin', MARGIN)
+        options = arguments(self, ASYNC_WAIT)
+        ids = references(options['jobs'])
+        timeout = None if options['timeout'] is None else seconds(options['timeout'], 'timeout')
+        margin = settings.duration(self, task_vars, 'background_jobs_margin', MARGIN)
+        follow = settings.follow(self, task_vars, options['follow'])
         if not ids:
-            return _result.many([])
+            return result_of_many([], [], no_log=False)
         remote = Remote(self, task_vars)
-        looks = remote.ask('wait', ids=ids, seconds=0)
-        _result.check_known(looks)
+        missing = Missing(
+            remote.host, ok=options['missing'] == 'ok', others=functools.partial(hosts_with_job, task_vars)
+        )
+        looks = missing.known(ids, remote.ask('wait', ids=ids, seconds=0))
+        if not looks:
+            return with_facts(result_of_many([], [], no_log=False), discovered_facts(self))
         ids = [look.id for look in looks]  # a name may be given to another job meanwhile
+        labels = {look.id: label_of(look) for look in looks}
         turns = None
-        follow = _settings.follow(self, task_vars, args['follow'])
         if follow or not all(look.ended for look in looks):
-            labels = {look.id: look.job['name'] or look.id for look in looks}
             poll = keywords.poll or C.DEFAULT_POLL_INTERVAL
             reporter = Reporter(self, task_vars, labels, poll=poll, follow=follow, together=True)
+            reporter.begin(looks)
             turns = Worker(self, task_vars).give_back(ids)
             looks = wait(remote, looks, reporter, timeout=timeout, margin=margin, turns=turns)
         mark_collected(remote, looks, turns)
         read = functools.partial(read_output, self, task_vars)
         results = [
-            _result.ended(look, read) if look.ended or not look.job else _result.live(look, changed=False)
+            ended_result(look, read, f'Job {labels[look.id]}')
+            if look.ended or not look.job
+            else live_result(look, changed=False)
             for look in looks
         ]
-        result = _result.with_facts(_result.in_time(_result.many(results), timeout), discovered_facts(self))
-        _result.hide_loop(self, result)
+        names = [labels[job_id] for job_id in ids]
+        result = with_facts(
+            in_time(result_of_many(results, names, no_log=bool(self._task.no_log)), names, timeout),
+            discovered_facts(self),
+        )
+        hide_loop(self, result)
         return result

@@ -17,7 +17,8 @@ description:
   - Not on a terminal, or where the environment variable E(TERM) is V(dumb), the same is printed as plain lines every
     O(interval) seconds.
   - Each job that ends leaves a line in the output, and in the log file of Ansible.
-  - It works beside every callback that prints. What those print appears above the region.
+  - It works beside every callback that prints. What those print appears above the region. Beside a callback whose output
+    programs read, like P(ansible.posix.json#callback), there is no region, and the plain lines go to standard error.
   - It shows the jobs that this run has started, waited for or looked at. Times go on between two looks. A job that nobody
     has looked at for a minute has the time of the last look in place of its output.
   - Of jobs that C(no_log) hides, it shows that there is one, and its host.
@@ -65,12 +66,13 @@ import typing as t
 from ansible import constants as C
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import BAD
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.display import display_lock
-from ansible_collections.background.jobs.plugins.plugin_utils._show import lines as _lines
-from ansible_collections.background.jobs.plugins.plugin_utils._show.region import PACE, Region, Ticker
+from ansible_collections.background.jobs.plugins.plugin_utils._show.lines import end, now_and_then, table
+from ansible_collections.background.jobs.plugins.plugin_utils._show.region import PACE_SECONDS, Region, Ticker
+from ansible_collections.background.jobs.plugins.plugin_utils._show.stream import is_for_people, stream
 from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import Job, SeesJobs, Tracker
 
-_ABOVE = 2
-"""Rows of the terminal that the region leaves to the output at least."""
+_ROWS_ABOVE = 2
+"""Of the terminal, that the region leaves to the output at least."""
 
 
 class CallbackModule(SeesJobs):
@@ -99,7 +101,7 @@ class CallbackModule(SeesJobs):
             if self._ticker is None and self._live():
                 self._begin()
         for job in ended:
-            self._display.display(_lines.end(job), color=_color(job))
+            self._display.display(end(job), color=_color(job), **stream())
 
     def v2_playbook_on_vars_prompt(self, *args: t.Any, **kwargs: t.Any) -> None:
         if self._region:
@@ -126,10 +128,10 @@ class CallbackModule(SeesJobs):
         return [job for job in self._tracker.jobs.values() if job.live]
 
     def _begin(self) -> None:
-        if Region.possible():
+        if Region.possible() and is_for_people():
             self._region = Region(self._lock, self._table)
             self._region.open()
-            self._ticker = Ticker(self._region.draw, PACE)
+            self._ticker = Ticker(self._region.draw, PACE_SECONDS)
         else:
             self._ticker = Ticker(self._report, max(1, self.get_option('interval')))
         self._ticker.start()
@@ -145,15 +147,15 @@ class CallbackModule(SeesJobs):
         self._report()
 
     def _table(self, columns: int, rows: int) -> list[str]:
-        most = max(1, min(self.get_option('lines'), rows - _ABOVE))
+        most = max(1, min(self.get_option('lines'), rows - _ROWS_ABOVE))
         ascii_only = not (sys.stdout.encoding or '').lower().startswith('utf')
-        return _lines.table(self._live(), time.monotonic(), columns, most, ascii_only=ascii_only)
+        return table(self._live(), time.monotonic(), columns, most, ascii_only=ascii_only)
 
     def _report(self) -> None:
         with self._lock:
-            lines = _lines.now_and_then(self._live(), time.monotonic(), max(1, self.get_option('lines')))
+            lines = now_and_then(self._live(), time.monotonic(), max(1, self.get_option('lines')))
         for line in lines:
-            self._display.display(line)
+            self._display.display(line, **stream())
 
 
 def _color(job: Job) -> str | None:

@@ -53,7 +53,8 @@ import typing as t
 
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.playbook import path_of
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task import uuid_of
-from ansible_collections.background.jobs.plugins.plugin_utils._show import chart as _chart
+from ansible_collections.background.jobs.plugins.plugin_utils._show import chart
+from ansible_collections.background.jobs.plugins.plugin_utils._show.stream import stream
 from ansible_collections.background.jobs.plugins.plugin_utils._show.timeline import Timeline
 from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import SeesJobs
 
@@ -94,13 +95,13 @@ class CallbackModule(SeesJobs):
             return
         self._written = True
         path = self.get_option('path')
-        page = _chart.page(self._title, self._when, bars, self._began, time.monotonic(), self._timeline.ahead)
+        page = chart.page(self._title, self._when, bars, self._began, time.monotonic(), self._timeline.ahead)
         try:
             _replace(path, page.encode('utf-8', 'replace'))
         except OSError as error:
             self._display.warning(f'The timeline of the background jobs could not be written to {path}: {error}')
         else:
-            self._display.display(f'Timeline of {len(bars)} background jobs: {path}')
+            self._display.display(f'Timeline of {len(bars)} background jobs: {path}', **stream())
 
 
 def _replace(path: str, content: bytes) -> None:

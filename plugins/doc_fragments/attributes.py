@@ -32,7 +32,8 @@ attributes:
 options:
   follow:
     description:
-      - Changes nothing here. It is taken so that C(module_defaults) of C(group/background.jobs.jobs) can set it for the
-        modules that show live output, M(background.jobs.async_run) and M(background.jobs.async_wait).
+      - Has no effect here, and a task that sets it fails. It is taken from C(module_defaults) of
+        C(group/background.jobs.jobs), where it is meant for the modules that show live output,
+        M(background.jobs.async_run) and M(background.jobs.async_wait).
     type: bool
 """

@@ -11,7 +11,7 @@ description:
   - Stops jobs, and returns when they have ended. The module's process and its group get a C(TERM), and after O(grace)
     seconds everything that is left of the job's processes a C(KILL).
   - A job that waits in a queue is taken out of it. One that has ended is left alone.
-  - If one of the jobs is unknown, none is stopped.
+  - If one of the jobs is unknown, none is stopped, unless O(missing=ok).
 author:
   - background.jobs contributors (@background-jobs)
 extends_documentation_fragment:
@@ -35,9 +35,20 @@ options:
     required: true
   grace:
     description:
-      - Seconds between C(TERM) and C(KILL).
-    type: float
-    default: 10
+      - The time between C(TERM) and C(KILL), in seconds, or as a duration with one of the units V(s), V(m), V(h), V(d),
+        V(w), like V(5m).
+    type: str
+    default: "10"
+  missing:
+    description:
+      - What to do about jobs that the host does not know.
+      - With V(fail), the task fails, and stops none of the others.
+      - With V(ok), they are left out, and the others are stopped.
+    type: str
+    choices:
+      - fail
+      - ok
+    default: fail
 seealso:
   - module: background.jobs.async_run
   - module: background.jobs.async_info
@@ -71,4 +82,14 @@ jobs:
   sample: []
 """
 
-# This module only documents the action plugin of the same name.
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.background.jobs.plugins.module_utils._arguments import ASYNC_CANCEL, IS_AN_ACTION
+
+
+def main():
+    module = AnsibleModule(supports_check_mode=True, **ASYNC_CANCEL)
+    module.fail_json(msg=IS_AN_ACTION % 'async_cancel')
+
+
+if __name__ == '__main__':
+    main()

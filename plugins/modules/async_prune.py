@@ -84,4 +84,14 @@ jobs:
   sample: []
 """
 
-# This module only documents the action plugin of the same name.
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.background.jobs.plugins.module_utils._arguments import ASYNC_PRUNE, IS_AN_ACTION
+
+
+def main():
+    module = AnsibleModule(supports_check_mode=True, **ASYNC_PRUNE)
+    module.fail_json(msg=IS_AN_ACTION % 'async_prune')
+
+
+if __name__ == '__main__':
+    main()

@@ -45,7 +45,8 @@ options:
   tasks:
     description:
       - Many of these, started with one request. Each may carry, beside its module, a C(name), a limit (C(async)), a
-        C(queue) and C(slots) of its own.
+        C(queue) and C(slots) of its own. Here the limit may be a duration like V(5m); the keyword C(async) of the task
+        itself is a number for ansible-core.
       - The task returns RV(ignore:jobs), one result for each in the same order, and fails after all have ended if one of
         them failed.
     type: list
@@ -53,6 +54,9 @@ options:
   cmd:
     description:
       - A command line, short for a O(task) of M(ansible.builtin.command). Meant for ad hoc use.
+      - With ansible-core 2.19 and later, C(ansible) takes the command line without the option as well, as in C(-a 'sleep 1'),
+        and without quotes around it, as in C(-a 'cmd=/usr/bin/long --do-stuff'). Earlier versions refuse both; write
+        C(-a 'cmd="/usr/bin/long --do-stuff"').
     type: str
   name:
     description:
@@ -81,26 +85,32 @@ options:
     type: str
   slots:
     description:
-      - How many jobs of the O(queue) may run at once. What was said last counts. Lowering it stops nothing.
+      - How many jobs of the O(queue) may run at once, one if it is left off. The most recent start sets it for the queue.
+        Lowering it stops nothing.
+      - Without a O(queue) it has no effect, and the task fails.
     type: int
-    default: 1
   grace:
     description:
-      - Seconds between C(TERM) and C(KILL) when the job is stopped.
-    type: float
-    default: 10
+      - The time between C(TERM) and C(KILL) when the job is stopped, in seconds, or as a duration with one of the units
+        V(s), V(m), V(h), V(d), V(w), like V(5m).
+    type: str
+    default: "10"
   follow:
     description:
       - With V(true), show each line that the commands of the module print within about a second, as
         C(host | name | line), and what they write to their standard error as C(host | name ! line). The name is that of
         the job or of the task.
-      - Nothing is shown of a job with C(no_log), of a module that is not Python, and of one that runs no command. Values of
-        arguments that a module declares secret are hidden.
+      - Nothing is shown by a task with C(no_log), of a job that was started with it, of a module that is not Python, and of
+        one that runs no command. Values of arguments that a module declares secret are hidden.
+      - The lines go to standard output; to standard error where the stdout callback prints for programs, like
+        P(ansible.posix.json#callback).
       - What comes faster than 64 KiB at a time is skipped, and said to be. The job is not slowed down.
       - Only a task that waits shows anything. The variable C(background_jobs_follow) turns it on where the option is not
         given.
     type: bool
 notes:
+  - C(ansible-lint) checks the options of this action. It does not look inside of O(task) and O(tasks), and it does not report
+    that more than one of O(task), O(tasks) and O(cmd) is given. The action checks both before anything starts.
   - Variables of the host or play set what is not a matter of one task.
   - C(background_jobs_retention) is how long the files of the jobs of this task are kept after their end, V(7d) by default.
     They are removed by later starts, whatever the retention of these is. A result that nobody has seen is kept for an hour
@@ -111,8 +121,8 @@ notes:
     a job is noticed some seconds later; that of a long one up to a tenth of its time later, but within a minute or so.
   - C(background_jobs_max_waiting) is how many tasks may wait like this at once, V(200) by default. Each takes about 20 MB
     of the controller's memory. Beyond that, tasks keep their forks.
-  - C(background_jobs_margin) is for how many seconds beyond the limits of its jobs a host that cannot be reached is asked
-    again, V(60) by default.
+  - C(background_jobs_margin) is for how long beyond the limits of its jobs a host that cannot be reached is asked again,
+    V(60) seconds by default. It may be a duration like V(5m).
   - C(background_jobs_request_timeout) is for how many seconds a host may be silent before a task of this collection gives
     up a request to it, V(60) by default. The time that the request needs is added, for example to send its modules over
     a slow line. V(0) means to wait for as long as the connection seems to last.
@@ -192,6 +202,7 @@ EXAMPLES = r"""
 
 # From the command line, where -B is async and -P is poll:
 # ansible all -B 3600 -P 0 -m background.jobs.async_run -a 'cmd="/usr/bin/long_running_operation --do-stuff"'
+# ansible all -B 3600 -P 0 -m background.jobs.async_run -a '/usr/bin/long_running_operation --do-stuff' # from 2.19 on
 """
 
 RETURN = r"""
@@ -304,4 +315,14 @@ jobs:
   sample: []
 """
 
-# This module only documents the action plugin of the same name.
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.background.jobs.plugins.module_utils._arguments import ASYNC_RUN, IS_AN_ACTION
+
+
+def main():
+    module = AnsibleModule(supports_check_mode=True, **ASYNC_RUN)
+    module.fail_json(msg=IS_AN_ACTION % 'async_run')
+
+
+if __name__ == '__main__':
+    main()

@@ -29,9 +29,13 @@ attributes:
 options:
   jid:
     description:
-      - The job id, RV(ignore:ansible_job_id) of the task that started it.
+      - The job id, RV(ignore:ansible_job_id) of the task that started it, or a name given with
+        O(background.jobs.async_run#module:name).
+      - In the place of M(ansible.builtin.async_status) it is an id.
     type: str
     required: true
+    aliases:
+      - job
   mode:
     description:
       - With V(status), look at the job.
@@ -48,9 +52,10 @@ options:
     default: false
   offset:
     description:
-      - Return live output from this byte on, RV(job.output.offset) of the look before.
+      - Return live output from this byte on, RV(job.output.offset) of the look before; from its beginning if this is left
+        off.
+      - Without O(output=true) it has no effect, and the task fails. So it does if this is negative.
     type: int
-    default: 0
   _async_dir:
     description:
       - The async directory. ansible-core passes it when it calls the module by itself; it is not for people.
@@ -168,6 +173,7 @@ import json
 import sys
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.background.jobs.plugins.module_utils._arguments import ASYNC_STATUS
 from ansible_collections.background.jobs.plugins.module_utils._runtime.core.status import (
     as_core,
     cleanup,
@@ -179,17 +185,9 @@ from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol 
 
 
 def main():
-    module = AnsibleModule(
-        argument_spec={
-            'jid': {'type': 'str', 'required': True},
-            'mode': {'type': 'str', 'choices': ['status', 'cleanup'], 'default': 'status'},
-            'output': {'type': 'bool', 'default': False},
-            'offset': {'type': 'int', 'default': 0},
-            'follow': {'type': 'bool'},
-            '_async_dir': {'type': 'path'},  # ansible-core always passes it, and the action does not come here
-        },
-        supports_check_mode=True,
-    )
+    # ansible-core always passes _async_dir where it calls this module; the action does not come here
+    spec = dict(ASYNC_STATUS['argument_spec'], _async_dir={'type': 'path'})
+    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
     operation, result_of = {'status': ('status', status), 'cleanup': ('remove', cleanup)}[module.params['mode']]
     response = respond(
         {
@@ -197,7 +195,7 @@ def main():
             'op': operation,
             'async_dir': module.params['_async_dir'] or '~/.ansible_async',
             'ids': [module.params['jid']],
-            'offsets': [max(0, module.params['offset'])] if module.params['output'] else None,
+            'offsets': [max(0, module.params['offset'] or 0)] if module.params['output'] else None,
         }
     )
     error = response.get('error')

@@ -93,4 +93,14 @@ hosts:
       type: str
 """
 
-# This module only documents the action plugin of the same name.
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.background.jobs.plugins.module_utils._arguments import ASYNC_TABLE, IS_AN_ACTION
+
+
+def main():
+    module = AnsibleModule(supports_check_mode=True, **ASYNC_TABLE)
+    module.fail_json(msg=IS_AN_ACTION % 'async_table')
+
+
+if __name__ == '__main__':
+    main()

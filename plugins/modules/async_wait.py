@@ -13,7 +13,7 @@ description:
   - Says every C(poll) seconds in one line for each host how many jobs run, wait and are done, which have failed, how long
     the oldest has run, and what it said last.
   - Fails after all have ended if one of them failed, and names those that did.
-  - An unknown job is reported before any waiting.
+  - A task with C(no_log) shows nothing of its jobs while it waits, also of those that were started without it.
 author:
   - background.jobs contributors (@background-jobs)
 extends_documentation_fragment:
@@ -40,6 +40,16 @@ options:
         go on, and the task fails.
       - Without it, the task waits until the jobs have ended, which a job without a limit may never do.
     type: str
+  missing:
+    description:
+      - What to do about jobs that the host does not know.
+      - With V(fail), the task fails before it waits.
+      - With V(ok), they are left out of the result. Where it knows none of them, the result has no jobs.
+    type: str
+    choices:
+      - fail
+      - ok
+    default: fail
   follow:
     description:
       - With V(true), show what the commands of the jobs print, from its beginning, as O(background.jobs.async_run#module:follow)
@@ -84,7 +94,17 @@ msg:
   description: How many jobs failed or did not end in time, which, and why.
   returned: failure
   type: str
-  sample: "1 of 3 jobs failed: nightly backup (timed_out: Timeout exceeded)"
+  sample: "1 of 3 jobs failed: nightly backup (command, rc 1: no space left)"
 """
 
-# This module only documents the action plugin of the same name.
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.background.jobs.plugins.module_utils._arguments import ASYNC_WAIT, IS_AN_ACTION
+
+
+def main():
+    module = AnsibleModule(supports_check_mode=True, **ASYNC_WAIT)
+    module.fail_json(msg=IS_AN_ACTION % 'async_wait')
+
+
+if __name__ == '__main__':
+    main()

@@ -259,7 +259,7 @@ POLLED = [
         'a daemon when the limit stops its starter',
         [
             polled({'shell': 'setsid sleep 777 & sleep 600'}, limit=2),
-            shell('until ! pgrep -f "sleep 60[0]"; do sleep 0.2; done', 'THIS_wait', timeout=60),
+            shell('until ! pgrep -f "sleep 60[0]"; do sleep 0.2; done', 'THIS_wait', timeout=200),
             shell('pkill -f "sleep 77[7]" && echo alive'),
         ],
         {'polled.failed': True, 'shell.stdout': 'alive'},

@@ -100,6 +100,24 @@ class Controller:
         )
         return path
 
+    def streams(self, targets: c.Iterable[Target], play: dict[str, t.Any], **settings: str) -> tuple[str, str]:
+        """Run *play* on all *targets*: its standard output and its standard error, each by itself."""
+        book = self.write('playbook.yml', [{'hosts': 'all', 'gather_facts': False, **play}])
+        hosts = {target.name: target.variables for target in targets}
+        inventory = self._directory / 'inventory.yml'
+        inventory.write_text(yaml.safe_dump({'all': {'hosts': hosts}}), encoding='utf-8')
+        done = subprocess.run(
+            [str(Path(sys.executable).parent / 'ansible-playbook'), str(book), '--inventory', str(inventory)],
+            check=True,
+            cwd=self._directory,
+            env=self._environment(self._directory / 'record.json', settings),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding='utf-8',
+            timeout=self._patience,
+        )
+        return done.stdout, done.stderr
+
     def adhoc(self, target: Target, *arguments: str, **settings: str) -> Run:
         """Run `ansible` on one target."""
         return self._run('ansible', [target], [target.name, *arguments], settings)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import collections.abc as c
+import json
 import re
 import sys
 import typing as t
@@ -16,7 +17,7 @@ from xml.etree.ElementTree import Element
 import html5lib
 import pytest
 from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
-from ansible_collections.background.jobs.tests.integration._playing import Playing, eventually, shell, until_there
+from ansible_collections.background.jobs.tests.integration._playing import RUN, Playing, eventually, shell, until_there
 from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
 from ansible_collections.background.jobs.tests.tools.screen import Screen
 from hosts import Fleet
@@ -185,3 +186,37 @@ def test_ad_hoc(controller: Controller, local: Target, tmp_path: Path) -> None:
     assert run.rc == 0, run.output
     assert re.search(r'^local \| \S+ \| succeeded after', run.output, re.MULTILINE), run.output
     assert len(rows(page(tmp_path))) == 1
+
+
+LINES = (
+    'local | Follow | one',  # of follow
+    'local | 2 running, 0 of 2 done',  # of a task of many jobs
+    'local | Follow | succeeded after',  # of progress
+    'Timeline of 3 background jobs',
+)
+
+
+@pytest.mark.parametrize('stdout_callback', ['for_programs', 'default', 'minimal', 'oneline'])
+def test_output_for_programs_is_not_spoilt(controller: Controller, local: Target, stdout_callback: str) -> None:
+    """What the stdout callback did not print goes to standard error where a program reads its output."""
+    tasks = [
+        {'name': 'Follow', **shell('echo one; sleep 2', follow=True), 'poll': 1},
+        {'name': 'Many', RUN: {'tasks': [{'command': 'sleep 3'}, {'command': 'sleep 3'}]}, 'poll': 1},
+    ]
+    out, err = controller.streams([local], {'tasks': tasks}, STDOUT_CALLBACK=stdout_callback, CALLBACKS_ENABLED=BOTH)
+    if stdout_callback == 'for_programs':
+        assert list(json.loads(out)) == ['local']
+    for line in LINES:
+        assert (line in err, line in out) == (
+            (stdout_callback == 'for_programs'),
+            (stdout_callback != 'for_programs'),
+        ), line
+
+
+def test_jobs_are_drawn_from_their_start(person: Controller, screen: Screen, two: list[Target], tmp_path: Path) -> None:
+    """The first report of a task comes when its wait begins, however long `poll` is."""
+    task = {'name': 'Wait', **shell(until_there(f'{tmp_path}/go')), 'async': 600, 'poll': 300}
+    with Playing(tmp_path, person, two, {'tasks': [task]}, CALLBACKS_ENABLED=BOTH) as playing:
+        screen.await_text(r'^h1 +Wait +━*─+  0:\d\d of 10:00\nh2 +Wait +━*─+  0:\d\d of 10:00')
+        (tmp_path / 'go').touch()
+        assert playing.result().rc == 0

@@ -419,14 +419,14 @@ def test_many_jobs_written_in_many_ways(play: Play, hosts: list[Target]) -> None
     assert [job.get('stdout') for job in waited['jobs'][:5]] == ['4', '5', '', 'three', 'one']
     fifth = run['looped']['results'][1]['ansible_job_id']
     assert waited['msg'].startswith('3 of 6 jobs failed: ')
-    for words in (f'{fifth} (failed: ', 'two (failed: ', 'single (timed_out: Timeout exceeded'):
+    for words in (f'{fifth} (shell, rc 1: 5)', 'two (', 'single (shell, timed out: Timeout exceeded'):
         assert words in waited['msg']
     assert [job.get('stdout') for job in run['polled']['jobs']] == ['one', '', 'three']
-    assert run['polled']['msg'].startswith('1 of 3 jobs failed: two (failed: ')
+    assert run['polled']['msg'].startswith("1 of 3 jobs failed: tasks[1] 'two' (")
     ids = [result['ansible_job_id'] for result in run['sleepers']['results']]
     assert [job['id'] for job in run['stopped']['jobs']] == [ids[1], *ids]
     assert {job['state'] for job in run['stopped']['jobs']} == {'cancelled'}
     assert (
-        'could not find the jobs nobody, j1.1: user deploy has none of them in /home/deploy/.ansible_async'
+        'could not find the jobs nobody, j1.1 on host1: user deploy has none of them in /home/deploy/.ansible_async'
         in (run['unknown']['msg'])
     )

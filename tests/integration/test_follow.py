@@ -185,6 +185,20 @@ def test_every_python(tmp_path: Path, controller: Controller) -> None:
         assert shown(run, f'{target.name} | Hello | ') == ['hello']
 
 
+def test_no_log_of_the_wait_hides_what_it_shows(controller: Controller, hosts: list[Target]) -> None:
+    """Also of jobs that were started without it: live output, the line about all of them, and the events."""
+    wait = {'name': 'Wait', WAIT: {'jobs': 'open', 'follow': True}, 'poll': 1, 'no_log': True}
+    start = {'name': 'Start', **shell('echo sesame; sleep 3', name='open'), 'poll': 0}
+    clean = {'name': 'Clean', STATUS: {'jid': 'open', 'mode': 'cleanup'}}
+    run = controller.play(hosts[:1], {'tasks': [start, wait, clean]})
+    assert run.rc == 0, run.output
+    polls = [event for event in run.events if event.task == 'Wait' and event.kind == 'async_poll']
+    assert polls
+    assert 'sesame' not in run.output
+    assert ' of 1 done' not in run.output
+    assert 'sesame' not in str([event.result for event in polls])
+
+
 def test_the_events_are_those_of_ansible_core(controller: Controller, hosts: list[Target]) -> None:
     """For callback plugins nothing changes, but that there is more to be known."""
     command = {'ansible.builtin.shell': 'sleep 3.5'}
@@ -213,6 +227,9 @@ def test_the_events_are_those_of_ansible_core(controller: Controller, hosts: lis
     assert len(polls) >= 2
     for poll in polls:
         assert (poll.result['started'], poll.result['finished']) == (True, False)
-        assert poll.result['job']['id'] == poll.result['ansible_job_id']
+        assert re.fullmatch(r'ours \(0:0\d of 1:00\)', poll.result['ansible_job_id'])
+        assert re.fullmatch(r'j\d+\.\d+', poll.result['job']['id'])
         assert (poll.result['job']['state'], poll.result['job']['line']) == ('running', None)
-    assert len(re.findall(r'ASYNC POLL on host1: jid=j\d+\.\d+ started=', run.output)) >= 4
+    lines = re.findall(r'ASYNC POLL on host1: jid=(?:j\d+\.\d+|ours(?: bad)? \(0:0\d of 1:00\)) started=.*', run.output)
+    assert len(lines) >= 4
+    assert max(map(len, lines)) <= 80

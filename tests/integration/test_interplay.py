@@ -95,7 +95,9 @@ def test_drop_in_under_mitogen(controller: Controller, closed: Target) -> None:
     assert not run['status']['finished']
     assert run['ended']['stdout'] == 'fired'
     assert 'job' not in run['ended']
-    assert f"{run['fired']['ansible_job_id']} were started by ansible-core or mitogen" in run['waited']['msg']
+    assert (
+        f"job {run['fired']['ansible_job_id']} on host was started by ansible-core or mitogen" in run['waited']['msg']
+    )
     assert run['of_named']['stdout'] == 'named'
     assert run['of_named']['job']['state'] == 'succeeded'
 

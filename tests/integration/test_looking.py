@@ -72,7 +72,7 @@ def test_the_table_fits_the_terminal(controller: Controller, fleet_of_three: lis
 
 def test_following(controller: Controller, fleet_of_three: list[Target]) -> None:
     here = fleet_of_three[:2]
-    start(controller, here, 'build', "sh -c 'echo begun; sleep 6; echo done'")
+    start(controller, here, 'build', "sh -c 'echo begun; sleep 30; echo done'")
     run = controller.book(fleet_of_three, FOLLOW, '--extra-vars', 'name=build')
     for target in here:
         assert f'{target.name} | build | begun\n' in run.output

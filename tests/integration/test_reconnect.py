@@ -90,7 +90,7 @@ def test_sshd_is_stopped_and_started(waits: t.Any, host: Target, fleet: Fleet, t
             asked = said.read_text(encoding='utf-8').count(ASKS)
             eventually(lambda: said.read_text(encoding='utf-8').count(ASKS) > asked + 1, 'the host is asked again')
         check_done(playing, host)
-        assert 'Lost the host while' in playing.result().output
+        assert f'{host.name}: connection lost while waiting for ' in playing.result().output
 
 
 @pytest.mark.hosts
@@ -120,7 +120,7 @@ def test_the_host_falls_silent(waits: t.Any, host: Target, fleet: Fleet, tmp_pat
     said = tmp_path / 'output.txt'
     with waits() as playing:
         with fleet.silent(host.name):
-            overdue = re.compile('Lost the host while .* did not answer within [0-9.]+ s')
+            overdue = re.compile('connection lost while waiting for .* did not answer within [0-9.]+ s')
             eventually(lambda: overdue.search(said.read_text(encoding='utf-8')), 'the answer is overdue', 120)
         check_done(playing, host)
 

@@ -33,6 +33,11 @@ def connection_of(action: ActionBase) -> ConnectionBase:
     return action._connection
 
 
+def hides_result(action: ActionBase) -> bool:
+    """Whether `no_log` hides what the task of *action* does."""
+    return bool(action._task.no_log or action._play_context.no_log)
+
+
 def template(action: ActionBase, value: t.Any) -> t.Any:
     """*value* with its templates filled in."""
     return action._templar.template(value)

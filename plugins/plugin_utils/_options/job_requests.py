@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import dataclasses
+import math
 import typing as t
 
 from ansible.errors import AnsibleActionFail
@@ -16,30 +17,28 @@ from ansible_collections.background.jobs.plugins.module_utils._runtime.files.nam
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import StoreError
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import GRACE, OUTPUT_LIMIT
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import task_of
-from ansible_collections.background.jobs.plugins.plugin_utils._options import settings as _settings
+from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import refuse
+from ansible_collections.background.jobs.plugins.plugin_utils._options.durations import seconds
+from ansible_collections.background.jobs.plugins.plugin_utils._options.settings import number
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import build
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.payload import Payload
 
-OPTIONS = {
-    'task': {'type': 'raw'},
-    'tasks': {'type': 'list', 'elements': 'raw'},
-    'cmd': {'type': 'str'},
-    'name': {'type': 'str'},
-    'on_existing': {'type': 'str', 'choices': ['attach', 'fail', 'replace'], 'default': 'attach'},
-    'queue': {'type': 'str'},
-    'slots': {'type': 'int', 'default': 1},
-    'grace': {'type': 'float', 'default': GRACE},
-    **_settings.OF_THE_GROUP,
-}
-WAYS = ('task', 'tasks', 'cmd')
 _OF_EACH = ('name', 'async', 'queue', 'slots')
+"""What each of `tasks` may carry beside its module."""
+_FREE_FORM = '_raw_params'
+"""Where ansible-core leaves the words of an argument string that are no ``key=value``."""
 
 
 @dataclasses.dataclass
 class JobRequest:
-    """One job that is to be started. *limit*: seconds or None. *slots*: places of its queue, where it has one."""
+    """One job that is to be started.
+
+    *place*: where it stands in the task, as in ``tasks[1]``, None where it is the only one. *limit*: seconds, or None.
+    *slots*: places of its queue. *grace*: seconds. *output_limit*: bytes.
+    """
 
     payload: Payload
+    place: str | None
     limit: int | None
     name: str | None = None
     on_existing: str = 'attach'
@@ -50,27 +49,70 @@ class JobRequest:
     output_limit: int = OUTPUT_LIMIT
 
 
+def take_free_form(action: ActionBase) -> None:
+    """Make an option `cmd` of a command line that was written without it, as in ``ansible -a 'sleep 1'``.
+
+    Of ``cmd=/usr/bin/long --do-stuff``, ansible-core makes a `cmd` and the rest.
+    """
+    args = dict(task_of(action).args)
+    rest = args.pop(_FREE_FORM, None)
+    if rest:
+        args['cmd'] = ' '.join(str(words) for words in (args.get('cmd'), rest) if words)
+        task_of(action).args = args
+
+
 def job_requests(
-    action: ActionBase, args: dict[str, t.Any], limit: int | None, task_vars: dict[str, t.Any]
+    action: ActionBase, options: dict[str, t.Any], limit: int | None, task_vars: dict[str, t.Any]
 ) -> list[JobRequest]:
-    """One request for each job that *args* (the validated options) ask for; nothing has been started by then.
+    """One request for each job that *options* (of async_run, checked) ask for. Nothing has been started by then.
 
     Raises AnsibleActionFail for whatever is wrong with any of them.
     """
-    common = {key: args[key] for key in ('name', 'on_existing', 'queue', 'slots', 'grace')}
+    common = {key: options[key] for key in ('name', 'on_existing', 'queue')}
     common['limit'] = limit
+    common['grace'] = seconds(options['grace'], 'grace')
     common['no_log'] = bool(task_of(action).no_log)
-    common['output_limit'] = _settings.number(action, task_vars, 'background_jobs_output_limit', OUTPUT_LIMIT)
-    if args['tasks'] is None:
-        task = args['task'] if args['cmd'] is None else {'ansible.builtin.command': {'cmd': args['cmd']}}
-        found = [JobRequest(payload=build(action, task, ('task',), task_vars), **_checked(common, 'async_run'))]
-    elif not args['tasks']:
+    common['output_limit'] = number(action, task_vars, 'background_jobs_output_limit', OUTPUT_LIMIT)
+    common['slots'] = 1 if options['slots'] is None else _whole(options['slots'], 'slots', 1)
+    if options['tasks'] is None:
+        task = options['task'] if options['cmd'] is None else {'ansible.builtin.command': {'cmd': options['cmd']}}
+        requests = [JobRequest(payload=build(action, task, ('task',), task_vars), place=None, **common)]
+    elif not options['tasks']:
         raise AnsibleActionFail("'tasks' is empty: there is nothing to run.")
-    elif args['name'] is not None:
+    elif options['name'] is not None:
         raise AnsibleActionFail("'name' names one job: give each of 'tasks' its own.")
     else:
-        found = [_of_each(action, number, task, common, task_vars) for number, task in enumerate(args['tasks'])]
-    names = [request.name for request in found if request.name is not None]
+        requests = [_of_each(action, index, task, common, task_vars) for index, task in enumerate(options['tasks'])]
+    if options['slots'] is not None and not any(request.queue for request in requests):
+        refuse(action, 'slots', "it counts the jobs of a 'queue' that run at once, and there is no 'queue'.")
+    _check_names(requests)
+    return requests
+
+
+def _of_each(
+    action: ActionBase,
+    index: int,
+    task: t.Any,
+    common: dict[str, t.Any],
+    task_vars: dict[str, t.Any],
+) -> JobRequest:
+    place = f'tasks[{index}]'
+    if not isinstance(task, c.Mapping):
+        raise AnsibleActionFail(f"'{place}' must be a mapping of one module name to its arguments, found: {task!r}.")
+    own = {key: task[key] for key in _OF_EACH if task.get(key) is not None}
+    if 'async' in own:
+        own['limit'] = math.ceil(seconds(own.pop('async'), f'async of {place}')) or None
+    if 'slots' in own:
+        own['slots'] = _whole(own['slots'], f'slots of {place}', 1)
+        if not own.get('queue', common['queue']):
+            raise AnsibleActionFail(f"'slots' of {place} has no effect: the job has no 'queue'.")
+    module = {key: value for key, value in task.items() if key not in _OF_EACH}
+    payload = build(action, module, ('tasks', index), task_vars)
+    return JobRequest(payload=payload, place=place, **{**common, **own})
+
+
+def _check_names(requests: list[JobRequest]) -> None:
+    names = [request.name for request in requests if request.name is not None]
     try:
         for name in names:
             check_new_name(str(name))
@@ -79,42 +121,13 @@ def job_requests(
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise AnsibleActionFail(f"A name can be given to one job only: {', '.join(twice)}.")
-    return found
-
-
-def _of_each(
-    action: ActionBase,
-    number: int,
-    task: t.Any,
-    common: dict[str, t.Any],
-    task_vars: dict[str, t.Any],
-) -> JobRequest:
-    where = f'tasks[{number}]'
-    if not isinstance(task, c.Mapping):
-        raise AnsibleActionFail(f"'{where}' must be a mapping of one module name to its arguments, found: {task!r}.")
-    own = {key: task[key] for key in _OF_EACH if task.get(key) is not None}
-    if 'async' in own:
-        own['limit'] = _whole(own.pop('async'), f'async of {where}', 0) or None
-    if 'slots' in own:
-        own['slots'] = _whole(own['slots'], f'slots of {where}', 1)
-    module = {key: value for key, value in task.items() if key not in _OF_EACH}
-    payload = build(action, module, ('tasks', number), task_vars)
-    return JobRequest(payload=payload, **_checked({**common, **own}, where))
-
-
-def _checked(options: dict[str, t.Any], where: str) -> dict[str, t.Any]:
-    if options['slots'] < 1:
-        raise AnsibleActionFail(f"'slots' of {where} must be 1 or more, found {options['slots']}.")
-    if options['grace'] < 0:
-        raise AnsibleActionFail(f"'grace' of {where} must not be negative, found {options['grace']}.")
-    return options
 
 
 def _whole(value: t.Any, what: str, least: int) -> int:
     try:
-        number = int(value)
+        whole = int(value)
     except (TypeError, ValueError):
-        number = least - 1
-    if number < least:
-        raise AnsibleActionFail(f"'{what}' must be a whole number of {least} or more, found {value!r}.")
-    return number
+        whole = least - 1
+    if whole < least:
+        raise AnsibleActionFail(f"'{what}' must be a whole number of {least} or more, found '{value}'.")
+    return whole

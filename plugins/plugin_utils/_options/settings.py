@@ -12,15 +12,12 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import template
-from ansible_collections.background.jobs.plugins.plugin_utils._options.references import seconds
-
-OF_THE_GROUP = {'follow': {'type': 'bool'}}
-"""Options that every action takes, because `module_defaults` of the action group hands them to all."""
+from ansible_collections.background.jobs.plugins.plugin_utils._options.durations import seconds
 
 
 def flag(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: bool) -> bool:
     """The variable *name* as a boolean."""
-    value = _filled(action, task_vars, name, default)
+    value = _value(action, task_vars, name, default)
     try:
         return bool(boolean(value))
     except TypeError:
@@ -34,20 +31,20 @@ def follow(action: ActionBase, task_vars: dict[str, t.Any], option: bool | None)
 
 def number(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: int) -> int:
     """The variable *name* as a whole number of 0 or more."""
-    value = _filled(action, task_vars, name, default)
+    value = _value(action, task_vars, name, default)
     try:
-        found = int(value)
+        whole = int(value)
     except (TypeError, ValueError):
-        found = -1
-    if found < 0:
+        whole = -1
+    if whole < 0:
         raise AnsibleActionFail(f"The variable '{name}' must be a whole number of 0 or more, found {value!r}.")
-    return found
+    return whole
 
 
-def time(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: str) -> float:
-    """The variable *name*, a time like ``7d``, in seconds."""
-    return seconds(_filled(action, task_vars, name, default), name)
+def duration(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: float | str) -> float:
+    """The variable *name*, a duration like ``7d``, in seconds."""
+    return seconds(_value(action, task_vars, name, default), name)
 
 
-def _filled(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: t.Any) -> t.Any:
+def _value(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: t.Any) -> t.Any:
     return template(action, task_vars[name]) if name in task_vars else default

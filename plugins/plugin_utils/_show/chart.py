@@ -20,9 +20,9 @@ from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol 
 from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock, readable
 from ansible_collections.background.jobs.plugins.plugin_utils._show.timeline import Bar
 
-_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
-_TICKS = 8
-_LONGEST = 10
+_STEP_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
+_MOST_TICKS = 8
+_LONGEST_JOBS = 10
 """How many of the longest stand above the table."""
 _STYLE = """
 :root { color-scheme: light dark; --back: #fff; --text: #1f2328; --muted: #59636e; --grid: #d1d9e0; --row: #f6f8fa;
@@ -87,7 +87,7 @@ def page(title: str, when: str, bars: list[Bar], begin: float, end: float, ahead
 <p>{_text(when)}, {clock(end - begin)} in all. Jobs: {len(bars)} on {len(hosts)} hosts, {summary}.</p>
 <div class="lists">
 {_list('Ended badly', [stripe for stripe in bars if stripe.job.state in BAD])}
-{_list('Ran longest', sorted(bars, key=lambda stripe: -(stripe.ran or 0))[:_LONGEST]) if len(bars) > _LONGEST else ''}
+{_list('Ran longest', sorted(bars, key=lambda stripe: -(stripe.ran or 0))[:_LONGEST_JOBS]) if len(bars) > _LONGEST_JOBS else ''}
 </div>
 <p class="legend">{''.join(f'<span><i class="key {name}"></i>{meaning}</span>' for name, meaning in _LEGEND)}</p>
 <table style="--step: {100 * scale.step / scale.span:.4f}%">
@@ -106,7 +106,7 @@ class _Scale:
     def __init__(self, begin: float, end: float) -> None:
         self._begin = begin
         self.span = max(end - begin, 1.0)
-        self.step = next((step for step in _STEPS if self.span / step <= _TICKS), self.span / _TICKS)
+        self.step = next((step for step in _STEP_SECONDS if self.span / step <= _MOST_TICKS), self.span / _MOST_TICKS)
 
     def ticks(self) -> str:
         count = int(self.span / self.step) + 1

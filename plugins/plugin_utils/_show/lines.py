@@ -8,48 +8,18 @@ from __future__ import annotations
 
 import re
 import typing as t
-import unicodedata
 
-from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock, readable
+from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock, fit, printable, width
 from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import Job
 
-_BAR = 16
-"""Cells of a bar, on a terminal that has room for one."""
-_ROOMY = 70
-_WIDEST = (20, 28)
-"""Cells of the host's and the job's name at most."""
-_SILENT = 60
-"""Seconds after which what was last heard of a job is old."""
+_BAR_CELLS = 16
+"""Of a bar."""
+_BAR_FROM_COLUMNS = 70
+_NAME_CELLS = (20, 28)
+"""Of the host's name and of the job's name, at most."""
+_SILENT_SECONDS = 60
+"""Since the last look at a job, after which the age of that look is shown in place of the job's last line."""
 _PERCENT = re.compile(r'(?<![\d.,])(\d{1,3}(?:[.,]\d+)?) ?%')
-
-
-def printable(text: str) -> str:
-    """*text* of a target on one line, without what controls a terminal or would move its columns."""
-    return readable(text).replace('\t', ' ')
-
-
-def width(text: str) -> int:
-    """Cells that printable *text* takes on a terminal."""
-    return len(text) if text.isascii() else sum(map(_cells, text))
-
-
-def _cells(char: str) -> int:
-    if unicodedata.category(char) in ('Mn', 'Me'):
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in 'WF' else 1
-
-
-def fit(text: str, cells: int) -> str:
-    """Printable *text*, cut to *cells*."""
-    if width(text) <= cells:
-        return text
-    kept, used = '', 1  # for the dots
-    for char in text:
-        used += _cells(char)
-        if used > cells:
-            break
-        kept += char
-    return f'{kept}…'
 
 
 def percentage(line: str | None) -> str:
@@ -65,7 +35,7 @@ def end(job: Job) -> str:
 
 
 def now_and_then(jobs: list[Job], now: float, most: int) -> list[str]:
-    """Jobs that live, one on each line that is to stay."""
+    """A line for each of at most *most* jobs that have not ended, for a log."""
     shown = _urgent_first(jobs)
     return [_joined(job, _doing(job, now), _heard(job, now)) for job in shown[:most]] + _more(shown[most:])
 
@@ -75,7 +45,7 @@ def _joined(job: Job, *parts: str | None) -> str:
 
 
 def table(jobs: list[Job], now: float, columns: int, most: int, *, ascii_only: bool = False) -> list[str]:
-    """Jobs that live, one on each of at most *most* lines, none wider than *columns*."""
+    """At most *most* lines about jobs that have not ended, none wider than *columns*, for a region that is drawn again."""
     shown = _urgent_first(jobs)
     if len(shown) > most:
         most -= 1  # a line says how many are left out
@@ -89,11 +59,11 @@ def table(jobs: list[Job], now: float, columns: int, most: int, *, ascii_only: b
 
 
 def _row(job: Job, now: float, columns: int, cells: str) -> tuple[str, ...]:
-    names = (fit(printable(name), cells) for name, cells in zip((job.host, job.label), _WIDEST, strict=True))
+    names = (fit(printable(name), cells) for name, cells in zip((job.host, job.label), _NAME_CELLS, strict=True))
     ran = job.ran(now)
-    if job.limit and ran is not None and columns >= _ROOMY:
-        full = min(_BAR, int(_BAR * ran / job.limit))
-        doing = f'{cells[0] * full}{cells[1] * (_BAR - full)}  {_time(job, ran)}'
+    if job.limit and ran is not None and columns >= _BAR_FROM_COLUMNS:
+        full = min(_BAR_CELLS, int(_BAR_CELLS * ran / job.limit))
+        doing = f'{cells[0] * full}{cells[1] * (_BAR_CELLS - full)}  {_time(job, ran)}'
     else:
         doing = _doing(job, now, '')
     return (*names, doing, percentage(job.line), printable(_heard(job, now) or ''))
@@ -113,9 +83,9 @@ def _time(job: Job, ran: float) -> str:
 
 
 def _heard(job: Job, now: float) -> str | None:
-    """The last line of output. Of a job that nobody has waited for in a while, when it was seen."""
+    """The last line of output, or the age of the last look if that is old."""
     silence = now - job.seen
-    return f'last seen {clock(silence)} ago' if silence > _SILENT else job.line
+    return f'last seen {clock(silence)} ago' if silence > _SILENT_SECONDS else job.line
 
 
 def _urgent_first(jobs: list[Job]) -> list[Job]:

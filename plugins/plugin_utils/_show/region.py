@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A region of lines that hangs below the output of a terminal, drawn anew at a fixed pace. Private to this collection.
+"""A region of lines below the output on a terminal, drawn again at a fixed pace. Private to this collection.
 
 The cursor rests where the next line of output goes, above the region. So whatever is printed there, by whomever,
 overwrites nothing but the region; the region is erased with "from the cursor down", and right after a resize, a prompt
@@ -25,10 +25,10 @@ import typing as t
 
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.display import display_lock
 
-PACE = 0.2
-"""Seconds from one drawing to the next."""
-_AT_ONCE = 0.02
-"""Seconds since the last drawing after which a line that is printed draws anew: no flicker, and much output stays fast."""
+PACE_SECONDS = 0.2
+"""From one drawing to the next."""
+_REDRAW_AFTER_SECONDS = 0.02
+"""A printed line draws the region again only if the last drawing is older: no flicker, and much output stays fast."""
 _ERASE = '\033[J'
 _NO_WRAP, _WRAP = '\033[?7l', '\033[?7h'
 """Around a drawing: what takes more cells here than expected is cut, and does not break the region."""
@@ -126,7 +126,7 @@ class Region:
             count = stream.write(text)
             if text:
                 self._at_line_start = text.endswith('\n')
-            if time.monotonic() - self._drawn_at >= _AT_ONCE:
+            if time.monotonic() - self._drawn_at >= _REDRAW_AFTER_SECONDS:
                 self.draw()
             return count
 

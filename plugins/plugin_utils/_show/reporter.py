@@ -15,20 +15,28 @@ import typing as t
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import BAD, Look
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import hides_result
 from ansible_collections.background.jobs.plugins.plugin_utils._show import events
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import hidden
-from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock, readable
+from ansible_collections.background.jobs.plugins.plugin_utils._show.stream import is_for_people, stream
+from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock, fit, printable, readable, width
 
-_LONGEST = 65536
-"""Characters of a line that has no end, after which it is shown as it is."""
-_FEW = 1
+_LONGEST_LINE_CHARACTERS = 65536
+"""Of a line that has no end, after which it is shown as it is."""
+_EVENT_CELLS = 80 - len('ASYNC POLL on : jid= started=True finished=False')
+"""What the default callback leaves of 80 columns for the host and the job, in its line about a task that waits."""
+_LEAST_NAME_CELLS = 8
+"""Of the job's name in that line, even if it gets longer than 80 columns for it."""
 
 display = Display()
 
 
 class SilentReporter:
     """Shows nothing while a task waits."""
+
+    def begin(self, looks: list[Look]) -> None:
+        """Show *looks*, taken when the wait begins."""
 
     def offsets(self, ids: list[str]) -> list[int] | None:
         """From where on the live output of the jobs *ids* is to be read, None where nobody wants to see it."""
@@ -45,7 +53,9 @@ class SilentReporter:
 class Reporter(SilentReporter):
     """Shows the jobs of one task of one host: reports every *poll* seconds, and with *follow* live output.
 
-    *labels*: job id -> its short name. *together*: the result of the task is that of many jobs.
+    *labels*: job id -> how people call it. *together*: the result of the task is that of many jobs. *drop_in*: it is a task
+    of ansible-core's own async, whose events name the job by its id. Of a task with `no_log`, nothing is shown but that
+    there is one.
     """
 
     def __init__(
@@ -57,14 +67,25 @@ class Reporter(SilentReporter):
         poll: float,
         follow: bool,
         together: bool,
+        drop_in: bool = False,
     ) -> None:
         self._action = action
         self._host = task_vars['inventory_hostname']
+        self._labels = {job_id: printable(label) for job_id, label in labels.items()}
         self._poll = poll
         self._together = together
-        self._followers = {job_id: _Follower(self._host, label) for job_id, label in labels.items() if follow}
+        self._drop_in = drop_in
+        # Of the play context as well: in drop-in, ansible-core polls with a task of its own, which has no keywords.
+        self._no_log = hides_result(action)
+        follow = follow and not self._no_log
+        self._followers = {job_id: _Follower(self._host, label) for job_id, label in self._labels.items() if follow}
         self._states: dict[str, str] = {}
         self._reported = time.monotonic()
+
+    def begin(self, looks: list[Look]) -> None:
+        self._states = _states(looks)
+        if not all(look.ended for look in looks):
+            self._report([look for look in looks if look.job])
 
     def offsets(self, ids: list[str]) -> list[int] | None:
         return [self._followers[job_id].offset for job_id in ids] if self._followers else None
@@ -76,7 +97,7 @@ class Reporter(SilentReporter):
         for look in looks:
             if look.live_output is not None:
                 self._followers[look.id].show(look)
-        states = {look.id: look.job['state'] for look in looks if look.job}
+        states = _states(looks)
         changed = self._states not in ({}, states)
         self._states = states
         if states and not over and (changed or not self.due()):
@@ -84,28 +105,44 @@ class Reporter(SilentReporter):
 
     def ended(self, result: dict[str, t.Any]) -> None:
         """Tell of the result of the task."""
-        ids = [job['ansible_job_id'] for job in result['jobs']] if self._together else [result['ansible_job_id']]
-        events.send(self._action, 'failed' if result.get('failed') else 'ok', {**result, 'ansible_job_id': _some(ids)})
+        jobs = result['jobs'] if self._together else [result]
+        text = self._jobs_text([job['ansible_job_id'] for job in jobs], '')
+        event: t.Literal['failed', 'ok'] = 'failed' if result.get('failed') else 'ok'
+        events.send(self._action, event, {**result, 'ansible_job_id': text, **self._hidden()})
 
     def _report(self, looks: list[Look]) -> None:
         self._reported = time.monotonic()
         jobs = [_live(look) for look in looks]
-        ids = [look.id for look in looks]
+        if not jobs:
+            return
         result: dict[str, t.Any] = {
             **({'jobs': jobs} if self._together else jobs[0]),
-            'ansible_job_id': _some(ids),
+            'ansible_job_id': self._jobs_text([look.id for look in looks], _times([job['job'] for job in jobs])),
             'started': True,
             'finished': False,
+            **self._hidden(),
         }
         for look in looks:
             result.update(hidden(look))
         events.send(self._action, 'poll', result)
-        if self._together:
-            display.display(f'{self._host} | {summary([job["job"] for job in jobs])}', color=C.COLOR_DEBUG)
+        if self._together and not self._no_log:
+            line = f'{self._host} | {summary([job["job"] for job in jobs], self._labels)}'
+            display.display(line, color=C.COLOR_DEBUG, **stream())
+
+    def _hidden(self) -> dict[str, t.Any]:
+        return {'_ansible_no_log': True} if self._no_log else {}
+
+    def _jobs_text(self, ids: list[str], times: str) -> str:
+        """What an event calls the jobs *ids*, so that its line has 80 columns at most: ``build and 2 more (0:42 of 5:00)``."""
+        more = f' and {len(ids) - 1} more' if len(ids) > 1 else ''
+        if self._drop_in or not is_for_people():  # ansible-runner looks for the events of an id
+            return ids[0] + more
+        cells = _EVENT_CELLS - width(self._host) - width(more) - width(times)
+        return fit(self._labels.get(ids[0], ids[0]), max(_LEAST_NAME_CELLS, cells)) + more + times
 
 
-def _some(ids: list[str]) -> str:
-    return ', '.join(ids[:_FEW]) + (f' and {len(ids) - _FEW} more' if len(ids) > _FEW else '')
+def _states(looks: list[Look]) -> dict[str, str]:
+    return {look.id: look.job['state'] for look in looks if look.job}
 
 
 def _live(look: Look) -> dict[str, t.Any]:
@@ -119,22 +156,33 @@ def _live(look: Look) -> dict[str, t.Any]:
     }
 
 
-def summary(jobs: list[dict[str, t.Any]]) -> str:
-    """How many jobs run, wait and are done, which have failed, how long they may run yet, and what was said last."""
+def _longest(jobs: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """The job that has run longest of those that run, if any do."""
+    running = [job for job in jobs if job['state'] == 'running' and job['elapsed'] is not None]
+    return [max(running, key=lambda job: job['elapsed'])] if running else []
+
+
+def _elapsed(job: dict[str, t.Any]) -> str:
+    return clock(job['elapsed']) + ('' if job['limit'] is None else f' of {clock(job["limit"])}')
+
+
+def _times(jobs: list[dict[str, t.Any]]) -> str:
+    return ''.join(f' ({_elapsed(job)})' for job in _longest(jobs))
+
+
+def summary(jobs: list[dict[str, t.Any]], labels: dict[str, str]) -> str:
+    """How many jobs run, wait and are done, which have failed, how long they may run yet, and what was printed last.
+
+    *labels*: job id -> how people call it, printable.
+    """
     counts = collections.Counter(job['state'] for job in jobs)
-    bad = [job for job in jobs if job['state'] not in ('queued', 'running', 'succeeded')]
+    bad = [labels[job['id']] for job in jobs if job['state'] in BAD]
     parts = [f'{counts[state]} {state}' for state in ('running', 'queued') if counts[state]]
     parts.append(f'{counts["succeeded"] + len(bad)} of {len(jobs)} done')
     if bad:
-        parts.append(f'{len(bad)} failed ({", ".join(job["name"] or job["id"] for job in bad)})')
-    told = [', '.join(parts)]
-    running = [job for job in jobs if job['state'] == 'running' and job['elapsed'] is not None]
-    if running:
-        longest = max(running, key=lambda job: job['elapsed'])
-        limit = '' if longest['limit'] is None else f' of {clock(longest["limit"])}'
-        told.append(f'{clock(longest["elapsed"])}{limit}')
-    told.extend(itertools.islice((job['line'] for job in reversed(running) if job['line']), 1))
-    return ' | '.join(told)
+        parts.append(f'{len(bad)} failed ({", ".join(bad)})')
+    lines = [job['line'] for job in reversed(jobs) if job['state'] == 'running' and job['line']]
+    return ' | '.join([', '.join(parts), *map(_elapsed, _longest(jobs)), *lines[:1]])
 
 
 class _Follower:
@@ -152,25 +200,25 @@ class _Follower:
         self.offset = live['offset']
         if live['skipped']:
             self._display(self._rest())
-            told = f'... {live["skipped"]} bytes were skipped here: they came faster than they can be shown'
-            self._display([('stderr', told)])
+            note = f'... {live["skipped"]} bytes were skipped here: they came faster than they can be shown'
+            self._display([('stderr', note)])
         self._display([*self._whole(live['records']), *(self._rest() if look.ended else [])])
 
     def _rest(self) -> list[tuple[str, str]]:
         """The lines that have not ended."""
         begun, self._begun = self._begun, dict.fromkeys(self._begun, '')
-        return [(stream, text) for stream, text in begun.items() if text]
+        return [(source, text) for source, text in begun.items() if text]
 
     def _whole(self, records: list[list[t.Any]]) -> t.Iterator[tuple[str, str]]:
-        for stream, text, whole in records:
-            line = self._begun[stream] + text
-            ends = whole or len(line) > _LONGEST
-            self._begun[stream] = '' if ends else line
+        for source, text, whole in records:
+            line = self._begun[source] + text
+            ends = whole or len(line) > _LONGEST_LINE_CHARACTERS
+            self._begun[source] = '' if ends else line
             if ends:
-                yield stream, line
+                yield source, line
 
     def _display(self, lines: list[tuple[str, str]]) -> None:
-        for stream, group in itertools.groupby(lines, key=lambda line: line[0]):
-            mark, colour = ('|', None) if stream == 'stdout' else ('!', C.COLOR_ERROR)
+        for source, group in itertools.groupby(lines, key=lambda line: line[0]):
+            mark, colour = ('|', None) if source == 'stdout' else ('!', C.COLOR_ERROR)
             begin = f'{self._host} | {self._label} {mark} '
-            display.display('\n'.join(begin + readable(text) for _stream, text in group), color=colour)
+            display.display('\n'.join(begin + readable(text) for _source, text in group), color=colour, **stream())

@@ -13,8 +13,7 @@ import typing as t
 
 from ansible import constants as C
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import BAD, STATES
-from ansible_collections.background.jobs.plugins.plugin_utils._show.lines import fit, printable, width
-from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock
+from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock, fit, printable, width
 
 UNREACHABLE = 'unreachable'
 """Stands in place of a state in the row of a host that did not answer."""

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 _COLOURS = re.compile(r'\x1b\[[0-9;]*m')
 
@@ -30,7 +31,41 @@ def readable(text: str) -> str:
     )
 
 
+def readable_lines(text: str) -> str:
+    """The lines of *text*, each of them readable()."""
+    return '\n'.join(map(readable, text.split('\n')))
+
+
 def _escaped(character: str) -> str:
     if '\udc80' <= character <= '\udcff':  # how Python reads a byte that is not UTF-8
         return f'\\x{ord(character) - 0xDC00:02x}'
     return character.encode('unicode_escape').decode()
+
+
+def printable(text: str) -> str:
+    """*text* of a target on one line, without what controls a terminal or would move its columns."""
+    return readable(text).replace('\t', ' ')
+
+
+def width(text: str) -> int:
+    """Cells that printable *text* takes on a terminal."""
+    return len(text) if text.isascii() else sum(map(_cells, text))
+
+
+def _cells(char: str) -> int:
+    if unicodedata.category(char) in ('Mn', 'Me'):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in 'WF' else 1
+
+
+def fit(text: str, cells: int) -> str:
+    """Printable *text*, cut to *cells*."""
+    if width(text) <= cells:
+        return text
+    kept, used = '', 1  # for the dots
+    for char in text:
+        used += _cells(char)
+        if used > cells:
+            break
+        kept += char
+    return f'{kept}…'

@@ -87,10 +87,10 @@ class Timeline:
 
 
 class _Clock:
-    """What to add to the times of a host to get the controller's: the least that its jobs were seen after the fact.
+    """The estimated offset between a host's clock and the controller's: the smallest delay that was observed.
 
-    A look at a running job has just been taken, so it is exact but for the way of the answer. That a job has ended, or
-    waits, may be old news: such a look only says that the host's clock is not ahead of it.
+    A look at a running job was taken just now, so its delay is the travel time of the answer. A look at a job that waits or
+    has ended may be older, so its delay is only an upper bound.
     """
 
     def __init__(self) -> None:

@@ -4,7 +4,7 @@
 
 """What callbacks see of jobs: events of ansible-core -> the jobs of this run. Private to this collection.
 
-What is in a result was written by a target, so every value is checked: a callback never breaks on one.
+A target has written the results, so every value is checked before it is used: no value can break a callback.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Job:
         return so_far if self.limit is None else min(so_far, max(self.limit, self.elapsed))
 
     def learn(self, told: c.Mapping[str, t.Any], now: float) -> None:
-        """Take what a look has *told*. Looks may come late: an end is never taken back."""
+        """Update this job from *told*, the `job` of a result. A late result about a job that has ended already is ignored."""
         if not self.live and told['state'] in LIVE:
             return
         self.state = told['state']
@@ -76,7 +76,7 @@ class Job:
 
 
 class Tracker:
-    """All jobs that this run has started or waited for."""
+    """Keeps the last known state of each job that this run has started, looked at or waited for."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
@@ -84,9 +84,10 @@ class Tracker:
         self._of_task: t.Counter[tuple[str, str]] = collections.Counter()
 
     def see(self, result: t.Any, now: float, *, polling: bool = False, failed: bool = False) -> list[Job]:
-        """Take what an event tells; the jobs that its task has to do with.
+        """Update the jobs from the *result* of an event; returns the jobs that its task is about.
 
-        *polling*: the task still waits. *failed*: it has, which ansible-core takes out of the result.
+        *now*: on the monotonic clock. *polling*: the task still waits. *failed*: the task has failed, which ansible-core
+        removes from the result.
         """
         content = part(result, 'result')
         if 'censored' in content or content.get('_ansible_no_log'):
@@ -115,7 +116,7 @@ class Tracker:
         return f'{result.task_name} ({number})' if number > 1 else str(result.task_name)
 
     def _see_hidden(self, result: t.Any, now: float, polling: bool) -> list[Job]:
-        """A censored result does not tell whether it is about a job; only the wait for one does."""
+        """A censored result does not show whether it is about a job. An event of a wait is always about one."""
         key = key_of(result)
         if polling and key not in self._hidden:
             self._hidden[key] = self._job(f'hidden {len(self.jobs) + 1}', result, now)

@@ -77,11 +77,11 @@ class Polling:
         poll = max(1, round(time.monotonic() - self._began))
         if _GIVES_UP_FIRST and look.job['limit'] and poll >= look.job['limit']:
             return look  # ansible-core takes no other
-        margin = settings.number(action, task_vars, 'background_jobs_margin', MARGIN)
+        margin = settings.duration(action, task_vars, 'background_jobs_margin', MARGIN)
         follow = settings.follow(action, task_vars, None)
         worker = Worker(action, task_vars)
         labels = {look.id: look.job['module']}
-        reporter = Reporter(action, task_vars, labels, poll=poll, follow=follow, together=False)
+        reporter = Reporter(action, task_vars, labels, poll=poll, follow=follow, together=False, drop_in=True)
         events.send(action, 'poll', status.status(look))
         turns = worker.give_back([look.id])
         try:

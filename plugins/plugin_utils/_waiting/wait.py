@@ -16,6 +16,7 @@ from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
+from ansible_collections.background.jobs.plugins.plugin_utils._show.results import label_of
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.turns import Turns
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers import end_if_orphaned
 
@@ -84,7 +85,7 @@ def wait(
                     results=results,
                 )
         except AnsibleConnectionFailure as error:
-            contact.lost(error, ids)
+            contact.lost(error)
             remote.reset()
             continue
         contact.made(looks)
@@ -108,6 +109,7 @@ class _Contact:
         self._margin = margin
         self._deadline = deadline
         self._warned = False
+        self._names = ', '.join(map(label_of, looks))
         self.made(looks)
 
     def made(self, looks: list[Look]) -> None:
@@ -119,15 +121,17 @@ class _Contact:
         ends = [end for end in (None if limit is None else self._answered + limit, self._deadline) if end is not None]
         self._patient_until = min(ends) + self._margin if ends else None
 
-    def lost(self, error: AnsibleConnectionFailure, ids: list[t.Any]) -> None:
+    def lost(self, error: AnsibleConnectionFailure) -> None:
         """Sleep before the next attempt, or raise *error* with what a person needs to know."""
         when = time.strftime('%Y-%m-%d %H:%M:%S', self._answered_at)
         if self._patient_until is not None and time.monotonic() > self._patient_until:
             raise AnsibleConnectionFailure(
-                f'The host was last seen at {when}; the jobs {ids} may still run there. {error.message}'
+                f'The host was last seen at {when}; {self._names} may still run there. {error.message}'
             ) from error
         if not self._warned:
-            text = f'Lost the host while waiting for the jobs {ids}, last seen at {when}. Trying again: {error.message}'
+            text = (
+                f'connection lost while waiting for {self._names}; asking again. Last seen at {when}: {error.message}'
+            )
             # Not by warning(): from 2.19 on, a worker's warnings are shown when its task has ended, and this is news now.
             display.display(f'[WARNING]: {self._host}: {text}', color=C.COLOR_WARN, stderr=True)
         self._warned = True

@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 
 import html5lib
 import pytest
-from ansible_collections.background.jobs.plugins.plugin_utils._show import chart as _chart
+from ansible_collections.background.jobs.plugins.plugin_utils._show import chart
 from ansible_collections.background.jobs.plugins.plugin_utils._show.timeline import Bar
 from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import Job
 from hypothesis import given, settings
@@ -27,7 +27,7 @@ def stripe(host: str = 'web1', state: str = 'succeeded', **more: t.Any) -> Bar:
 
 
 def page(*bars: Bar, title: str = 'site.yml', ahead: float = 0.0) -> Element:
-    text = _chart.page(title, '2026-11-22 08:00:00 +0000', list(bars), 100.0, 200.0, lambda host: ahead)
+    text = chart.page(title, '2026-11-22 08:00:00 +0000', list(bars), 100.0, 200.0, lambda host: ahead)
     return html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(text)
 
 
@@ -135,5 +135,5 @@ def test_nothing_is_asked_of_a_network_or_a_script() -> None:
 
 def test_ticks_do_not_crowd() -> None:
     for span in (0.1, 1, 7, 59, 3600, 90000, 1e7):
-        text = _chart.page('a', 'b', [stripe()], 0.0, span, lambda host: 0.0)
+        text = chart.page('a', 'b', [stripe()], 0.0, span, lambda host: 0.0)
         assert 1 <= text.count('class="tick"') <= 9

@@ -10,6 +10,7 @@ import typing as t
 
 import pytest
 from ansible_collections.background.jobs.plugins.plugin_utils._show import lines as _lines
+from ansible_collections.background.jobs.plugins.plugin_utils._show.text import fit, printable, width
 from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import Job
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,13 +92,13 @@ def test_percentages(line: str | None, percentage: str) -> None:
 
 @given(st.text(st.characters()))  # lone surrogates too
 def test_nothing_controls_the_terminal(text: str) -> None:
-    assert not set(_lines.printable(text)) & set('\u200f\u202e\u2028\u2066\ufeff')
+    assert not set(printable(text)) & set('\u200f\u202e\u2028\u2066\ufeff')
     for line in _lines.table([running(name=text or 'x', host=text, line=text, elapsed=1.0)], 0.0, 40, 5):
         assert not [char for char in line if ord(char) < 32 or 127 <= ord(char) < 160]
 
 
 @given(st.text(alphabet='aé日\u0301', max_size=40), st.integers(1, 60))
 def test_lines_fit(text: str, cells: int) -> None:
-    fitted = _lines.fit(text, cells)
-    assert _lines.width(fitted) <= cells
-    assert fitted == text if _lines.width(text) <= cells else fitted.endswith('…')
+    fitted = fit(text, cells)
+    assert width(fitted) <= cells
+    assert fitted == text if width(text) <= cells else fitted.endswith('…')

@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import typing as t
+from types import SimpleNamespace
 
 import pytest
+from ansible import constants as C
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look, new_look
 from ansible_collections.background.jobs.plugins.plugin_utils._show import reporter
 from ansible_collections.background.jobs.plugins.plugin_utils._show.text import readable
@@ -100,8 +102,76 @@ def job(state: str, **more: t.Any) -> dict[str, t.Any]:
             ],
             '2 running, 1 queued, 2 of 5 done, 1 failed (backup) | 1:05 of 1:00:00 | Unpacking',
         ),
-        ([job('lost'), job('succeeded')], '2 of 2 done, 1 failed (j1.1)'),
+        ([job('lost'), job('succeeded')], '2 of 2 done, 1 failed (backup)'),
     ],
 )
 def test_the_line_about_many_jobs(jobs: list[dict[str, t.Any]], expected: str) -> None:
-    assert reporter.summary(jobs) == expected
+    assert reporter.summary(jobs, {'j1.1': 'backup'}) == expected
+
+
+Sent = list[tuple[str, dict[str, t.Any]]]
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
+    """The events: (kind, result)."""
+    found: Sent = []
+    monkeypatch.setattr(
+        'ansible_collections.background.jobs.plugins.plugin_utils._show.events.send',
+        lambda action, event, result: found.append((event, result)),
+    )
+    return found
+
+
+def of_task(labels: dict[str, str], *, no_log: bool = False, drop_in: bool = False) -> reporter.Reporter:
+    keywords = SimpleNamespace(no_log=no_log)
+    action: t.Any = SimpleNamespace(_task=keywords, _play_context=keywords)
+    host = {'inventory_hostname': 'web1'}
+    return reporter.Reporter(action, host, labels, poll=300, follow=True, together=len(labels) > 1, drop_in=drop_in)
+
+
+def running(job_id: str, **more: t.Any) -> Look:
+    known = job('running', id=job_id, elapsed=42.0, limit=3600, **more)
+    return new_look(job_id, '/async', 'deploy', known=True, job=known, last_line='line')
+
+
+@pytest.mark.parametrize(
+    ('label', 'expected'),
+    [
+        ('upgrade', 'upgrade (0:42 of 1:00:00)'),
+        ('\x1b[2Jup', r'\x1b[2Jup (0:42 of 1:00:00)'),
+        ('a very long name of a job indeed', 'a very lo… (0:42 of 1:00:00)'),
+    ],
+)
+def test_an_event_names_the_job_in_80_columns(shown: Shown, sent: Sent, label: str, expected: str) -> None:
+    of_task({'j1.1': label}).begin([running('j1.1')])
+    ((event, result),) = sent
+    assert (event, result['ansible_job_id'], result['job']['id']) == ('poll', expected, 'j1.1')
+    assert len(f'ASYNC POLL on web1: jid={expected} started=True finished=False') <= 80
+    assert shown == []
+
+
+def test_the_wait_begins_with_a_report_of_all_jobs(shown: Shown, sent: Sent) -> None:
+    of_task({'j1.1': 'tasks[0]', 'j2.2': 'b'}).begin([running('j1.1'), running('j2.2')])
+    assert sent[0][1]['ansible_job_id'] == 'tasks[0] and 1 more (0:42 of 1:00:00)'
+    assert [text for text, _colour in shown] == ['web1 | 2 running, 0 of 2 done | 0:42 of 1:00:00 | line']
+
+
+def test_in_drop_in_an_event_has_the_id(shown: Shown, sent: Sent) -> None:
+    of_task({'j1.1': 'ansible.builtin.command'}, drop_in=True).begin([running('j1.1')])
+    assert sent[0][1]['ansible_job_id'] == 'j1.1'
+
+
+def test_for_programs_an_event_has_the_id(shown: Shown, sent: Sent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(C, 'DEFAULT_STDOUT_CALLBACK', 'awx_display')
+    of_task({'j1.1': 'upgrade'}).begin([running('j1.1')])
+    assert sent[0][1]['ansible_job_id'] == 'j1.1'
+
+
+def test_no_log_of_the_task_hides_all(shown: Shown, sent: Sent) -> None:
+    silent = of_task({'j1.1': 'a', 'j2.2': 'b'}, no_log=True)
+    silent.begin([running('j1.1'), running('j2.2')])
+    silent.ended({'jobs': [{'ansible_job_id': 'j1.1'}, {'ansible_job_id': 'j2.2'}]})
+    assert silent.offsets(['j1.1', 'j2.2']) is None
+    assert shown == []
+    assert [result['_ansible_no_log'] for _event, result in sent] == [True, True]
