@@ -37,16 +37,26 @@ class Guardian:
     def __init__(self) -> None:
         self._directory = tempfile.mkdtemp(prefix='background-jobs-run-')
         without = {name: value for name, value in os.environ.items() if name != RUN}
-        # It learns of our end by that of its input, which nobody else has the other end of. A session of its own, or
-        # Ctrl-C would end it as well.
-        self._process = subprocess.Popen(
-            [sys.executable, __file__, self._directory], stdin=subprocess.PIPE, env=without, start_new_session=True
+        # It learns of our end by that of its input, and we of its end by that of its output, which nobody else has the
+        # other ends of. A session of its own, or Ctrl-C would end it as well.
+        process = subprocess.Popen(
+            [sys.executable, __file__, self._directory],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=without,
+            start_new_session=True,
         )
+        assert process.stdin
+        assert process.stdout
+        self._ours, self._its = process.stdin, process.stdout
+        process.wait()  # it goes on as nobody's child
         os.environ[RUN] = self._directory
 
     def release(self) -> None:
         """Have all cleared up, and return when it is."""
-        self._process.communicate()
+        self._ours.close()
+        self._its.read()
+        self._its.close()
         del os.environ[RUN]
 
 
@@ -104,6 +114,8 @@ def main(arguments: list[str]) -> int:
             return subprocess.run(arguments[1:], check=False).returncode
         finally:
             guardian.release()
+    if os.fork():  # or a test that ends all children of its process would end us
+        return 0
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     sys.stdin.read()
