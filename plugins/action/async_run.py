@@ -71,7 +71,7 @@ class ActionModule(ActionBase):
             turns = None
             if not all(look.ended for look in looks):
                 reporter.begin(looks)
-                turns = worker.give_back([look.id for look in looks])
+                turns = worker.give_back(looks)
             looks = wait_and_remove(remote, looks, reporter, margin, turns)
         results = [
             result_of(look, request.payload.result, f'Job {_label(request, look.id)}')

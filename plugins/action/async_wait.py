@@ -71,7 +71,7 @@ class ActionModule(ActionBase):
             poll = keywords.poll or C.DEFAULT_POLL_INTERVAL
             reporter = Reporter(self, task_vars, labels, poll=poll, follow=follow, together=True)
             reporter.begin(looks)
-            turns = Worker(self, task_vars).give_back(ids)
+            turns = Worker(self, task_vars).give_back(looks)
             looks = wait(remote, looks, reporter, timeout=timeout, margin=margin, turns=turns)
         mark_collected(remote, looks, turns)
         read = functools.partial(read_output, self, task_vars)

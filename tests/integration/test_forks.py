@@ -15,6 +15,7 @@ import os
 import random
 import re
 import signal
+import subprocess
 import sys
 import time
 import typing as t
@@ -380,6 +381,34 @@ def test_a_killed_group_never_hangs_the_play(
                 eventually(playing.over, 'the guardian has told')
         run = playing.result()
     assert kinds(run, 'job') == {'h1': 'failed' if whose == 'child' else 'ok'}, run.output
+
+
+@pytest.mark.parametrize('hosts', [1, 3])
+@pytest.mark.parametrize('watcher_killed', [False, True], ids=['two', 'and the watcher before'])
+def test_a_guardian_and_its_child_killed_at_once_never_hang_the_play(
+    controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path, hosts: int, watcher_killed: bool
+) -> None:
+    """Nobody but the watcher of the run can tell of it; the guardians start another one if it was killed."""
+    job = {'name': 'job', **shell(meeting.wait(), name='upgrade'), 'async': LONG, 'poll': 2}
+    with Playing(tmp_path, controller, many(hosts), {'tasks': [job, AFTER]}, FORKS='2') as playing:
+        with meeting.closed():
+            pairs = eventually(
+                lambda: len(meeting.came()) == len(playing.waiting()) == hosts and playing.waiting(), 'all tasks wait'
+            )
+            watcher = eventually(lambda: playing.watcher(hosts), 'the watcher watches all tasks')
+            if watcher_killed:
+                os.kill(watcher.pid, signal.SIGKILL)
+                eventually(lambda: playing.watcher(hosts) not in (None, watcher), 'another one watches all tasks')
+            subprocess.run(['kill', '-9', *(str(process.pid) for process in pairs[0])], check=True)
+            if hosts == 1:
+                eventually(playing.over, 'the play has ended')
+        run = playing.result()
+    assert sorted(kinds(run, 'job').values()) == ['failed', *['ok'] * (hosts - 1)], run.output
+    (failed,) = [event for event in run.of('job') if event.kind == 'failed']
+    assert failed.result['msg'].startswith(f'{failed.host}: ')
+    assert 'upgrade' in failed.result['msg']
+    assert 'async_wait' in failed.result['msg']
+    assert set(kinds(run, 'after')) == {f'h{n}' for n in range(1, hosts + 1)} - {failed.host}
 
 
 @pytest.mark.parametrize('how', ['Ctrl-C', 'TERM', 'KILL'])

@@ -40,8 +40,8 @@ CONTROLLER_FLOORS = {
     '_core_compat': set(),
     '_payload': {'_core_compat'},
     '_options': {'_core_compat', '_payload'},
-    '_places': {'_core_compat', '_options'},
     '_show': {'_core_compat'},
+    '_places': {'_core_compat', '_options', '_show'},
     '_waiting': {'_core_compat', '_payload', '_options', '_places', '_show'},
 }
 """The same for the controller, whose packages may import the public part of the runtime as well."""

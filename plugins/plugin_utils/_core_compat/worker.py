@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import collections.abc as c
 import multiprocessing
+import pickle
 import typing as t
 
 from ansible.executor.process.worker import WorkerProcess
@@ -31,3 +33,48 @@ def send_event(worker: WorkerProcess, event: str, task: t.Any, result: dict[str,
     """
     arguments = event_arguments(worker._host, task, result)  # _host: 2.16 to 2.22
     worker._final_q.send_callback(event, *arguments)  # _final_q: 2.16 to 2.22
+
+
+class _Packer:
+    """In the place of the final queue: keeps what would be put into it."""
+
+    def put(self, item: t.Any) -> None:
+        self.packed = pickle.dumps(item)
+
+
+def packed_result(worker: WorkerProcess, result: dict[str, t.Any]) -> bytes:
+    """*result* of the task of *worker*, as send_packed() takes it, in any process that was forked by a worker.
+
+    Raises AttributeError or TypeError where the internals of ansible-core are not as expected.
+    """
+    packer = _Packer()
+    # _final_q, _host, _task: 2.16 to 2.22. send_task_result() takes what an event takes.
+    arguments = event_arguments(worker._host, worker._task, result)
+    type(worker._final_q).send_task_result(t.cast('t.Any', packer), *arguments)
+    return packer.packed
+
+
+def send_packed(worker: WorkerProcess, packed: bytes) -> None:
+    """Send a result that packed_result() has made; *worker* need not be the one of its task."""
+    worker._final_q.put(pickle.loads(packed))
+
+
+def after_result(worker: WorkerProcess, call: c.Callable[[], None]) -> None:
+    """Have *call* called as soon as the result of the task was sent, in the process that sends it."""
+    queue: t.Any = worker._final_q
+    send = queue.send_task_result
+
+    def send_and_call(*args: t.Any, **kwargs: t.Any) -> None:
+        send(*args, **kwargs)
+        call()
+
+    queue.send_task_result = send_and_call
+
+
+def queue_descriptors(worker: WorkerProcess) -> list[int]:
+    """The descriptors of the queue that carries results to ansible's main process."""
+    queue: t.Any = worker._final_q
+    return [
+        queue._reader.fileno(),
+        queue._writer.fileno(),
+    ]  # of multiprocessing.queues.SimpleQueue, Python 3.10 to 3.14

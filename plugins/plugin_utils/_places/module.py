@@ -18,6 +18,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import run_module, task_of
 from ansible_collections.background.jobs.plugins.plugin_utils._places.transport import Transport
+from ansible_collections.background.jobs.plugins.plugin_utils._show.text import readable_lines
 
 
 class Module(Transport):
@@ -45,6 +46,6 @@ class Module(Transport):
             texts = [part.strip() for part in parts if isinstance(part, str)]  # from 2.19 on, an exception is an object
             raise AnsibleActionFail(
                 'The target could not run the runtime of background.jobs: '
-                + '\n'.join([*filter(None, texts), 'The runtime needs Python 3.6 or later.'])
+                + readable_lines('\n'.join([*filter(None, texts), 'The runtime needs Python 3.6 or later.']))
             )
         return t.cast('dict[str, t.Any]', json.loads(result['response']))

@@ -30,6 +30,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._places.command im
 from ansible_collections.background.jobs.plugins.plugin_utils._places.module import Module
 from ansible_collections.background.jobs.plugins.plugin_utils._places.transport import CannotCarry, Transport
 from ansible_collections.background.jobs.plugins.plugin_utils._places.watchdog import Watchdog
+from ansible_collections.background.jobs.plugins.plugin_utils._show.text import readable_lines
 
 _SHOWN_VERBOSITY = 3
 """The verbosity from which on a connection shows what its commands print, with secrets, unless no_log is set for it."""
@@ -110,7 +111,7 @@ class Remote:
                 raise AnsibleConnectionFailure(f'{error.message} {uncertain}') from error
             raise
         if 'error' in response:
-            raise AnsibleActionFail(response['error'])
+            raise AnsibleActionFail(readable_lines(response['error']))
         return [Look(**look) for look in response['jobs']]
 
     def _send(self, request: dict[str, t.Any], watchdog: Watchdog) -> dict[str, t.Any]:

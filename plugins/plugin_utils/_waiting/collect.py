@@ -13,6 +13,7 @@ from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
+from ansible_collections.background.jobs.plugins.plugin_utils._show.results import label_of
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.turns import Turns
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN, SILENCE, turn, wait
 
@@ -65,8 +66,8 @@ def _tidy_up(remote: Remote, op: str, looks: list[Look], turns: Turns | None) ->
             remote.ask(op, within=SILENCE, ids=ids)
     except (AnsibleActionFail, AnsibleConnectionFailure) as error:
         display.warning(
-            f'{remote.host}: the files of the jobs {ids} could not be tidied up, and stay there until async_prune, or their '
-            f'retention, removes them: {error.message}'
+            f'{remote.host}: the files of {", ".join(map(label_of, looks))} could not be tidied up, and stay there until '
+            f'async_prune removes them, or their retention ends: {error.message}'
         )
 
 

@@ -83,7 +83,7 @@ class Polling:
         labels = {look.id: look.job['module']}
         reporter = Reporter(action, task_vars, labels, poll=poll, follow=follow, together=False, drop_in=True)
         events.send(action, 'poll', status.status(look))
-        turns = worker.give_back([look.id])
+        turns = worker.give_back([look])
         try:
             return wait(remote, [look], reporter, margin=margin, turns=turns, results=True)[0]
         except AnsibleConnectionFailure as error:

@@ -19,6 +19,7 @@ from ansible_collections.background.jobs.plugins.module_utils._runtime import pr
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
 from ansible_collections.background.jobs.plugins.plugin_utils._options.job_requests import JobRequest
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote, was_sent
+from ansible_collections.background.jobs.plugins.plugin_utils._show.text import printable
 
 display = Display()
 
@@ -34,6 +35,7 @@ def start(remote: Remote, requests: list[JobRequest], retention: float) -> list[
         _job(request, job_id, retention, bases)
         for request, job_id in zip(requests, _new_ids(len(requests)), strict=True)
     ]
+    names = ', '.join(printable(job['name'] or job['id']) for job in jobs)
     encoded = {digest: base64.b64encode(base).decode() for digest, base in bases.items()}
     ask = functools.partial(remote.ask, 'start', jobs=jobs, bases=encoded)
     try:
@@ -41,13 +43,13 @@ def start(remote: Remote, requests: list[JobRequest], retention: float) -> list[
     except AnsibleConnectionFailure as error:
         if not was_sent(error):
             raise
-        display.vvv(f'Lost the host while jobs were started there. Trying again: {error.message}')
+        display.vvv(f'{remote.host}: connection lost while starting {names}; asking again: {error.message}')
     remote.reset()
     try:
         return ask()
     except AnsibleConnectionFailure as error:
         raise AnsibleConnectionFailure(
-            f'Lost the host while the jobs {[job["id"] for job in jobs]} were started; they may run there. {error.message}'
+            f'Connection lost while starting {names}; they may run there: look with async_info. {error.message}'
         ) from error
 
 

@@ -37,7 +37,7 @@ class Turns:
         if self._hosts <= self._forks:
             yield 0
             return
-        lock = os.open(_path(f'turn-{self._number % self._forks}'), os.O_RDWR | os.O_CREAT, 0o600)
+        lock = os.open(path_in_run(f'turn-{self._number % self._forks}'), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield self._sharers()
@@ -55,7 +55,7 @@ def take_number(limit: int) -> tuple[int, int] | None:
     The number is taken until this process and all its children have closed the descriptor. Raises OSError.
     """
     for number in range(limit):
-        lock = os.open(_path(f'waiting-{number}'), os.O_RDWR | os.O_CREAT, 0o600)
+        lock = os.open(path_in_run(f'waiting-{number}'), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -65,17 +65,18 @@ def take_number(limit: int) -> tuple[int, int] | None:
     return None
 
 
-def _path(name: str) -> str:
-    folder = os.path.join(C.DEFAULT_LOCAL_TMP, 'background.jobs')  # of this run of ansible, which removes it at its end
+def path_in_run(name: str) -> str:
+    """The path of the file *name* in the temporary directory of this run of ansible."""
+    folder = os.path.join(C.DEFAULT_LOCAL_TMP, 'background.jobs')  # ansible removes it at its end
     os.makedirs(folder, 0o700, exist_ok=True)
     return os.path.join(folder, name)
 
 
 def _numbers_taken() -> set[int]:
     taken = set()
-    for name in os.listdir(os.path.dirname(_path('waiting'))):
+    for name in os.listdir(os.path.dirname(path_in_run('waiting'))):
         kind, _dash, number = name.partition('-')
-        if kind == 'waiting' and _is_locked(_path(name)):
+        if kind == 'waiting' and _is_locked(path_in_run(name)):
             taken.add(int(number))
     return taken
 

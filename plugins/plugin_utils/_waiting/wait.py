@@ -18,7 +18,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._places.place impo
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import label_of
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.turns import Turns
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers import end_if_orphaned
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers import end_if_orphaned, renew_watch
 
 MARGIN = 60
 """Seconds beyond the jobs' limits for which an unreachable host is asked again, unless `background_jobs_margin` says
@@ -64,6 +64,7 @@ def wait(
     contact = _Contact(remote.host, looks, margin, deadline)
     while True:
         end_if_orphaned()
+        renew_watch()
         try:
             with turn(turns) as sharers:
                 now = time.monotonic()

@@ -7,10 +7,11 @@
 ansible-core lets one worker process run one task of one host from its beginning to its end. Here the worker forks a
 guardian, the guardian forks a child that goes on with the task, and the worker exits. ansible-core then has a free worker,
 and still expects a result, which the child sends when the jobs have ended. The guardian does nothing but wait: if the
-child is killed, it makes the task fail; if ansible ends, it kills the child.
+child is killed, it makes the task fail; if ansible ends, it kills the child. If both are killed, the watcher of the run
+(watcher.py) makes the task fail.
 
 The fork is held, as ansible-core does, where the internals of ansible-core are not as expected, and where this machine
-cannot make a guardian and a child. Private to this collection.
+cannot make the processes. Private to this collection.
 """
 
 from __future__ import annotations
@@ -28,22 +29,28 @@ from ansible import context
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import connection_of
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task import strategy_of
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.worker import current_worker, task_of_worker
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
 from ansible_collections.background.jobs.plugins.plugin_utils._places import mitogen
+from ansible_collections.background.jobs.plugins.plugin_utils._show.results import label_of
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.turns import Turns, take_number
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.watcher import Watch
 
 MAX_WAITING = 200
 """How many tasks may wait at once without a fork, unless `background_jobs_max_waiting` says otherwise."""
 _PINNED = ('host_pinned', 'ansible.builtin.host_pinned', 'mitogen_host_pinned')
 """Strategies whose meaning is that no more hosts are under way than there are forks."""
+_WHAT_NEXT = 'The jobs go on: wait for them with async_wait.'
 _GO = b'.'
 """What one process writes into a pipe when another may go on."""
 
 _turns: Turns | None = None
 """The turns of this process, if it is a child that waits without a fork."""
+_watch: Watch | None = None
+"""The watch over the task of this process, from the first attempt to give its fork back on."""
 _main_pidfd: int | None = None
 """A pidfd of ansible's main process, as soon as this process has opened or inherited one."""
 
@@ -58,33 +65,35 @@ class Worker:
 
     def __init__(self, action: ActionBase, task_vars: dict[str, t.Any]) -> None:
         self._action = action
+        self._host = str(task_vars.get('inventory_hostname', ''))
         self._hosts = len(task_vars.get('ansible_play_batch', ()))
         self._max_waiting = settings.number(action, task_vars, 'background_jobs_max_waiting', MAX_WAITING)
         self._may = settings.flag(action, task_vars, 'background_jobs_give_back_forks', True) and _is_possible()
 
-    def give_back(self, jobs: list[t.Any]) -> Turns | None:
+    def give_back(self, looks: list[Look]) -> Turns | None:
         """Go on in a child that waits without a fork, and return its turns; None where the fork is held.
 
-        Code that comes after this runs in the child. An error of the operating system is not raised, because the jobs
-        run already. In the guardian it raises AnsibleActionFail, with the ids *jobs* in its message, if the child dies.
+        *looks*: at the jobs that the child will wait for. Code that comes after this runs in the child. An error of the
+        operating system is not raised, because the jobs run already. In the guardian it raises AnsibleActionFail, which
+        names the jobs, if the child dies.
         """
         global _turns
-        if _turns is not None or not self._may or not _has_one_thread(self._action):
+        if not self._may or not _has_one_thread(self._action):
             return _turns
+        jobs = ', '.join(map(label_of, looks))
         alarm = signal.alarm(0)  # the task's `timeout`, which a child made by fork() does not inherit
         try:
-            number = self._fork(jobs)
+            if _turns is not None:  # the jobs of an earlier item of a loop were waited for
+                self._begin_watch(jobs)
+            else:
+                _turns = self._fork(jobs)
         except OSError as error:
-            display.vvv(f'This task holds its fork while it waits for the jobs {jobs}: {error}')
-        else:
-            if number is not None:
-                forks = context.CLIARGS.get('forks') or C.DEFAULT_FORKS  # no command line if ansible-core is a library
-                _turns = Turns(number, forks, self._hosts)
+            display.vvv(f'{self._host}: this task holds its fork while it waits for {jobs}: {error}')
         signal.alarm(alarm)
         return _turns
 
-    def _fork(self, jobs: list[t.Any]) -> int | None:
-        """The number of the child, in the child; None where there is no number left. Raises OSError."""
+    def _fork(self, jobs: str) -> Turns | None:
+        """The turns of the child, in the child; None where no number is left. Raises OSError."""
         ansible = _open_main_process()
         with contextlib.ExitStack() as descriptors:
             taken = take_number(self._max_waiting)
@@ -92,11 +101,27 @@ class Worker:
                 return None
             number, lock = taken
             descriptors.callback(os.close, lock)
+            self._begin_watch(jobs)
             guarded = _fork_guarded()
             if guarded is not None:
-                _guard(guarded, ansible, jobs)
+                _guard(guarded, ansible, f'{self._host}: the process that waited for {jobs}')
             descriptors.pop_all()  # the child holds its lock until it ends
-        return number
+        forks = context.CLIARGS.get('forks') or C.DEFAULT_FORKS  # no command line if ansible-core is a library
+        return Turns(number, forks, self._hosts)
+
+    def _begin_watch(self, jobs: str) -> None:
+        """Have the watcher make the task fail if this process and its guardian are killed. Raises OSError."""
+        global _watch
+        if _watch is None:
+            _watch = Watch(t.cast('t.Any', current_worker()), _open_main_process())
+        _watch.begin(f'{self._host}: the processes that waited for {jobs} were killed. {_WHAT_NEXT}')
+
+
+def renew_watch() -> None:
+    """Have another watcher started if the one of this run was killed. Call it before each request of a wait."""
+    if _watch is not None:
+        with contextlib.suppress(OSError):  # it is tried again before the next request
+            _watch.renew()
 
 
 def end_if_orphaned() -> None:
@@ -176,22 +201,33 @@ def _close(*descriptors: int) -> None:
         os.close(descriptor)
 
 
-def _guard(child: _Guarded, ansible: int, jobs: list[t.Any]) -> t.NoReturn:
-    """Wait for the end of *child*, and raise AnsibleActionFail if it died. End both when *ansible* (a pidfd) ends."""
-    ends = select.poll()
-    ends.register(child.pidfd, select.POLLIN)
-    ends.register(ansible, select.POLLIN)
-    if ansible in dict(ends.poll()):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)  # with the processes of its connection
-        os._exit(1)
+def _guard(child: _Guarded, ansible: int, what: str) -> t.NoReturn:
+    """Wait for the end of *child*. End both when *ansible* (a pidfd) ends.
+
+    Raises AnsibleActionFail if it died; *what* begins the message: a host, and "the process that waited for" its jobs.
+    """
+    while (ended := _first_end(child, ansible)) != child.pidfd:
+        if ended == ansible:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)  # with the processes of its connection
+            os._exit(1)
+        renew_watch()
     status = os.waitpid(child.pid, 0)[1]
     if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
         os._exit(0)
     how = f'signal {os.WTERMSIG(status)}' if os.WIFSIGNALED(status) else f'exit code {os.WEXITSTATUS(status)}'
-    raise AnsibleActionFail(
-        f'The process that waited for the jobs {jobs} ended with {how}. The jobs go on: wait for them with async_wait.'
-    )
+    raise AnsibleActionFail(f'{what} ended with {how}. {_WHAT_NEXT}')
+
+
+def _first_end(child: _Guarded, ansible: int) -> int:
+    """The descriptor of what has ended: *ansible*, *child*, or else the connection to the watcher."""
+    ends = select.poll()
+    watcher = None if _watch is None else _watch.descriptor()
+    descriptors = [descriptor for descriptor in (ansible, child.pidfd, watcher) if descriptor is not None]
+    for descriptor in descriptors:
+        ends.register(descriptor, select.POLLIN)
+    ready = dict(ends.poll())
+    return next(descriptor for descriptor in descriptors if descriptor in ready)
 
 
 def _open_main_process() -> int:
