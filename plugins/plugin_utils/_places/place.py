@@ -24,12 +24,12 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.conne
     hides_commands,
     is_windows,
 )
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.watchdog import Watchdog
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
 from ansible_collections.background.jobs.plugins.plugin_utils._places import mitogen, patience
 from ansible_collections.background.jobs.plugins.plugin_utils._places.command import Command
 from ansible_collections.background.jobs.plugins.plugin_utils._places.module import Module
 from ansible_collections.background.jobs.plugins.plugin_utils._places.transport import CannotCarry, Transport
-from ansible_collections.background.jobs.plugins.plugin_utils._places.watchdog import Watchdog
 from ansible_collections.background.jobs.plugins.plugin_utils._show.text import readable_lines
 
 _SHOWN_VERBOSITY = 3
