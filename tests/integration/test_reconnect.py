@@ -147,6 +147,23 @@ def test_no_request_waits_for_a_silent_host_for_ever(controller: Controller, hos
 
 
 @pytest.mark.hosts
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize('needs', ['discovery', 'facts'])
+def test_what_is_needed_before_a_start_waits_for_a_silent_host_no_longer_either(
+    controller: Controller, host: Target, fleet: Fleet, needs: str
+) -> None:
+    assert controller.play([host], {'tasks': [{'name': 'first', **JOB, 'async': 100, 'poll': 0}]}).rc == 0
+    module = {'ansible.builtin.command': 'true'} if needs == 'discovery' else {'ansible.builtin.package': {'name': 'x'}}
+    target = host.also(host.name, ansible_python_interpreter='auto') if needs == 'discovery' else host
+    job = {'name': 'start', 'background.jobs.async_run': {'task': module}, 'poll': 0}
+    with fleet.silent(host.name):
+        run = controller.play([target], {'tasks': [job], 'vars': {'background_jobs_request_timeout': '1s'}})
+    (event,) = run.of('start')
+    assert event.kind == 'unreachable', run.output
+    assert 'did not answer within 61 s' in run.output
+
+
+@pytest.mark.hosts
 def test_power_cut_and_boot(waits: t.Any, host: Target, fleet: Fleet) -> None:
     with waits() as playing:
         fleet.cut(host.name)

@@ -4,4 +4,4 @@
 
 """Every private name of ansible-core that this collection uses, one module for each part of ansible-core.
 
-Imports nothing of this collection. Private to this collection."""
+Beside them, watchdog.py bounds the time for which ansible-core waits for a target. Imports nothing of this collection. Private to this collection."""

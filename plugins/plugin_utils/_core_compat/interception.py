@@ -10,6 +10,7 @@ The methods of ActionBase that are replaced here exist from ansible-core 2.16 to
 from __future__ import annotations
 
 import collections.abc as c
+import contextlib
 import inspect
 import sys
 import typing as t
@@ -22,6 +23,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.actio
     plugin_arguments,
 )
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.module_build import BuiltModule
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.watchdog import Watchdog
 
 IN_BACKGROUND = 1
 """The `async` of a task that runs in the background. ansible-core has no word for "no limit", only a number above 0."""
@@ -35,13 +37,39 @@ Send = c.Callable[[ActionBase, str, dict[str, t.Any], dict[str, t.Any]], dict[st
 """(plugin, name of the module, its arguments, task variables) -> the result that the plugin sees."""
 
 
-def intercepted(plugin_class: type[ActionBase], send: Send, **arguments: t.Any) -> ActionBase:
+class TimeLimit:
+    """Bounds the commands and modules that an action plugin runs on the target before it sends its module.
+
+    *seconds*: for each of them, None without a limit. Raises AnsibleConnectionFailure. Uploads of files are not bounded.
+    """
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+        self._is_entered = False
+
+    @contextlib.contextmanager
+    def bound(self) -> c.Iterator[None]:
+        """Bound what runs meanwhile; within a bounded module, its commands have no limits of their own."""
+        if self._is_entered:
+            yield
+            return
+        self._is_entered = True
+        try:
+            with Watchdog(
+                self._seconds, f'The host did not answer within {self._seconds or 0:g} s. No job has been started.'
+            ):
+                yield
+        finally:
+            self._is_entered = False
+
+
+def intercepted(plugin_class: type[ActionBase], send: Send, limit: TimeLimit, **arguments: t.Any) -> ActionBase:
     """An action plugin of *plugin_class*, made with *arguments*, that calls *send* in place of sending its module.
 
     It raises AnsibleActionFail if the plugin does not support async, or does its work by commands on the target.
     """
-    plugin: ActionBase = _in_background(plugin_class, send)(**arguments)
-    plugin._shared_loader_obj = _Loaders(plugin._shared_loader_obj, send)
+    plugin: ActionBase = _in_background(plugin_class, send, limit)(**arguments)
+    plugin._shared_loader_obj = _Loaders(plugin._shared_loader_obj, send, limit)
     return plugin
 
 
@@ -58,12 +86,13 @@ class _Admission(ActionBase):
             self._task.async_val = IN_BACKGROUND
 
 
-def _in_background(plugin_class: t.Any, send: Send) -> t.Any:
+def _in_background(plugin_class: t.Any, send: Send, limit: TimeLimit) -> t.Any:
     class InBackground(plugin_class, _Admission):
         def _execute_module(self, *args: t.Any, **kwargs: t.Any) -> dict[str, t.Any]:
             call = _EXECUTE_MODULE.bind(self, *args, **kwargs).arguments
             if not call.get('wrap_async'):  # the plugin looks around first: `package` asks for facts
-                return super()._execute_module(*args, **kwargs)
+                with limit.bound():
+                    return super()._execute_module(*args, **kwargs)
             name = call.get('module_name') or self._task.action
             module_args = dict(self._task.args if call.get('module_args') is None else call['module_args'])
             options = {key: call[key] for key in ('ignore_unknown_opts',) if key in call}  # from 2.19 on
@@ -76,7 +105,8 @@ def _in_background(plugin_class: t.Any, send: Send) -> t.Any:
             # reboots.
             if sys._getframe(1).f_globals.get('__name__') not in _HELPERS:
                 raise AnsibleActionFail(_COMMANDS % self._task.action)
-            return super()._low_level_execute_command(*args, **kwargs)
+            with limit.bound():
+                return super()._low_level_execute_command(*args, **kwargs)
 
     return InBackground
 
@@ -87,9 +117,10 @@ class _Loaders:
     `shell` does nothing but ask for `command`.
     """
 
-    def __init__(self, loaders: t.Any, send: Send) -> None:
+    def __init__(self, loaders: t.Any, send: Send, limit: TimeLimit) -> None:
         self._loaders = loaders
         self._send = send
+        self._limit = limit
         self.action_loader = self
 
     def __getattr__(self, name: str) -> t.Any:
@@ -97,7 +128,9 @@ class _Loaders:
 
     def get(self, name: str, *, collection_list: t.Any = None, class_only: bool = False, **kwargs: t.Any) -> t.Any:
         plugin_class = self._loaders.action_loader.get(name, class_only=True, collection_list=collection_list)
-        return plugin_class if class_only or plugin_class is None else intercepted(plugin_class, self._send, **kwargs)
+        if class_only or plugin_class is None:
+            return plugin_class
+        return intercepted(plugin_class, self._send, self._limit, **kwargs)
 
 
 class _Reader(ActionBase):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ends a request that does not come back: a host that lost its power says nothing, and ssh would wait for hours.
+"""Ends what a host does not answer: a host that lost its power says nothing, and ssh would wait for hours.
 
 Private to this collection.
 """

@@ -19,7 +19,7 @@ from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol 
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import task_of
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import refuse
 from ansible_collections.background.jobs.plugins.plugin_utils._options.durations import seconds
-from ansible_collections.background.jobs.plugins.plugin_utils._options.settings import number
+from ansible_collections.background.jobs.plugins.plugin_utils._options.settings import number, request_timeout
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import build
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.payload import Payload
 
@@ -27,6 +27,8 @@ _OF_EACH = ('name', 'async', 'queue', 'slots')
 """What each of `tasks` may carry beside its module."""
 _FREE_FORM = '_raw_params'
 """Where ansible-core leaves the words of an argument string that are no ``key=value``."""
+_PREPARATION_SECONDS = 60
+"""What a command on the target may take that is needed before the start: the facts that `package` looks up, for example."""
 
 
 @dataclasses.dataclass
@@ -76,7 +78,7 @@ def job_requests(
     common['slots'] = 1 if options['slots'] is None else _whole(options['slots'], 'slots', 1)
     if options['tasks'] is None:
         task = options['task'] if options['cmd'] is None else {'ansible.builtin.command': {'cmd': options['cmd']}}
-        requests = [JobRequest(payload=build(action, task, ('task',), task_vars), place=None, **common)]
+        requests = [JobRequest(payload=_payload(action, task, ('task',), task_vars), place=None, **common)]
     elif not options['tasks']:
         raise AnsibleActionFail("'tasks' is empty: there is nothing to run.")
     elif options['name'] is not None:
@@ -107,8 +109,13 @@ def _of_each(
         if not own.get('queue', common['queue']):
             raise AnsibleActionFail(f"'slots' of {place} has no effect: the job has no 'queue'.")
     module = {key: value for key, value in task.items() if key not in _OF_EACH}
-    payload = build(action, module, ('tasks', index), task_vars)
+    payload = _payload(action, module, ('tasks', index), task_vars)
     return JobRequest(payload=payload, place=place, **{**common, **own})
+
+
+def _payload(action: ActionBase, task: t.Any, path: tuple[str | int, ...], task_vars: dict[str, t.Any]) -> Payload:
+    silence = request_timeout(action, task_vars)
+    return build(action, task, path, task_vars, silence + _PREPARATION_SECONDS if silence else None)
 
 
 def _check_names(requests: list[JobRequest]) -> None:

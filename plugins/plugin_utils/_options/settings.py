@@ -14,6 +14,8 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import template
 from ansible_collections.background.jobs.plugins.plugin_utils._options.durations import seconds
 
+_REQUEST_TIMEOUT = '60s'
+
 
 def flag(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: bool) -> bool:
     """The variable *name* as a boolean."""
@@ -44,6 +46,11 @@ def number(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: 
 def duration(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: float | str) -> float:
     """The variable *name*, a duration like ``7d``, in seconds."""
     return seconds(_value(action, task_vars, name, default), name)
+
+
+def request_timeout(action: ActionBase, task_vars: dict[str, t.Any]) -> float:
+    """For how many seconds a host may be silent, beyond the time that a request itself takes. 0: without a limit."""
+    return duration(action, task_vars, 'background_jobs_request_timeout', _REQUEST_TIMEOUT)
 
 
 def _value(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: t.Any) -> t.Any:

@@ -24,6 +24,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.actio
 )
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.interception import (
     IN_BACKGROUND,
+    TimeLimit,
     intercepted,
 )
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.module_build import with_defaults
@@ -39,13 +40,16 @@ _WAITS = (
 )
 
 
-def build(action: ActionBase, task: t.Any, path: tuple[str | int, ...], task_vars: dict[str, t.Any]) -> Payload:
+def build(
+    action: ActionBase, task: t.Any, path: tuple[str | int, ...], task_vars: dict[str, t.Any], within: float | None
+) -> Payload:
     """The payload of *task* (a mapping of one module name to its arguments) on the host of *action*.
 
-    *path*: where it stands in the arguments of the action, for its errors.
+    *path*: where it stands in the arguments of the action, for its errors. *within*: seconds for each command on the
+    target that this takes: interpreter discovery, or the facts that `package` looks up. None: no limit.
 
     Raises AnsibleActionFail if it is no such task or cannot run in the background, AnsibleActionSkip if it cannot run in
-    check mode.
+    check mode, AnsibleConnectionFailure if the host cannot be reached or does not answer in time.
     """
     name, args = parse(action, task, path)
     plugin_class, resolved = _plugin_and_module(name, tuple(task_of(action).collections or ()))
@@ -53,7 +57,7 @@ def build(action: ActionBase, task: t.Any, path: tuple[str | int, ...], task_var
         raise AnsibleActionFail(f"'{name}' cannot run in the background: it starts jobs itself.")
     catcher = Catcher()
     inner_task = _inner_task(action, name, resolved, args)
-    plugin = intercepted(plugin_class, catcher.send, task=inner_task, **plugin_arguments(action))
+    plugin = intercepted(plugin_class, catcher.send, TimeLimit(within), task=inner_task, **plugin_arguments(action))
     try:
         returned = plugin.run(task_vars=task_vars)
     except Exception as error:

@@ -12,8 +12,6 @@ from __future__ import annotations
 import json
 import typing as t
 
-SILENCE = '60'
-"""Seconds beyond the time that a request itself takes, unless `background_jobs_request_timeout` says otherwise."""
 _SLOWEST_LINE_BYTES_PER_SECOND = 10_000
 _RUNTIME_BYTES = 300_000
 """What may have to travel before the request: the runtime, at the first contact, or the whole module async_wrapper."""

@@ -75,7 +75,7 @@ class Remote:
         self._action = action
         self.host = str(task_vars.get('inventory_hostname', ''))
         self._async_dir = action.get_shell_option('async_dir', default='~/.ansible_async')
-        self._silence = settings.duration(action, task_vars, 'background_jobs_request_timeout', patience.SILENCE)
+        self._silence = settings.request_timeout(action, task_vars)
         self._transports = _transports(action, task_vars)
         if is_windows(connection_of(action)):
             raise AnsibleActionFail(
