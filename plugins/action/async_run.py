@@ -31,7 +31,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._show.results impo
 from ansible_collections.background.jobs.plugins.plugin_utils._show.text import printable
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.collect import collect, wait_and_remove
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.start import start
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN_SECONDS
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers import Worker
 
 set_up_main_process()
@@ -55,7 +55,7 @@ class ActionModule(ActionBase):
         if not keywords.poll:
             warn_of_short_limits(request.limit for request in requests)
         retention = settings.duration(self, task_vars, 'background_jobs_retention', '7d')
-        margin = settings.duration(self, task_vars, 'background_jobs_margin', MARGIN)
+        margin = settings.duration(self, task_vars, 'background_jobs_margin', MARGIN_SECONDS)
         follow = settings.follow(self, task_vars, options['follow'])
         many = options['tasks'] is not None
         worker = Worker(self, task_vars) if keywords.poll else None

@@ -34,7 +34,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._show.results impo
     with_facts,
 )
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.collect import mark_collected
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN, wait
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN_SECONDS, wait
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers import Worker
 
 set_up_main_process()
@@ -53,7 +53,7 @@ class ActionModule(ActionBase):
         options = arguments(self, ASYNC_WAIT)
         ids = references(options['jobs'])
         timeout = None if options['timeout'] is None else seconds(options['timeout'], 'timeout')
-        margin = settings.duration(self, task_vars, 'background_jobs_margin', MARGIN)
+        margin = settings.duration(self, task_vars, 'background_jobs_margin', MARGIN_SECONDS)
         follow = settings.follow(self, task_vars, options['follow'])
         if not ids:
             return result_of_many([], [], no_log=False)

@@ -46,7 +46,7 @@ class Watchdog:
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._handler: t.Any = None
         self._may_interrupt = False
-        self.barked = False
+        self.expired = False
 
     def __enter__(self) -> Watchdog:
         if self._seconds is not None:
@@ -65,7 +65,7 @@ class Watchdog:
             self._thread.join()  # a process that forks must have no other threads
         if interruptible:
             signal.signal(_SIGNAL, self._handler)
-        if self.barked and isinstance(error, (Exception, _Interrupt)):
+        if self.expired and isinstance(error, (Exception, _Interrupt)):
             raise AnsibleConnectionFailure(self._message) from None
 
     def _interrupt(self, _number: int, _frame: types.FrameType | None) -> None:
@@ -75,7 +75,7 @@ class Watchdog:
     def _watch(self) -> None:
         if self._called_off.wait(self._seconds):
             return
-        self.barked = True
+        self.expired = True
         for attempt in itertools.count():
             children = _children()
             for pid in children:

@@ -121,7 +121,7 @@ class Remote:
             try:
                 return transport.send(request)
             except CannotCarry as error:
-                if watchdog.barked:
+                if watchdog.expired:
                     raise
                 if not error.for_now:
                     self._transports.remove(transport)  # it would cost time again in each request

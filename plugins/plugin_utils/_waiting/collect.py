@@ -15,12 +15,17 @@ from ansible_collections.background.jobs.plugins.plugin_utils._places.place impo
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import label_of
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.turns import Turns
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN, SILENCE, turn, wait
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import (
+    MARGIN_SECONDS,
+    SILENCE_SECONDS,
+    turn,
+    wait,
+)
 
 display = Display()
 
 
-def collect(remote: Remote, looks: list[Look], margin: float = MARGIN) -> list[Look]:
+def collect(remote: Remote, looks: list[Look], margin: float = MARGIN_SECONDS) -> list[Look]:
     """*looks*, those at ended jobs with their output. Does not wait for the others."""
     ended = [look for look in looks if look.ended and not look.error]
     if not ended:
@@ -31,7 +36,11 @@ def collect(remote: Remote, looks: list[Look], margin: float = MARGIN) -> list[L
 
 
 def wait_and_remove(
-    remote: Remote, looks: list[Look], reporter: SilentReporter, margin: float = MARGIN, turns: Turns | None = None
+    remote: Remote,
+    looks: list[Look],
+    reporter: SilentReporter,
+    margin: float = MARGIN_SECONDS,
+    turns: Turns | None = None,
 ) -> list[Look]:
     """*looks* after the ends of their jobs, with their output. The jobs' files are removed, as ansible-core does.
 
@@ -63,7 +72,7 @@ def _tidy_up(remote: Remote, op: str, looks: list[Look], turns: Turns | None) ->
     ids: list[t.Any] = [look.id for look in looks]
     try:
         with turn(turns):
-            remote.ask(op, within=SILENCE, ids=ids)
+            remote.ask(op, within=SILENCE_SECONDS, ids=ids)
     except (AnsibleActionFail, AnsibleConnectionFailure) as error:
         display.warning(
             f'{remote.host}: the files of {", ".join(map(label_of, looks))} could not be tidied up, and stay there until '

@@ -29,7 +29,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._options import se
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show import events
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN, SILENCE, wait
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN_SECONDS, SILENCE_SECONDS, wait
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers import Worker
 
 display = Display()
@@ -77,7 +77,7 @@ class Polling:
         poll = max(1, round(time.monotonic() - self._began))
         if _GIVES_UP_FIRST and look.job['limit'] and poll >= look.job['limit']:
             return look  # ansible-core takes no other
-        margin = settings.duration(action, task_vars, 'background_jobs_margin', MARGIN)
+        margin = settings.duration(action, task_vars, 'background_jobs_margin', MARGIN_SECONDS)
         follow = settings.follow(action, task_vars, None)
         worker = Worker(action, task_vars)
         labels = {look.id: look.job['module']}
@@ -95,7 +95,7 @@ class Polling:
         ansible-core has the result already, so a host that went away with the end of its job fails no task.
         """
         try:
-            return remote.ask('remove', within=SILENCE, ids=[job_id])[0]
+            return remote.ask('remove', within=SILENCE_SECONDS, ids=[job_id])[0]
         except (AnsibleActionFail, AnsibleConnectionFailure) as error:
             display.warning(f'{remote.host}: the files of job {job_id} could not be removed: {error.message}')
             return status.failed(job_id, error.message)

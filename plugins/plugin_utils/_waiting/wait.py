@@ -20,21 +20,21 @@ from ansible_collections.background.jobs.plugins.plugin_utils._show.results impo
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.turns import Turns
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers import end_if_orphaned, renew_watch
 
-MARGIN = 60
-"""Seconds beyond the jobs' limits for which an unreachable host is asked again, unless `background_jobs_margin` says
+MARGIN_SECONDS = 60
+"""Beyond the limits of the jobs: for how long an unreachable host is asked again, unless `background_jobs_margin` says
 otherwise."""
-SILENCE = 30
-"""Seconds beyond what a request takes on the target after which the connection counts as lost."""
-_LONGEST_REQUEST = 60
-"""Seconds. A host that is cut off says nothing, and only an answer that is overdue shows it."""
-_FIRST_REQUEST = 2.0
-"""Seconds of a request of a host that takes turns with others, while its wait is young."""
+SILENCE_SECONDS = 30
+"""Beyond what a request takes on the target: then the connection counts as lost."""
+_LONGEST_REQUEST_SECONDS = 60
+"""A host that is cut off says nothing, and only an answer that is overdue shows it."""
+_FIRST_REQUEST_SECONDS = 2.0
+"""Of a request of a host that takes turns with others, while its wait is young."""
 _REQUEST_SHARE = 0.1
 """Later such a request may take this share of the time that the host has waited."""
-_FOLLOWED_REQUEST = 0.5
-"""Seconds of such a request if the output of the host's jobs is followed."""
-_PAUSES = (1, 2, 4, 8, 15)
-"""Seconds between attempts to reach a host that went away; the last one repeats."""
+_FOLLOWED_REQUEST_SECONDS = 0.5
+"""Of such a request if the output of the host's jobs is followed."""
+_PAUSE_SECONDS = (1, 2, 4, 8, 15)
+"""Between attempts to reach a host that went away; the last one repeats."""
 
 display = Display()
 
@@ -45,7 +45,7 @@ def wait(
     reporter: SilentReporter,
     *,
     timeout: float | None = None,
-    margin: float = MARGIN,
+    margin: float = MARGIN_SECONDS,
     turns: Turns | None = None,
     results: bool = False,
 ) -> list[Look]:
@@ -69,16 +69,13 @@ def wait(
             with turn(turns) as sharers:
                 now = time.monotonic()
                 offsets = reporter.offsets(ids)
-                longest = min(reporter.due(), _LONGEST_REQUEST)
-                if sharers:  # also where it is 1: a host that comes next must not wait until a long request is over
-                    fair = _FOLLOWED_REQUEST if offsets else max(_FIRST_REQUEST, (now - began) * _REQUEST_SHARE)
-                    longest = min(longest, fair) / sharers
+                longest = _request_seconds(reporter.due(), sharers, waited=now - began, followed=bool(offsets))
                 last = deadline is not None and now + longest >= deadline
                 if deadline is not None:
                     longest = min(longest, max(0.0, deadline - now))
                 looks = remote.ask(
                     'wait',
-                    within=longest + SILENCE,
+                    within=longest + SILENCE_SECONDS,
                     ids=ids,
                     seconds=longest,
                     offsets=offsets,
@@ -95,6 +92,20 @@ def wait(
         reporter.seen(looks, over=over)
         if over:
             return looks
+
+
+def _request_seconds(due: float, sharers: int, *, waited: float, followed: bool) -> float:
+    """For how many seconds the target may hold the next request while there is nothing to report.
+
+    *due*: seconds until the next report. *sharers*: how many processes share the turn, 0 where each has one of its own.
+    *waited*: seconds since the wait began.
+    """
+    longest = min(due, _LONGEST_REQUEST_SECONDS)
+    if not sharers:
+        return longest
+    # Also where it is 1: a host that comes next must not wait until a long request is over.
+    fair = _FOLLOWED_REQUEST_SECONDS if followed else max(_FIRST_REQUEST_SECONDS, waited * _REQUEST_SHARE)
+    return min(longest, fair) / sharers
 
 
 def turn(turns: Turns | None) -> contextlib.AbstractContextManager[int]:
@@ -136,7 +147,7 @@ class _Contact:
             # Not by warning(): from 2.19 on, a worker's warnings are shown when its task has ended, and this is news now.
             display.display(f'[WARNING]: {self._host}: {text}', color=C.COLOR_WARN, stderr=True)
         self._warned = True
-        pause: float = _PAUSES[min(self._failures, len(_PAUSES) - 1)]
+        pause: float = _PAUSE_SECONDS[min(self._failures, len(_PAUSE_SECONDS) - 1)]
         if self._patient_until is not None:
             pause = min(pause, max(0.1, self._patient_until - time.monotonic()))
         time.sleep(pause)
