@@ -43,7 +43,7 @@ _MITOGEN_ID = re.compile(r'[0-9a-f]{16}')  # of jobs that mitogen starts, whose 
 SPARE = 8192
 """Bytes set aside for each of two files. Whatever is written about an end fits in."""
 SPARES = ('end.spare', 'result.spare')
-
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 _NONE = type(None)
 _NUMBER = (int, float)
@@ -125,12 +125,22 @@ def write_file(path, data, durable=False, spare=None):
 
 
 def read_file(path, limit=-1):
-    """The bytes of *path*, at most *limit* of them, or None where there is no file, or something else in its place."""
+    """The bytes of *path*, at most *limit* of them, or None where there is no file, or something else in its place.
+
+    Raises OSError where that cannot be known, because there are too many open files, say.
+    """
     try:
         with open(path, 'rb', opener=open_plain) as stream:
             return stream.read(limit)
-    except OSError:
+    except OSError as error:
+        _raise_shortage(error)
         return None
+
+
+def _raise_shortage(error):
+    """Raise *error* (OSError) if this process or the system is short of something: it says nothing of the file then."""
+    if error.errno in _SHORTAGES:
+        raise error
 
 
 def open_plain(path, flags):
@@ -371,7 +381,8 @@ class Job:
         """True while somebody holds the job's lock."""
         try:
             fd = open_plain(self.file('lock'), os.O_RDONLY)
-        except OSError:  # none there, or something else in its place
+        except OSError as error:  # none there, or something else in its place
+            _raise_shortage(error)  # no reason to call a job dead: it would be lost, and its slot somebody else's
             return False
         try:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
