@@ -14,7 +14,8 @@ import binascii
 import os
 
 from ..door import respond
-from ..files.store import StoreError, read_file, remove_file, remove_tree
+from ..files.atomic import read_file, remove_file, remove_tree
+from ..files.errors import StoreError
 from ..protocol import GRACE, OUTPUT_LIMIT, RETENTION, VERSION, JobRequest
 from .status import as_told_by
 

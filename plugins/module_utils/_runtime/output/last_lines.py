@@ -10,7 +10,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import json
 import os
 
-from ..files.store import open_plain
+from ..files.atomic import open_plain
 from .reader import read
 
 _LINES = 20

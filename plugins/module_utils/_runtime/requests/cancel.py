@@ -17,9 +17,10 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import os
 import time
 
+from ..files.atomic import write_file
 from ..files.clock import is_another
 from ..files.names import find
-from ..files.store import user, write_file
+from ..files.users import user
 from ..files.watch import Watch
 from ..schedule.queue import Lines, Queue
 from ..supervise.ending import write

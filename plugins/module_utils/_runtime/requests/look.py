@@ -10,9 +10,10 @@ of that name. Standard library only, Python 3.6 and up. Private to this collecti
 
 import os
 
+from ..files.atomic import read_json
 from ..files.clock import boot_id, lives, since
 from ..files.names import find
-from ..files.store import read_json, user
+from ..files.users import user
 from ..output.reader import read
 from ..protocol import new_look
 from ..schedule.queue import Lines

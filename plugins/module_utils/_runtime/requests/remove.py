@@ -7,7 +7,7 @@
 The request has ``ids``. Standard library only, Python 3.6 and up. Private to this collection.
 """
 
-from ..files.store import remove_file
+from ..files.atomic import remove_file
 from .look import take_looks
 
 

@@ -23,9 +23,9 @@ import fcntl
 import os
 import time
 
+from ..files.atomic import remove_file, remove_tree
 from ..files.clock import boot_id, seconds, since
 from ..files.names import forget_names
-from ..files.store import remove_file, remove_tree
 from ..protocol import RETENTION
 from .look import take_look
 

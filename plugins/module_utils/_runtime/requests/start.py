@@ -17,9 +17,10 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import binascii
 import os
 
+from ..files.atomic import remove_file, write_file
 from ..files.clock import now
+from ..files.errors import StoreError, trace
 from ..files.names import Name, check_new_name, path_of
-from ..files.store import StoreError, remove_file, trace, write_file
 from ..protocol import JobRequest
 from ..schedule.queue import Lines, Queue
 from ..supervise.batch import Batch

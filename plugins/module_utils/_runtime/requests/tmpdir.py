@@ -10,8 +10,9 @@ killed. Standard library only, Python 3.6 and up. Private to this collection.
 
 import os
 
+from ..files.atomic import remove_tree
 from ..files.clock import lives
-from ..files.store import StoreError, remove_tree
+from ..files.errors import StoreError
 
 
 def remove_unused_tmpdir(store, job_id, tmpdir):

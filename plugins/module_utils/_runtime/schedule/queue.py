@@ -19,10 +19,12 @@ import fcntl
 import os
 import re
 
+from ..files.atomic import read_json, remove_file, write_json
 from ..files.clock import lives
+from ..files.errors import StoreError
+from ..files.ids import JOB_ID
 from ..files.locks import open_lock
 from ..files.names import file_name
-from ..files.store import JOB_ID, StoreError, read_json, remove_file, write_json
 
 _ENTRY = re.compile('[0-9]+-(?:%s)' % JOB_ID.pattern)
 _HEAD_ENTRIES = 100

@@ -11,7 +11,7 @@ import json
 import os
 
 from ..contain import tree
-from ..files.store import StoreError
+from ..files.errors import StoreError
 from ..schedule.queue import Queue
 from .fork import fork
 

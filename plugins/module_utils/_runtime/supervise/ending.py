@@ -12,8 +12,9 @@ import os
 import re
 import signal
 
-from ..files import clock as _clock
-from ..files import store as _store
+from ..files.atomic import read_file, remove_file, write_file, write_json
+from ..files.clock import since, utc
+from ..files.job import SPARES
 from ..output.last_lines import last_lines
 
 _QUOTE_CHARACTERS = 1000  # of somebody else's words in a reason
@@ -27,7 +28,7 @@ _STARTED = {'started': True, 'finished': False}
 
 def write_started(job):
     """The result file of a job that runs."""
-    _store.write_json(job.result_file, dict(_STARTED, ansible_job_id=job.id))
+    write_json(job.result_file, dict(_STARTED, ansible_job_id=job.id))
 
 
 def write(job, state, status=None, reason=None, survivors=()):
@@ -40,8 +41,8 @@ def write(job, state, status=None, reason=None, survivors=()):
     end = {
         'state': state,
         'reason': reason,
-        'ended': _clock.utc(),
-        'elapsed': _clock.since(run) if run else None,
+        'ended': utc(),
+        'elapsed': since(run) if run else None,
         'rc': None,
         'signal': None,
         'pid': run.get('pid'),
@@ -58,7 +59,7 @@ def write(job, state, status=None, reason=None, survivors=()):
     elif reason is None:
         end['reason'] = _stopped(job, end, survivors)
         _add_last_lines(job, end, with_stdout=True)
-    _publish(job, end, *map(job.file, _store.SPARES))
+    _publish(job, end, *map(job.file, SPARES))
 
 
 def write_lost(job, reason):
@@ -67,7 +68,7 @@ def write_lost(job, reason):
     end = {
         'state': 'lost',
         'reason': reason,
-        'ended': _clock.utc(),
+        'ended': utc(),
         'elapsed': None,
         'rc': None,
         'signal': None,
@@ -77,7 +78,7 @@ def write_lost(job, reason):
     _add_last_lines(job, end, with_stdout=True)
     try:
         _publish(job, end)
-        job.forget(*_store.SPARES)
+        job.forget(*SPARES)
     except OSError:  # the disk is full, say; the next look will find the same
         pass
     return end
@@ -99,7 +100,7 @@ def _publish(job, end, end_spare=None, result_spare=None):
     """Write both files. end.json comes last: who has seen it may remove the job, so nothing is written after it."""
     job.forget('launch.json', 'base', 'payload', 'args')
     try:
-        _store.write_json(job.result_file, result_of(job, end), True, result_spare)
+        write_json(job.result_file, result_of(job, end), True, result_spare)
     except OSError as error:
         if result_spare is None:
             raise
@@ -110,8 +111,8 @@ def _publish(job, end, end_spare=None, result_spare=None):
                 job.file('stdout'),
                 error.strerror,
             )
-        _store.write_json(job.result_file, told, True, result_spare)
-    _store.write_json(job.file('end.json'), end, True, end_spare)
+        write_json(job.result_file, told, True, result_spare)
+    write_json(job.file('end.json'), end, True, end_spare)
 
 
 def result_of(job, end):
@@ -137,7 +138,7 @@ def _told(job, end):
 
 def read_text(job, name):
     """What the module printed; bytes that are not UTF-8 survive as lone surrogates."""
-    data = _store.read_file(job.file(name))
+    data = read_file(job.file(name))
     return None if data is None else data.decode('utf-8', 'surrogateescape')
 
 
@@ -242,10 +243,10 @@ def _trouble(job):
     """Why no module could write its result on this disk now, or None."""
     probe = job.file('probe')
     try:
-        _store.write_file(probe, b' ' * _ROOM_BYTES)
+        write_file(probe, b' ' * _ROOM_BYTES)
     except OSError as error:
         return error.strerror
-    _store.remove_file(probe)
+    remove_file(probe)
     return None
 
 

@@ -15,7 +15,7 @@ import shlex
 import signal
 
 from ..files import clock
-from ..files.store import read_file, remove_tree, write_file
+from ..files.atomic import read_file, remove_tree, write_file
 from ..output import reader
 from . import ending
 from .fork import fork

@@ -14,7 +14,8 @@ import os
 import sys
 
 from ..contain import tree
-from ..files.store import Store, remove_tree
+from ..files.atomic import remove_tree
+from ..files.store import Store
 from ..protocol import GRACE
 from . import ending
 from .batch import hand_on, put_back

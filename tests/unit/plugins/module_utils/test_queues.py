@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
-from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import Store, write_file
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.atomic import write_file
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import Store
 from ansible_collections.background.jobs.plugins.module_utils._runtime.schedule.queue import Queue
 from ansible_collections.background.jobs.plugins.module_utils._runtime.supervise.batch import hand_on
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
