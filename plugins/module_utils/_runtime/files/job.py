@@ -10,47 +10,14 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import fcntl
 import os
 
-from ..protocol import GRACE
+from ..protocol import GRACE, RETENTION
 from .atomic import open_plain, raise_shortage, read_json, remove_file, remove_tree, write_json
 from .locks import open_lock
+from .records import End, Launch, Run, Spec, parse
 
 SPARE = 8192
 """Bytes set aside for each of two files. Whatever is written about an end fits in."""
 SPARES = ('end.spare', 'result.spare')
-
-_NONE = type(None)
-_NUMBER = (int, float)
-_SHAPES = {
-    'spec.json': {
-        'id': str,
-        'name': (str, _NONE),
-        'module': str,
-        'limit': (int, float, _NONE),
-        'grace': _NUMBER,
-        'queue': (str, _NONE),
-        'no_log': bool,
-        'at': str,
-        'boot': str,
-    },
-    'run.json': {
-        'at': str,
-        'monotonic': _NUMBER,
-        'boot': str,
-        'pid': int,
-        'process_start': (int, _NONE),
-        'supervisor': int,
-        'supervisor_start': (int, _NONE),
-    },
-    'end.json': {
-        'state': str,
-        'ended': str,
-        'elapsed': (int, float, _NONE),
-        'rc': (int, _NONE),
-        'signal': (str, _NONE),
-        'reason': (str, _NONE),
-        'pid': (int, _NONE),
-    },
-}
 
 
 class Job:
@@ -66,38 +33,43 @@ class Job:
     def file(self, name):
         return os.path.join(self.path, name)
 
-    def read(self, name):
-        """The JSON object of *name* in the job directory, or None: not there, or not what we write there."""
-        value = read_json(self.file(name))
-        return value if value is not None and fits(name, value) else None
-
     def exists(self):
         """Whether there is such a job; what is removed goes at one stroke."""
         return os.path.isdir(self.path)
 
     def spec(self):
-        """What was asked for, or None where there is no such job.
+        """The Spec, or None where there is no such job.
 
-        A job whose spec.json a power cut or a later version made unreadable is still a job, and shall be found,
-        called lost and removed like any other.
+        A job whose spec.json a power cut made unreadable is still a job, and shall be found, called lost and removed like
+        any other. Raises NewerFormat, as the other records do.
         """
-        spec = self.read('spec.json')
-        if spec is None and self.exists():
-            spec = {
-                'id': self.id,
-                'name': None,
-                'module': 'unknown',
-                'limit': None,
-                'grace': GRACE,
-                'queue': None,
-                'no_log': True,
-                'at': '1970-01-01T00:00:00.000000Z',
-                'boot': '',
-            }
-        return spec
+        spec = self._record(Spec, 'spec.json')
+        return _unreadable_spec(self.id) if spec is None and self.exists() else spec
+
+    def launch(self):
+        """The Launch, or None: the module was executed, or the file is not whole."""
+        return self._record(Launch, 'launch.json')
+
+    def run(self):
+        """The Run, or None: the module was not executed, or the file is not whole."""
+        return self._record(Run, 'run.json')
+
+    def end(self):
+        """The End, or None: the job has not ended, or the file is not whole."""
+        return self._record(End, 'end.json')
+
+    def stop_request(self):
+        """Who asked the job to stop, and with what grace: {"by": text, "grace": seconds}, some or all of it missing."""
+        return read_json(self.file('stop.json')) or {}
+
+    def _record(self, kind, name):
+        path = self.file(name)
+        value = read_json(path)
+        return None if value is None else parse(kind, value, path)
 
     def write(self, name, value):
-        write_json(self.file(name), value)
+        """Write *value*, a record or a dict, as the JSON file *name*."""
+        write_record(self.file(name), value)
 
     def forget(self, *names):
         for name in names:
@@ -144,12 +116,24 @@ class Job:
         return False
 
 
-def fits(name, value):
-    """Whether the object *value* is what we write into the JSON file *name*."""
-    shape = _SHAPES.get(name, {})
-    return all(key in value and isinstance(value[key], kind) and _counts(value[key]) for key, kind in shape.items())
+def write_record(path, value, durable=False, spare=None):
+    """write_json() for a record, or a dict."""
+    write_json(path, value._asdict() if isinstance(value, tuple) else value, durable, spare)
 
 
-def _counts(value):
-    """False for a number that nothing can be added to."""
-    return not isinstance(value, (int, float)) or -1e30 < value < 1e30
+def _unreadable_spec(job_id):
+    return Spec(
+        version=1,
+        id=job_id,
+        name=None,
+        module='unknown',
+        limit=None,
+        grace=GRACE,
+        queue=None,
+        no_log=True,
+        retention=RETENTION,
+        work=None,
+        at='1970-01-01T00:00:00.000000Z',
+        monotonic=None,
+        boot='',
+    )

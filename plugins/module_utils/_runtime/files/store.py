@@ -29,11 +29,12 @@ import errno
 import os
 
 from .async_dir import Unsafe, expand_user, open_directory
-from .atomic import link, remove_file, remove_tree, write_file, write_json
+from .atomic import link, remove_file, remove_tree, write_file
 from .errors import StoreError
 from .ids import JOB_ID, check_job_id
-from .job import SPARE, SPARES, Job, fits
+from .job import SPARE, SPARES, Job, write_record
 from .ownership import AS_WHOM, refuse_foreign
+from .records import NewerFormat, Spec, parse
 from .users import user
 
 
@@ -102,17 +103,21 @@ class Store:
         """(job, its end or None) of each job, oldest first. Of ended jobs, this reads one file alone."""
         for job_id in self.job_ids():
             job = self.job(job_id)
-            yield job, job.read('end.json')
+            try:
+                end = job.end()
+            except NewerFormat:  # a look says so
+                end = None
+            yield job, end
 
     def create(self, spec, launch, base, args=None):
         """A new job, its lock held by this process, or None where a job of this id exists already.
 
         The directory gets its name only when the lock is held and everything is in it: whoever sees a job
-        without a lock may call it dead. *spec*, *launch*: the JSON files of these names; *base*: the path of a
+        without a lock may call it dead. *spec*, *launch*: records; *base*: the path of a
         file, linked so that a thousand jobs of one module take its space once; *args*: bytes or None.
         """
-        job = self.job(spec['id'])
-        if not fits('spec.json', spec):
+        job = self.job(spec.id)
+        if parse(Spec, spec._asdict(), job.file('spec.json')) is None:
             raise StoreError('this does not describe a job: %r' % (spec,))
         if os.path.lexists(job.path):
             return None
@@ -120,8 +125,8 @@ class Store:
         os.mkdir(hidden, 0o700)
         try:
             job.hold(os.path.join(hidden, 'lock'))
-            write_json(os.path.join(hidden, 'spec.json'), spec)
-            write_json(os.path.join(hidden, 'launch.json'), launch)
+            write_record(os.path.join(hidden, 'spec.json'), spec)
+            write_record(os.path.join(hidden, 'launch.json'), launch)
             for name in SPARES:
                 write_file(os.path.join(hidden, name), b' ' * SPARE)
             link(base, os.path.join(hidden, 'base'))

@@ -65,6 +65,8 @@ def _tail(job, name):
         return []
     try:
         data = os.pread(fd, _TAIL_BYTES, max(0, os.fstat(fd).st_size - _TAIL_BYTES))
+    except OSError:  # a directory
+        return []
     finally:
         os.close(fd)
     return [part for line in data.decode('utf-8', 'replace').split('\n') for part in _shown(line)]

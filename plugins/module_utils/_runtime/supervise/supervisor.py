@@ -38,23 +38,23 @@ def supervise(job, report=None, gate=None):
         spec = job.spec()
         start = ModuleStart(job, spec, vigil, report, gate)
         if _guarded(job, vigil, _execute, job, start):
-            if spec['limit'] is None or spec['limit'] > _LONG_SECONDS:
+            if spec.limit is None or spec.limit > _LONG_SECONDS:
                 vigil.sleep(_LONG_SECONDS)
-                image.replace(job, spec['queue'] is not None, vigil, start.deadline, resume)
+                image.replace(job, spec.queue is not None, vigil, start.deadline, resume)
             state = vigil.keep(start.deadline, job.file('stop.json'))
             _guarded(job, vigil, _finish, job, vigil, state)
         start.answer()
         report = gate = None
-        job = hand_on(job, spec['queue'], vigil.signals.shutdown, supervise)
+        job = hand_on(job, spec.queue, vigil.signals.shutdown, supervise)
 
 
 def resume(root, job_id, lock, vigil, state):
     """Go on with the job whose module the new image of this supervisor (handover.py) has waited for."""
     job = Store(root).job(job_id)
     job.lock = lock
-    queue = (job.spec() or {}).get('queue')  # now, because whoever sees the end may remove the job
+    spec = job.spec()  # now, because whoever sees the end may remove the job
     _guarded(job, vigil, _finish, job, vigil, state)
-    supervise(hand_on(job, queue, vigil.signals.shutdown, supervise))
+    supervise(hand_on(job, spec and spec.queue, vigil.signals.shutdown, supervise))
 
 
 def _execute(job, start):
@@ -62,9 +62,9 @@ def _execute(job, start):
     try:
         return start.execute()
     except ForkError:
-        if start.spec['queue'] is None:
+        if start.spec.queue is None:
             raise
-        put_back(job, start.spec['queue'])
+        put_back(job, start.spec.queue)
         os._exit(0)  # not on to the next job of the slot: that is the same job, and would fail in the same way
 
 
@@ -97,15 +97,16 @@ def _description(error):
 
 def _finish(job, vigil, state):
     """Stop what is to be stopped, and write how the job ended (*state*: as Vigil.keep() returns it)."""
-    tmpdir = (job.read('run.json') or {}).get('tmpdir')
+    run = job.run()
     survivors = []
     if state is not None:
-        options = {**(job.spec() or {}), **(job.read('stop.json') or {})}
-        survivors = tree.stop(vigil.main, options.get('grace', GRACE), vigil.sleep)
+        spec = job.spec()
+        grace = job.stop_request().get('grace', spec.grace if spec else GRACE)
+        survivors = tree.stop(vigil.main, grace, vigil.sleep)
     if job.exists():  # else somebody has removed its files: nobody will ask
         ending.write(job, state, vigil.status, survivors=survivors)
-    if tmpdir:
-        remove_tree(tmpdir)
+    if run and run.tmpdir:
+        remove_tree(run.tmpdir)
 
 
 def _close_descriptors(keep):

@@ -13,6 +13,7 @@ from typing import Any, List
 
 import pytest
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.atomic import write_file
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.records import Launch, Spec, parse
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import Store
 from ansible_collections.background.jobs.plugins.module_utils._runtime.schedule.queue import Queue
 from ansible_collections.background.jobs.plugins.module_utils._runtime.supervise.batch import hand_on
@@ -305,9 +306,11 @@ def _waiting_queue(directory: Path, jobs: int) -> Any:
     base = str(directory / 'base')
     write_file(base, b'')
     spec = {'name': None, 'module': 'm', 'limit': None, 'grace': 1, 'queue': 'q', 'no_log': False, 'at': '', 'boot': ''}
+    command = {'argv': [], 'stdin': False, 'output_limit': 0, 'payload': {}, 'environment': {}, 'umask': 0, 'cwd': None}
+    launch: Any = parse(Launch, command, '')
     with Queue(store, 'q') as queue:
         for number in range(jobs):
-            job = store.create(dict(spec, id='j1.%05d' % number), {}, base)
+            job = store.create(parse(Spec, dict(spec, id='j1.%05d' % number), ''), launch, base)
             queue.add(job.id, 1000)
             job.let_go()
     return store
@@ -372,7 +375,7 @@ def test_a_slot_is_not_lost_for_want_of_descriptors(tmp_path: Path) -> None:
             with pytest.raises(OSError, match='Too many open files'):
                 job.alive()
             with pytest.raises(OSError, match='Too many open files'):
-                job.read('end.json')
+                job.end()
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         assert job.alive()
