@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._arguments import ASYNC_INFO
 from ansible_collections.background.jobs.plugins.modules.async_info import main  # noqa: F401 - ansible-lint looks for it here
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import discovered_facts
@@ -14,6 +15,8 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failu
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import arguments, refuse_follow
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import with_facts
+
+display = Display()
 
 
 class ActionModule(ActionBase):
@@ -25,5 +28,10 @@ class ActionModule(ActionBase):
         options = arguments(self, ASYNC_INFO)
         refuse_follow(self, options)
         filters = {key: options[key] for key in ('states', 'names', 'queues')}
-        looks = Remote(self, task_vars or {}).ask('list', **filters)
-        return with_facts({'changed': False, 'jobs': [look.job for look in looks]}, discovered_facts(self))
+        remote = Remote(self, task_vars or {})
+        looks = remote.ask('list', **filters)
+        for look in looks:
+            if look.error:
+                display.warning(f'{remote.host}: a job is left out: {look.error}')
+        jobs = [look.job for look in looks if not look.error]
+        return with_facts({'changed': False, 'jobs': jobs}, discovered_facts(self))

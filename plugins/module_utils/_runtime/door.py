@@ -10,7 +10,9 @@ Standard library only, Python 3.6 and up. Private to this collection.
 
 import os
 
-from .files.store import Store, StoreError, trace, user
+from .files.errors import StoreError, trace
+from .files.store import Store
+from .files.users import user
 from .protocol import VERSION
 from .requests.cancel import cancel
 from .requests.collect import collect

@@ -32,8 +32,8 @@ OUTPUT_LIMIT = 10 * 1024 * 1024
 RETENTION = 7 * 86400
 """Seconds for which the files of a job are kept after its end, unless `background_jobs_retention` says otherwise."""
 
-JobRequest = collections.namedtuple(
-    'JobRequest',
+StartRequest = collections.namedtuple(
+    'StartRequest',
     (
         'id',  # the job id, made by the controller: a start that is asked again starts nothing twice
         'name',  # str, or None
@@ -74,7 +74,7 @@ Look = collections.namedtuple(
         'job',  # the job as users see it (dict: docs/architecture.md), or None: unknown, or ansible-core's own
         'ended',  # whether the job has ended
         'no_log',  # whether `no_log` hides what the job printed
-        'error',  # why the job was not started, or None
+        'error',  # why the job was not started, or cannot be looked at, or None
         'output',  # {"rc": int, "stdout": str, "stderr": str} of an ended module, where it was asked for, or None
         'result',  # what the result file says (dict), where it was asked for, or None
         'last_line',  # the last line of live output of a job that has not ended, where it was asked for, or None

@@ -13,8 +13,8 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.errors import StoreError
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.names import check_new_name
-from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import StoreError
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import GRACE, OUTPUT_LIMIT
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import task_of
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import refuse

@@ -10,7 +10,7 @@ import collections.abc as c
 import typing as t
 
 from ansible.errors import AnsibleActionFail
-from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import is_job_id
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.ids import is_job_id
 
 Reference = str | dict[str, str]
 """A job as requests name it: its id, or ``{"name": text}``."""

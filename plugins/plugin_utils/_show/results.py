@@ -148,6 +148,9 @@ class Missing:
         Raises AnsibleActionFail that tells of all unknown jobs, unless they are left out, and of those that ansible-core or
         mitogen started.
         """
+        errors = [f'{self._host}: {look.error}' for look in looks if look.error]
+        if errors:
+            raise AnsibleActionFail('. '.join(errors))
         unknown = [reference for reference, look in zip(references, looks, strict=True) if not look.known]
         if unknown and not self._ok:
             raise AnsibleActionFail(self.message(unknown, looks[0]))

@@ -61,11 +61,11 @@ def _new_ids(count: int) -> list[str]:
 
 
 def _job(request: JobRequest, job_id: str, retention: float, bases: dict[str, bytes]) -> dict[str, t.Any]:
-    """One job of a start request (protocol.JobRequest); a base that it needs is added to *bases*."""
+    """One job of a start request (protocol.StartRequest); a base that it needs is added to *bases*."""
     payload = request.payload
     digest, head, tail = _difference(payload.file, bases)
     middle = payload.file[head : len(payload.file) - tail]
-    job = protocol.JobRequest(
+    job = protocol.StartRequest(
         id=job_id,
         name=request.name,
         on_existing=request.on_existing,

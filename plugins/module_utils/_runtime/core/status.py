@@ -8,7 +8,8 @@ Used on both sides: by the module when it is called by itself, by the action wit
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
-from ..files.store import StoreError, check_job_id
+from ..files.errors import StoreError
+from ..files.ids import check_job_id
 from ..protocol import new_look
 
 _NO_SUCH_JOB = 'could not find job'

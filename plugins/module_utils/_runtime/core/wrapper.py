@@ -14,8 +14,9 @@ import binascii
 import os
 
 from ..door import respond
-from ..files.store import StoreError, read_file, remove_file, remove_tree
-from ..protocol import GRACE, OUTPUT_LIMIT, RETENTION, VERSION, JobRequest
+from ..files.atomic import read_file, remove_file, remove_tree
+from ..files.errors import StoreError
+from ..protocol import GRACE, OUTPUT_LIMIT, RETENTION, VERSION, StartRequest
 from .status import as_told_by, is_before
 
 _UMASK = 0o022  # the one that ansible-core's wrapper gives to its module, whatever that of the connection is
@@ -53,7 +54,7 @@ class Call:
         args = None if self.args is None else read_file(self.args)
         stdin = self.args is None and 'python' in os.path.basename(self.command[0])
         places = {self.module: '{job}/payload', self.args: '{job}/args'}
-        job = JobRequest(
+        job = StartRequest(
             id=self.job_id,
             name=None,
             on_existing='attach',

@@ -73,7 +73,7 @@ def now():
 
 
 def since(moment):
-    """Seconds since *moment* (of now()), or None where it lies before the last boot."""
-    if moment['boot'] != boot_id():
+    """Seconds since *moment*, a Spec or Run (files/records.py), or None where it lies before the last boot."""
+    if moment.boot != boot_id():
         return None
-    return round(time.monotonic() - moment['monotonic'], 3)
+    return round(time.monotonic() - moment.monotonic, 3)

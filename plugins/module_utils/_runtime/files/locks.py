@@ -19,8 +19,8 @@ because whoever holds the lock of a job in waiting/ waits for nothing. A job get
 Queue.put_back(), under the queue's lock, and whoever calls them releases the job next, without another lock.
 
 Job.alive() tests the lock of a job. It never waits, and takes no other lock while it tests, so it delays a holder only.
-Nobody waits for two jobs or two queues at a time: hand_on() holds the job that has ended when it takes the next one, and
-that one waits in the queue. forget_names() skips a name that somebody holds.
+No process waits for the lock of a job or of a queue while it holds another of that kind: hand_on() releases the job that
+has ended before it takes the next one. forget_names() skips a name that somebody holds.
 
 Standard library only, Python 3.6 and up. Private to this collection.
 """

@@ -12,8 +12,10 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import fcntl
 import os
 
+from .atomic import read_file
+from .errors import StoreError
+from .ids import JOB_ID, is_job_id
 from .locks import open_lock
-from .store import JOB_ID, StoreError, is_job_id, read_file
 
 _LONGEST = 200
 _PLAIN = frozenset(b'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 +,=@:_-.')

@@ -10,7 +10,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import json
 import os
 
-from ..files.store import open_plain
+from ..files.atomic import open_plain
 from .reader import read
 
 _LINES = 20
@@ -65,6 +65,8 @@ def _tail(job, name):
         return []
     try:
         data = os.pread(fd, _TAIL_BYTES, max(0, os.fstat(fd).st_size - _TAIL_BYTES))
+    except OSError:  # a directory
+        return []
     finally:
         os.close(fd)
     return [part for line in data.decode('utf-8', 'replace').split('\n') for part in _shown(line)]

@@ -11,7 +11,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import binascii
 import os
 
-from ..files.store import open_plain
+from ..files.atomic import open_plain
 from . import tap
 
 # Read at import, because the archive that the file may lie in is removed later. mypy knows loaders that have no source.

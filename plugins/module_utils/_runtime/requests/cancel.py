@@ -17,9 +17,10 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import os
 import time
 
+from ..files.atomic import write_file
 from ..files.clock import is_another
 from ..files.names import find
-from ..files.store import user, write_file
+from ..files.users import user
 from ..files.watch import Watch
 from ..schedule.queue import Lines, Queue
 from ..supervise.ending import write
@@ -65,16 +66,17 @@ def stop(job, grace):
 def _ask_to_end(job, grace, places):
     by = 'on request of user %s' % user()
     write_file(job.file('collected'), b'')  # nobody waits for the result of what was stopped on purpose
-    queue = job.spec()['queue']
+    queue = job.spec().queue
     if queue is not None and _withdraw(job, queue, by, places):
         return
     try:
         job.write('stop.json', {'grace': grace, 'by': by})
     except OSError:  # a full disk still has room for an empty file, which asks for the end as well
         write_file(job.file('stop.json'), b'')
-    run = _wait_for(job, _UNTIL_EXECUTED_SECONDS, lambda: job.read('end.json') or job.read('run.json'))
-    if run and 'supervisor' in run and job.alive() and not is_another(run['supervisor'], run['supervisor_start']):
-        os.kill(run['supervisor'], STOP)
+    _wait_for(job, _UNTIL_EXECUTED_SECONDS, lambda: job.end() or job.run())
+    run = job.run()
+    if run and not job.end() and job.alive() and not is_another(run.supervisor, run.supervisor_start):
+        os.kill(run.supervisor, STOP)
 
 
 def _withdraw(job, queue_name, by, places):

@@ -9,7 +9,7 @@ The request has ``ids``. Standard library only, Python 3.6 and up. Private to th
 
 import os
 
-from ..files.store import write_file
+from ..files.atomic import write_file
 from .look import take_looks
 
 

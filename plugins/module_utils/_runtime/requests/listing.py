@@ -19,9 +19,9 @@ from .look import after_kick, take_look
 
 
 def list_jobs(store, request):
-    """Looks at the jobs, oldest first."""
+    """Looks at the jobs, oldest first, then at those of which this version can only tell why it knows nothing."""
     states = request['states']
-    jobs = [job for job, end in store.ends() if end is None or states is None or end['state'] in states]
+    jobs = [job for job, end in store.ends() if end is None or states is None or end.state in states]
     looks = after_kick(store, lambda places: [take_look(job, places=places) for job in jobs])
     selection = [(key, request[key + 's']) for key in ('state', 'name', 'queue')]
     selected = [
@@ -29,4 +29,5 @@ def list_jobs(store, request):
         for look in looks
         if look.job and all(values is None or look.job[key] in values for key, values in selection)
     ]
-    return sorted(selected, key=lambda look: look.job['created'])  # not by id: those of ansible-core are random
+    selected.sort(key=lambda look: look.job['created'])  # not by id: those of ansible-core are random
+    return selected + [look for look in looks if look.error]

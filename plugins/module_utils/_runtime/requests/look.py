@@ -10,9 +10,11 @@ of that name. Standard library only, Python 3.6 and up. Private to this collecti
 
 import os
 
+from ..files.atomic import read_json
 from ..files.clock import boot_id, lives, since
 from ..files.names import find
-from ..files.store import read_json, user
+from ..files.records import NewerFormat
+from ..files.users import user
 from ..output.reader import read
 from ..protocol import new_look
 from ..schedule.queue import Lines
@@ -65,7 +67,7 @@ def with_live_output(store, looks, offsets, limit_bytes, newest=False):
 def with_result(store, look):
     """*look* at a job of *store*, with the content of its result file."""
     job = store.job(look.id)
-    end = job.read('end.json') if look.ended else None
+    end = job.end() if look.ended else None
     return look._replace(result=result_of(job, end) if end is not None else read_json(look.results_file) or {})
 
 
@@ -74,6 +76,15 @@ def take_look(job, output=False, places=None):
 
     *places*: a snapshot of the queues, for looks at many jobs.
     """
+    try:
+        return _take_look(job, output, places)
+    except NewerFormat as error:
+        return unknown_look(job.store, job.id)._replace(
+            known=True, results_file=job.result_file, error='%s' % error, no_log=True
+        )
+
+
+def _take_look(job, output, places):
     spec = job.spec()
     if spec is None:  # of ansible-core's own jobs, there is only a result file
         known = os.path.isfile(job.result_file)
@@ -84,7 +95,7 @@ def take_look(job, output=False, places=None):
     return _known_look(
         job,
         spec,
-        _describe(job, spec, job.read('run.json'), position, end),
+        _describe(job, spec, job.run(), position, end),
         ended=end is not None,
         output=_printed(job, end) if output and end is not None else None,
     )
@@ -92,7 +103,7 @@ def take_look(job, output=False, places=None):
 
 def _printed(job, end):
     return {
-        'rc': end['rc'],
+        'rc': end.rc,
         'stdout': read_text(job, 'stdout') or '',
         'stderr': read_text(job, 'stderr') or '',
     }
@@ -105,7 +116,7 @@ def executed_look(job, spec, run):
 
 def _known_look(job, spec, described, **fields):
     return unknown_look(job.store, job.id)._replace(
-        known=True, results_file=job.result_file, no_log=spec['no_log'], job=described, **fields
+        known=True, results_file=job.result_file, no_log=spec.no_log, job=described, **fields
     )
 
 
@@ -120,27 +131,27 @@ def settle(job, spec, places=None):
     The lock is tested before the end is read again, because a job writes its end before it releases the lock. And the
     queue is read again where the job is not in the snapshot *places*, because it may have been queued since.
     """
-    end = job.read('end.json')
+    end = job.end()
     if end is not None or job.alive():
         return None, end
-    if spec['queue'] is not None:
+    if spec.queue is not None:
         for snapshot in (places, Lines(job.store)):
-            position = snapshot and snapshot.place(spec['queue'], job.id)
+            position = snapshot and snapshot.place(spec.queue, job.id)
             if position:
                 return position, None
     if job.alive():  # its turn came meanwhile
         return None, None
-    end = job.read('end.json')
+    end = job.end()
     if end is None and not job.exists():  # not lost: somebody has removed it meanwhile
         return None, None
     return None, end or _declare_lost(job, spec)
 
 
 def _declare_lost(job, spec):
-    run = job.read('run.json')
-    if run is None and not spec['boot']:
+    run = job.run()
+    if run is None and not spec.boot:
         reason = 'the files of job %s in %s are damaged, by a power cut perhaps' % (job.id, job.path)
-    elif (run or spec)['boot'] != boot_id():
+    elif (run or spec).boot != boot_id():
         reason = 'the host was rebooted, or lost power, while job %s ran' % job.id
     elif run is None:
         reason = 'the start of job %s was cut off before its module was executed' % job.id
@@ -149,9 +160,9 @@ def _declare_lost(job, spec):
             'the supervisor of job %s (pid %d) was killed, by kill -9 or for want of memory; its module (pid %d) %s'
             % (
                 job.id,
-                run['supervisor'],
-                run['pid'],
-                'still ran when this was found out' if lives(run['pid'], run['process_start']) else 'had ended by then',
+                run.supervisor,
+                run.pid,
+                'still ran when this was found out' if lives(run.pid, run.process_start) else 'had ended by then',
             )
         )
     tmpdir = tmpdir_of(job)
@@ -163,27 +174,27 @@ def _declare_lost(job, spec):
 def _describe(job, spec, run, position=None, end=None):
     """The job as users see it: the ``job`` of a look, and of what tasks return."""
     if end is not None:
-        state, elapsed = end['state'], end['elapsed']
+        state, elapsed = end.state, end.elapsed
     elif position is not None:
         state, elapsed = 'queued', None
     else:
         state, elapsed = 'running', since(run) if run else None
     described = {
         'id': job.id,
-        'name': spec['name'],
+        'name': spec.name,
         'state': state,
-        'module': spec['module'],
-        'limit': spec['limit'],
-        'queue': spec['queue'],
-        'created': spec['at'],
-        'started': run['at'] if run else None,
-        'ended': end['ended'] if end else None,
+        'module': spec.module,
+        'limit': spec.limit,
+        'queue': spec.queue,
+        'created': spec.at,
+        'started': run.at if run else None,
+        'ended': end.ended if end else None,
         'elapsed': elapsed,
         'output_file': job.file('output'),
     }
     if position is not None:
         described['position'] = position
     for key in ('reason', 'signal', 'last_lines'):
-        if end is not None and end.get(key):
-            described[key] = end[key]
+        if end is not None and getattr(end, key):
+            described[key] = getattr(end, key)
     return described

@@ -20,6 +20,7 @@ import time
 
 from ..files.clock import seconds
 from ..files.names import forget_names
+from ..files.records import NewerFormat
 from ..schedule.queue import Lines
 from .look import settle, take_look
 from .retention import ended_before
@@ -31,12 +32,12 @@ def prune(store, request):
     ended = []
     for job, written in store.ends():
         end = written or _missing_end(job, places)
-        if end is not None and end['state'] in request['states']:
+        if end is not None and end.state in request['states']:
             ended.append((end, job))
-    ended.sort(key=lambda pair: pair[0]['ended'])
+    ended.sort(key=lambda pair: pair[0].ended)
     surplus = max(0, len(ended) - request['keep'])
     # The wall clock is asked first, because it needs no more files.
-    old = [job for end, job in ended[:surplus] if time.time() - seconds(end['ended']) >= request['older_than']]
+    old = [job for end, job in ended[:surplus] if time.time() - seconds(end.ended) >= request['older_than']]
     selected = [look for look in map(take_look, old) if look.ended]
     selected = [look for look in selected if ended_before(store.job(look.id), look, request['older_than'])]
     if not request['check']:
@@ -48,5 +49,8 @@ def prune(store, request):
 
 def _missing_end(job, places):
     """The end of a job that has none in its files: None if it waits or lives, else it is declared lost now."""
-    spec = job.spec()
-    return settle(job, spec, places)[1] if spec else None
+    try:
+        spec = job.spec()
+        return settle(job, spec, places)[1] if spec else None
+    except NewerFormat:  # nobody knows here whether it has ended
+        return None

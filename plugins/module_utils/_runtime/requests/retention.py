@@ -23,9 +23,10 @@ import fcntl
 import os
 import time
 
+from ..files.atomic import remove_file, remove_tree
 from ..files.clock import boot_id, seconds, since
 from ..files.names import forget_names
-from ..files.store import remove_file, remove_tree
+from ..files.records import NewerFormat
 from ..protocol import RETENTION
 from .look import take_look
 
@@ -77,9 +78,8 @@ def _monotonic_age(job, look):
 
     The end of a job that is lost, or that never ran, has no moment on this clock: then since it was started.
     """
-    moment = job.read('run.json') or job.spec() or {}
-    same_boot = bool(boot_id()) and moment.get('boot') == boot_id()
-    if not same_boot or not isinstance(moment.get('monotonic'), (int, float)):
+    moment = job.run() or job.spec()
+    if moment is None or moment.monotonic is None or not boot_id() or moment.boot != boot_id():
         return None
     return since(moment) - (look.job['elapsed'] or 0)
 
@@ -98,9 +98,13 @@ def _remove_expired(store):
 
 
 def _is_expired(job):
-    retention = (job.spec() or {}).get('retention')
-    if not isinstance(retention, (int, float)):  # a job of version 0.1.0, or damaged
-        retention = RETENTION
+    try:
+        spec = job.spec()
+    except NewerFormat:
+        return False
+    if spec is None:  # removed meanwhile
+        return False
+    retention = spec.retention
     if _unchanged_seconds(job.file('end.json'), job.path) < retention:  # it costs less than a look
         return False
     look = take_look(job)

@@ -7,7 +7,7 @@
 The request has these fields:
 
 =========  ===================================================================================================
-``jobs``   a list of protocol.JobRequest, each as a JSON object
+``jobs``   a list of protocol.StartRequest, each as a JSON object
 ``bases``  {digest: Base64}; the files that the modules of the jobs are made from. start() takes it out of the request
 =========  ===================================================================================================
 
@@ -17,10 +17,12 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import binascii
 import os
 
+from ..files.atomic import remove_file, write_file
 from ..files.clock import now
+from ..files.errors import StoreError, trace
 from ..files.names import Name, check_new_name, path_of
-from ..files.store import StoreError, remove_file, trace, write_file
-from ..protocol import JobRequest
+from ..files.records import VERSION, Launch, Run, Spec
+from ..protocol import StartRequest
 from ..schedule.queue import Lines, Queue
 from ..supervise.batch import Batch
 from ..supervise.ending import write_started
@@ -95,12 +97,16 @@ class _Starter:
 
     def started_look(self, job, report, places):
         """A look at *job*, which was started or queued. *report*: of its execution, or None."""
-        look = executed_look(job, **report) if report else take_look(job, places=places)
+        look = (
+            executed_look(job, Spec(**report['spec']), Run(**report['run']))
+            if report
+            else take_look(job, places=places)
+        )
         return look._replace(uncollected=self._uncollected.get(job.id))
 
     def _start(self, fields):
         try:
-            request = JobRequest(**fields)
+            request = StartRequest(**fields)
             if request.name is None:
                 self._create(request)
                 return None
@@ -122,9 +128,11 @@ class _Starter:
             return None
         job = self._store.job(name.job_id())
         look = take_look(job)
+        if look.error:
+            raise StoreError(look.error)
         if not look.job:
             return None
-        work = (job.spec() or {}).get('work')  # None: of version 0.1.0, for one
+        work = job.spec().work  # None: of version 0.1.0, for one
         if look.ended:
             return self._attached_to_ended(job, look, request, work)
         if request.on_existing == 'replace':
@@ -186,23 +194,35 @@ def _check_numbers(request):
 
 
 def _spec(request):
-    """The content of spec.json."""
-    keys = ('id', 'name', 'module', 'limit', 'leeway', 'spare_daemons', 'grace', 'queue', 'no_log', 'retention', 'work')
-    return dict(now(), **{key: getattr(request, key) for key in keys})
+    return Spec(
+        version=VERSION,
+        id=request.id,
+        name=request.name,
+        module=request.module,
+        limit=request.limit,
+        leeway=request.leeway,
+        spare_daemons=request.spare_daemons,
+        grace=request.grace,
+        queue=request.queue,
+        no_log=request.no_log,
+        retention=request.retention,
+        work=request.work,
+        **now(),
+    )
 
 
 def _launch(request, umask):
-    """The content of launch.json."""
-    return {
-        'argv': request.argv,
-        'stdin': request.stdin,
-        'tmpdir': request.tmpdir,
-        'output_limit': 0 if request.no_log else request.output_limit,
-        'payload': request.payload,
-        'environment': dict(os.environ, **request.environment),
-        'umask': umask,
-        'cwd': _working_directory(),
-    }
+    return Launch(
+        version=VERSION,
+        argv=request.argv,
+        stdin=request.stdin,
+        tmpdir=request.tmpdir,
+        output_limit=0 if request.no_log else request.output_limit,
+        payload=request.payload,
+        environment=dict(os.environ, **request.environment),
+        umask=umask,
+        cwd=_working_directory(),
+    )
 
 
 def _working_directory():

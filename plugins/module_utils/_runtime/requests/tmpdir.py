@@ -10,8 +10,9 @@ killed. Standard library only, Python 3.6 and up. Private to this collection.
 
 import os
 
+from ..files.atomic import remove_tree
 from ..files.clock import lives
-from ..files.store import StoreError, remove_tree
+from ..files.errors import StoreError
 
 
 def remove_unused_tmpdir(store, job_id, tmpdir):
@@ -26,10 +27,11 @@ def remove_unused_tmpdir(store, job_id, tmpdir):
 
 def tmpdir_of(job):
     """The directory of *job*, whose end is not written yet; None where it has none, or where its module still runs."""
-    run = job.read('run.json')
+    run = job.run()
     if run is None:
-        return (job.read('launch.json') or {}).get('tmpdir')
-    return None if lives(run['pid'], run['process_start']) else run.get('tmpdir')
+        launch = job.launch()
+        return launch and launch.tmpdir
+    return None if lives(run.pid, run.process_start) else run.tmpdir
 
 
 def remove_tmpdir(tmpdir):

@@ -19,7 +19,9 @@ Standard library only, Python 3.6 and up. Private to this collection.
 
 import time
 
+from ..files.job import Job
 from ..files.names import find
+from ..files.records import NewerFormat
 from ..files.watch import Watch
 from ..output.reader import has_more, last_line
 from ..schedule.queue import Lines
@@ -35,11 +37,12 @@ def wait(store, request):
     """Looks at the jobs, each that has not ended with its last line of live output."""
     deadline = time.monotonic() + request['seconds']
     jobs = [find(store, reference) for reference in request['ids']]
-    pending = {job.path: job for job in jobs if job is not None and job.spec()}
+    places = Lines(store)
+    pending = {job.path: job for job in jobs if job is not None and _is_pending(job, places)}
     followed = _followed(jobs, request.get('offsets'))
     with Watch(pending, writes=bool(followed)) as watch:
-        kick_queues(store, {job.spec()['queue'] for job in pending.values()} - {None})
-        touched = list(pending)
+        kick_queues(store, {spec.queue for spec in map(Job.spec, pending.values()) if spec} - {None})
+        touched = list(pending)  # what ended before the watch began
         while True:
             _drop_ended(pending, touched, Lines(store))
             if any(has_more(job, offset) for job, offset in followed):
@@ -61,11 +64,17 @@ def _followed(jobs, offsets):
 def _drop_ended(pending, touched, places):
     """Take the jobs that have ended, and those that were removed, out of *pending* ({path: job})."""
     for path in touched:
-        if path in pending:
-            job = pending[path]
-            spec = job.spec()
-            if spec is None or settle(job, spec, places)[1] is not None:
-                del pending[path]
+        if path in pending and not _is_pending(pending[path], places):
+            del pending[path]
+
+
+def _is_pending(job, places=None):
+    """Whether there is such a job, and it has not ended, as far as this version can tell."""
+    try:
+        spec = job.spec()
+        return spec is not None and settle(job, spec, places)[1] is None
+    except NewerFormat:
+        return False
 
 
 def _answer(store, request, all_ended):

@@ -19,10 +19,13 @@ import fcntl
 import os
 import re
 
+from ..files.atomic import read_json, remove_file, write_json
 from ..files.clock import lives
+from ..files.errors import StoreError
+from ..files.ids import JOB_ID
 from ..files.locks import open_lock
 from ..files.names import file_name
-from ..files.store import JOB_ID, StoreError, read_json, remove_file, write_json
+from ..files.records import NewerFormat
 
 _ENTRY = re.compile('[0-9]+-(?:%s)' % JOB_ID.pattern)
 _HEAD_ENTRIES = 100
@@ -124,7 +127,7 @@ class Queue:
             place = os.path.join(self._waiting, entry)
             job_id = job_of(entry)
             job = self._store.job(job_id) if JOB_ID.fullmatch(job_id) else None
-            if job is None or job.read('launch.json') is None:
+            if job is None or job.launch() is None:
                 remove_file(place)  # removed by hand, or not whole after a power cut
                 continue
             job.hold()  # against the order of locks; files/locks.py says why that cannot deadlock
@@ -171,8 +174,11 @@ def _runs(job):
     """Whether *job* has its slot still: a module whose supervisor was killed has, for as long as it runs."""
     if job.alive():
         return True
-    run = job.read('run.json')
-    return run is not None and lives(run['pid'], run['process_start'])
+    try:
+        run = job.run()
+    except NewerFormat:
+        return False
+    return run is not None and lives(run.pid, run.process_start)
 
 
 def _touch(path):

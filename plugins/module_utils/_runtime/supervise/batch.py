@@ -11,7 +11,7 @@ import json
 import os
 
 from ..contain import tree
-from ..files.store import StoreError
+from ..files.errors import StoreError
 from ..schedule.queue import Queue
 from .fork import fork
 
@@ -123,13 +123,13 @@ def hand_on(job, name, shutdown, supervise):
     because what *job* has left behind must not belong to the tree of the next one. *shutdown*: the host is being shut
     down, so jobs that wait stay queued until it has booted.
     """
+    job.let_go()  # first: a process holds the lock of one job at a time, so a slot never counts as two
     following = None
     if name is not None:
         with Queue(job.store, name) as queue:
             queue.leave(job.id)
             if not shutdown:
                 following = queue.next()
-    job.let_go()
     if following is None:
         return None
     try:

@@ -12,8 +12,10 @@ import os
 import re
 import signal
 
-from ..files import clock as _clock
-from ..files import store as _store
+from ..files.atomic import read_file, remove_file, write_file, write_json
+from ..files.clock import since, utc
+from ..files.job import SPARES, write_record
+from ..files.records import VERSION, End
 from ..output.last_lines import last_lines
 
 _QUOTE_CHARACTERS = 1000  # of somebody else's words in a reason
@@ -28,7 +30,7 @@ _STARTED = {'started': True, 'finished': False}
 
 def write_started(job):
     """The result file of a job that runs."""
-    _store.write_json(job.result_file, dict(_STARTED, ansible_job_id=job.id))
+    write_json(job.result_file, dict(_STARTED, ansible_job_id=job.id))
 
 
 def write(job, state, status=None, reason=None, stopped=None):
@@ -37,108 +39,105 @@ def write(job, state, status=None, reason=None, stopped=None):
     *state* None: the module's process ended by itself with wait status *status*, and its output tells the state.
     *stopped*: what contain.tree.stop() returned, if the job was stopped.
     """
-    run = job.read('run.json') or {}
-    end = {
-        'state': state,
-        'reason': reason,
-        'ended': _clock.utc(),
-        'elapsed': _clock.since(run) if run else None,
-        'rc': None,
-        'signal': None,
-        'pid': run.get('pid'),
-        'last_lines': [],
-    }
-    if status is not None:
-        end['rc'], end['signal'] = _exit(status)
+    end = _end(job, state, reason, status)
     if state is None:
         result = read_result(job)
-        end['state'] = 'failed' if result is None or _is_failure(result) else 'succeeded'
-        if end['state'] == 'failed':
-            end['reason'] = _no_result(job, end, run) if result is None else _reported(job, result)
-            _add_last_lines(job, end, with_stdout=result is None)
+        end = end._replace(state='failed' if result is None or _is_failure(result) else 'succeeded')
+        if end.state == 'failed':
+            end = end._replace(reason=_no_result(job, end) if result is None else _reported(job, result))
+            end = _with_last_lines(job, end, with_stdout=result is None)
     elif reason is None:
-        end['reason'] = _stopped(job, end, stopped)
-        _add_last_lines(job, end, with_stdout=True)
-    _publish(job, end, *map(job.file, _store.SPARES))
+        end = end._replace(reason=_stopped(job, end, stopped))
+        end = _with_last_lines(job, end, with_stdout=True)
+    _publish(job, end, *map(job.file, SPARES))
 
 
 def write_lost(job, reason):
     """Write that *job* is lost, as far as that is possible; the end. Others may be finding out the same."""
-    run = job.read('run.json') or {}
-    end = {
-        'state': 'lost',
-        'reason': reason,
-        'ended': _clock.utc(),
-        'elapsed': None,
-        'rc': None,
-        'signal': None,
-        'pid': run.get('pid'),
-        'last_lines': [],
-    }
-    _add_last_lines(job, end, with_stdout=True)
+    end = _end(job, 'lost', reason)._replace(elapsed=None)  # nobody knows when it ended
+    end = _with_last_lines(job, end, with_stdout=True)
     try:
         _publish(job, end)
-        job.forget(*_store.SPARES)
+        job.forget(*SPARES)
     except OSError:  # the disk is full, say; the next look will find the same
         pass
     return end
 
 
-def _add_last_lines(job, end, with_stdout):
-    """Add the last lines that *job* printed to *end*, unless no_log hides them.
+def _end(job, state, reason, status=None):
+    """The End of *job* at this moment. *status*: the wait status of its module, or None."""
+    run = job.run()
+    rc, signal_name = (None, None) if status is None else _exit(status)
+    return End(
+        version=VERSION,
+        state=state,
+        reason=reason,
+        ended=utc(),
+        elapsed=since(run) if run else None,
+        rc=rc,
+        signal=signal_name,
+        pid=run.pid if run else None,
+        last_lines=[],
+    )
+
+
+def _with_last_lines(job, end, with_stdout):
+    """*end* with the last lines that *job* printed, unless no_log hides them.
 
     The reason of a job that failed or timed out also ends with the very last line.
     """
-    if (job.spec() or {'no_log': True})['no_log']:
-        return
-    end['last_lines'] = last_lines(job, with_stdout)
-    if end['last_lines'] and end['state'] in ('failed', 'timed_out') and end['last_lines'][-1] not in end['reason']:
-        end['reason'] += '; the last line of its output: %s' % end['last_lines'][-1]
+    spec = job.spec()
+    if spec is None or spec.no_log:
+        return end
+    end = end._replace(last_lines=last_lines(job, with_stdout))
+    if end.last_lines and end.state in ('failed', 'timed_out') and end.last_lines[-1] not in end.reason:
+        end = end._replace(reason='%s; the last line of its output: %s' % (end.reason, end.last_lines[-1]))
+    return end
 
 
 def _publish(job, end, end_spare=None, result_spare=None):
     """Write both files. end.json comes last: who has seen it may remove the job, so nothing is written after it."""
     job.forget('launch.json', 'base', 'payload', 'args')
     try:
-        _store.write_json(job.result_file, result_of(job, end), True, result_spare)
+        write_json(job.result_file, result_of(job, end), True, result_spare)
     except OSError as error:
         if result_spare is None:
             raise
-        told = _told(job, end)
-        if end['state'] == 'succeeded':
-            told['msg'] = 'the result of job %s is in %s; here it did not fit: %s' % (
+        result = _result_without_module(job, end)
+        if end.state == 'succeeded':
+            result['msg'] = 'the result of job %s is in %s; here it did not fit: %s' % (
                 job.id,
                 job.file('stdout'),
                 error.strerror,
             )
-        _store.write_json(job.result_file, told, True, result_spare)
-    _store.write_json(job.file('end.json'), end, True, end_spare)
+        write_json(job.result_file, result, True, result_spare)
+    write_record(job.file('end.json'), end, True, end_spare)
 
 
 def result_of(job, end):
     """The result of a job that ended as *end*, as ansible-core's own job file has it."""
     result = None
-    if end['state'] in ('succeeded', 'failed'):
+    if end.state in ('succeeded', 'failed'):
         result = read_result(job)
     if result is None:
-        result = _told(job, end)
+        result = _result_without_module(job, end)
         for key, name in (('data', 'stdout'), ('stderr', 'stderr')):
             text = read_text(job, name)
-            if text or (text is not None and end['state'] == 'failed'):
+            if text or (text is not None and end.state == 'failed'):
                 result[key] = text
     return result
 
 
-def _told(job, end):
-    """A result for a job whose module's own is not there to be told."""
-    if end['state'] == 'timed_out':  # ansible-core's text, which people match
-        return {'failed': True, 'msg': 'Timeout exceeded', 'child_pid': end['pid'], 'ansible_job_id': job.id}
-    return {'failed': True, 'msg': end['reason'], 'ansible_job_id': job.id}
+def _result_without_module(job, end):
+    """A result for a job whose module's own is not there."""
+    if end.state == 'timed_out':  # ansible-core's text, which people match
+        return {'failed': True, 'msg': 'Timeout exceeded', 'child_pid': end.pid, 'ansible_job_id': job.id}
+    return {'failed': True, 'msg': end.reason, 'ansible_job_id': job.id}
 
 
 def read_text(job, name):
     """What the module printed; bytes that are not UTF-8 survive as lone surrogates."""
-    data = _store.read_file(job.file(name))
+    data = read_file(job.file(name))
     return None if data is None else data.decode('utf-8', 'surrogateescape')
 
 
@@ -200,7 +199,7 @@ def _signal_name(number):
 
 def _reported(job, result):
     """Why a module that printed a result failed; the words are its own, which no_log hides."""
-    if job.spec()['no_log']:
+    if job.spec().no_log:
         return 'the module reported a failure, which no_log hides'
     rc = result.get('rc')
     if isinstance(rc, int) and -signal.NSIG < rc < 0:  # of a command, as Python's subprocess has it
@@ -216,25 +215,26 @@ def cut(text):
     return text if len(text) <= characters else text[:characters] + ' [cut]'
 
 
-def _no_result(job, end, run):
+def _no_result(job, end):
     no_start = _NO_START.search(read_text(job, 'stderr') or '')
     if no_start:
+        run = job.run()
         return 'the interpreter %s of job %s could not start: %s' % (
-            run.get('program', 'python'),
+            run.program if run else 'python',
             job.id,
             cut(no_start.group(1)),
         )
-    if end['signal']:
+    if end.signal:
         return 'the module of job %s was ended by %s before it had a result%s' % (
             job.id,
-            end['signal'],
-            ': was the host out of memory?' if end['signal'] == 'SIGKILL' else '',
+            end.signal,
+            ': was the host out of memory?' if end.signal == 'SIGKILL' else '',
         )
-    reason = 'the module of job %s ended with rc %s and printed no JSON result: %s' % (job.id, end['rc'], _fault(job))
+    reason = 'the module of job %s ended with rc %s and printed no JSON result: %s' % (job.id, end.rc, _fault(job))
     trouble = _trouble(job)
     if trouble:
         return '%s: nothing can be written to %s: %s' % (reason, job.path, trouble)
-    if end['rc'] == _UNWRITTEN_RC:  # the module's own end has made room since
+    if end.rc == _UNWRITTEN_RC:  # the module's own end has made room since
         return '%s, for it could not write all of it: was there no room left in %s?' % (reason, job.path)
     return reason
 
@@ -252,29 +252,29 @@ def _trouble(job):
     """Why no module could write its result on this disk now, or None."""
     probe = job.file('probe')
     try:
-        _store.write_file(probe, b' ' * _ROOM_BYTES)
+        write_file(probe, b' ' * _ROOM_BYTES)
     except OSError as error:
         return error.strerror
-    _store.remove_file(probe)
+    remove_file(probe)
     return None
 
 
 def _stopped(job, end, stopped):
     spec = job.spec()
-    if end['state'] == 'timed_out':
+    if end.state == 'timed_out':
         reason = 'Timeout exceeded: job %s was stopped after %.1f s, its limit is %g s' % (
             job.id,
-            end['elapsed'],
-            spec['limit'],
+            end.elapsed,
+            spec.limit,
         )
-        if spec.get('leeway'):
-            reason += ", to which ansible-core's async adds %g s" % spec['leeway']
+        if spec.leeway:
+            reason += ", to which ansible-core's async adds %g s" % spec.leeway
     else:
         if os.path.exists(job.file('stop.json')):
-            by = (job.read('stop.json') or {}).get('by', 'on request')
+            by = job.stop_request().get('by', 'on request')
         else:
             by = 'by a TERM to its supervisor: was the host shut down, or did its user log out (KillUserProcesses)?'
-        reason = 'job %s was stopped after %.1f s, %s' % (job.id, end['elapsed'], by)
+        reason = 'job %s was stopped after %.1f s, %s' % (job.id, end.elapsed, by)
     if stopped.daemons:
         names = ', '.join('%s (pid %d)' % (name, pid) for pid, name in sorted(stopped.daemons.items()))
         reason += '; with it ended the processes that it had put into the background: %s' % cut(names)

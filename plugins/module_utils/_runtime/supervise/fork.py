@@ -17,7 +17,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 
 import os
 
-from ..files.store import user
+from ..files.users import user
 
 
 class ForkError(OSError):

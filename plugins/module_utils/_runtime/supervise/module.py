@@ -14,8 +14,9 @@ import os
 import shlex
 import signal
 
-from ..files import clock
-from ..files.store import read_file, remove_tree, write_file
+from ..files.atomic import read_file, remove_tree, write_file
+from ..files.clock import now, process_start
+from ..files.records import VERSION, Run
 from ..output import reader
 from . import ending
 from .fork import fork
@@ -34,30 +35,32 @@ class ModuleStart:
 
     def execute(self):
         """True when the module has been executed; else the job's files say why not."""
-        launch = self.job.read('launch.json')
-        argv = [arg.replace('{job}', self.job.path) for arg in launch['argv']]
+        launch = self.job.launch()
+        argv = [arg.replace('{job}', self.job.path) for arg in launch.argv]
         failure = self._fork(argv, launch)
         # All that can be done before the gate opens: afterwards a hundred modules may want the processors.
-        run = {
-            'pid': self.vigil.main,
-            'process_start': clock.process_start(self.vigil.main),
-            'supervisor': os.getpid(),
-            'supervisor_start': clock.process_start(os.getpid()),
-            'program': argv[0],
-            'tmpdir': launch['tmpdir'],
-        }
+        starts = process_start(self.vigil.main), process_start(os.getpid())
         _detach()
         reason = self._failure(failure, argv)
-        run.update(clock.now())
         if reason:
             ending.write(self.job, 'failed', reason=reason)
-            if launch['tmpdir']:
-                remove_tree(launch['tmpdir'])
+            if launch.tmpdir:
+                remove_tree(launch.tmpdir)
             return False
-        limit = self.spec['limit']
-        self.deadline = None if limit is None else run['monotonic'] + limit + self.spec.get('leeway', 0)
+        run = Run(
+            version=VERSION,
+            pid=self.vigil.main,
+            process_start=starts[0],
+            supervisor=os.getpid(),
+            supervisor_start=starts[1],
+            program=argv[0],
+            tmpdir=launch.tmpdir,
+            **now(),
+        )
+        limit = self.spec.limit
+        self.deadline = None if limit is None else run.monotonic + limit + self.spec.leeway
         self.job.write('run.json', run)
-        self.answer({'spec': self.spec, 'run': run})
+        self.answer({'spec': self.spec._asdict(), 'run': run._asdict()})
         self.job.forget('launch.json', 'base')  # they may hold secrets, and are of no more use
         return True
 
@@ -101,16 +104,16 @@ class ModuleStart:
 
     def _stdin(self, launch):
         """The module itself, where its interpreter reads it from there; else nothing."""
-        piece = launch['payload']
+        piece = launch.payload
         base = read_file(self.job.file('base'))
         middle = binascii.a2b_base64(piece['middle'])
         payload = self.job.file('payload')
         module = base[: piece['head']] + middle + base[len(base) - piece['tail'] :]
-        if launch['stdin'] and launch['output_limit']:
+        if launch.stdin and launch.output_limit:
             os.close(self._output('output'))
-            module = reader.tapped(module, self.job.file('output'), launch['output_limit'])
+            module = reader.tapped(module, self.job.file('output'), launch.output_limit)
         write_file(payload, module)
-        if launch['stdin']:
+        if launch.stdin:
             stdin = os.open(payload, os.O_RDONLY)
             os.unlink(payload)
             return stdin
@@ -124,15 +127,15 @@ class ModuleStart:
 def _become_module(argv, launch, stdio, gate, supervisor):
     """In the child: turn into the module, in a session of its own, with signals as a login shell leaves them."""
     words = [_bytes(word) for word in argv]
-    environment = {_bytes(name): _bytes(value) for name, value in launch['environment'].items()}
+    environment = {_bytes(name): _bytes(value) for name, value in launch.environment.items()}
     os.setsid()
     signal.set_wakeup_fd(-1)
     for name in ('SIGPIPE', 'SIGXFSZ', 'SIGHUP', 'SIGINT', 'SIGTERM', 'SIGCHLD', 'SIGUSR1'):
         signal.signal(getattr(signal, name), signal.SIG_DFL)
     for target, fd in enumerate(stdio):
         os.dup2(fd, target)
-    os.umask(launch['umask'])
-    _enter(launch['cwd'], environment)
+    os.umask(launch.umask)
+    _enter(launch.cwd, environment)
     if gate is not None:
         os.read(gate, 1)
     if os.getppid() != supervisor:  # killed while we waited: nobody would know of the module

@@ -14,7 +14,8 @@ import os
 import sys
 
 from ..contain import tree
-from ..files.store import Store, remove_tree
+from ..files.atomic import remove_tree
+from ..files.store import Store
 from ..protocol import GRACE
 from . import ending
 from .batch import hand_on, put_back
@@ -37,23 +38,23 @@ def supervise(job, report=None, gate=None):
         spec = job.spec()
         start = ModuleStart(job, spec, vigil, report, gate)
         if _guarded(job, vigil, _execute, job, start):
-            if spec['limit'] is None or spec['limit'] > _LONG_SECONDS:
+            if spec.limit is None or spec.limit > _LONG_SECONDS:
                 vigil.sleep(_LONG_SECONDS)
-                image.replace(job, spec['queue'] is not None, vigil, start.deadline, resume)
+                image.replace(job, spec.queue is not None, vigil, start.deadline, resume)
             state = vigil.keep(start.deadline, job.file('stop.json'))
             _guarded(job, vigil, _finish, job, vigil, state)
         start.answer()
         report = gate = None
-        job = hand_on(job, spec['queue'], vigil.signals.shutdown, supervise)
+        job = hand_on(job, spec.queue, vigil.signals.shutdown, supervise)
 
 
 def resume(root, job_id, lock, vigil, state):
     """Go on with the job whose module the new image of this supervisor (handover.py) has waited for."""
     job = Store(root).job(job_id)
     job.lock = lock
-    queue = (job.spec() or {}).get('queue')  # now, because whoever sees the end may remove the job
+    spec = job.spec()  # now, because whoever sees the end may remove the job
     _guarded(job, vigil, _finish, job, vigil, state)
-    supervise(hand_on(job, queue, vigil.signals.shutdown, supervise))
+    supervise(hand_on(job, spec and spec.queue, vigil.signals.shutdown, supervise))
 
 
 def _execute(job, start):
@@ -61,9 +62,9 @@ def _execute(job, start):
     try:
         return start.execute()
     except ForkError:
-        if start.spec['queue'] is None:
+        if start.spec.queue is None:
             raise
-        put_back(job, start.spec['queue'])
+        put_back(job, start.spec.queue)
         os._exit(0)  # not on to the next job of the slot: that is the same job, and would fail in the same way
 
 
@@ -96,17 +97,17 @@ def _description(error):
 
 def _finish(job, vigil, state):
     """Stop what is to be stopped, and write how the job ended (*state*: as Vigil.keep() returns it)."""
-    tmpdir = (job.read('run.json') or {}).get('tmpdir')
+    run = job.run()
     stopped = None
     if state is not None:
-        spec = job.spec() or {}
-        grace = {**spec, **(job.read('stop.json') or {})}.get('grace', GRACE)
-        spare_daemons = state == 'timed_out' and spec.get('spare_daemons', False)
+        spec = job.spec()
+        grace = job.stop_request().get('grace', spec.grace if spec else GRACE)
+        spare_daemons = state == 'timed_out' and spec is not None and spec.spare_daemons
         stopped = tree.stop(vigil.main, grace, vigil.sleep, spare_daemons)
     if job.exists():  # else somebody has removed its files: nobody will ask
         ending.write(job, state, vigil.status, stopped=stopped)
-    if tmpdir:
-        remove_tree(tmpdir)
+    if run and run.tmpdir:
+        remove_tree(run.tmpdir)
 
 
 def _close_descriptors(keep):

@@ -34,7 +34,7 @@ class Said(Exception):
 
 
 class Order(Dict[str, Any]):
-    """One job of a start request (protocol.JobRequest), its module a script for a shell unless it says otherwise."""
+    """One job of a start request (protocol.StartRequest), its module a script for a shell unless it says otherwise."""
 
     def __init__(self, script: str, **changes: Any) -> None:
         super().__init__(

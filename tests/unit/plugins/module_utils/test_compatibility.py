@@ -381,3 +381,76 @@ def test_an_old_supervisor_that_was_killed(old: Target, some_target: Target) -> 
     os.kill(run['pid'], signal.SIGKILL)
     until(lambda: run['pid'] not in some_target.processes())
     assert some_target.ended(second.id)['state'] == 'succeeded'
+
+
+# --- Files of a later version ---------------------------------------------------------------------------------------
+
+RECORDS = {'spec.json': True, 'run.json': True, 'end.json': True, 'launch.json': False}
+"""The records of a job, and whether those of an ended job are among them."""
+
+
+def _made_newer(target: Target, job_id: str, name: str) -> None:
+    write_note(target, job_id, name, {**target.note(job_id, name), 'version': 3})
+
+
+def test_each_file_has_a_version_and_all_that_0_1_0_wrote(some_target: Target) -> None:
+    gate = some_target.gate()
+    first, second = _blocked(gate, queue='q'), Order(result(), queue='q')
+    some_target.start(first, second)
+    launch = some_target.note(second.id, 'launch.json')
+    gate.open()
+    some_target.end(first.id, second.id)
+
+    stored = HERE / 'fixtures' / VERSION / 'async_dir/.jobs'
+    for name in RECORDS:
+        old = json.loads(next(stored.glob('*/' + name)).read_text(encoding='ascii'))
+        new = launch if name == 'launch.json' else some_target.note(second.id, name)
+        assert new['version'] == 2
+        assert 'version' not in old
+        assert set(old) <= set(new)
+
+
+@pytest.mark.parametrize('name', [name for name, of_ended in RECORDS.items() if of_ended])
+def test_a_file_of_a_later_version_is_named_and_removed(some_target: Target, name: str) -> None:
+    other = some_target.run(result(), name='other')
+    job_id = some_target.run(result(), name='new')
+    some_target.end(other, job_id)
+    _made_newer(some_target, job_id, name)
+
+    says = 'a later version of background.jobs has written %s: the format of the file is 3' % (
+        some_target.files(job_id) / name
+    )
+    references: List[Any] = [job_id, {'name': 'new'}]
+    requests: List[Dict[str, Any]] = [
+        {'op': 'wait', 'seconds': 60},
+        {'op': 'status'},
+        {'op': 'collect'},
+        {'op': 'cancel', 'grace': 0, 'check': False},
+    ]
+    for request in requests:
+        for look in some_target.ask(**request, ids=references):
+            assert (look['known'], look['job'], look['ended']) == (True, None, False)
+            assert look['error'].startswith(says)
+    assert [look['error'] is None for look in some_target.ask('list', states=None, names=None, queues=None)] == [
+        True,
+        False,
+    ]
+    assert [look['id'] for look in some_target.ask('prune', older_than=0, states=ENDED, keep=0, check=False)] == [other]
+    with pytest.raises(Said, match='a later version'):
+        some_target.run(result(), name='new')
+    some_target.ask('remove', ids=[job_id])
+    assert _traces(some_target, job_id) == []
+    assert some_target.ended(some_target.run(result(), name='new'))['state'] == 'succeeded'
+
+
+def test_a_job_of_a_later_version_that_runs_is_left_alone(some_target: Target) -> None:
+    gate = some_target.gate()
+    job_id = some_target.run(': < %s; %s' % (gate, result()))
+    spec = some_target.note(job_id, 'spec.json')
+    _made_newer(some_target, job_id, 'spec.json')
+
+    some_target.ask('remove', ids=[job_id])
+    assert some_target.ask('status', ids=[job_id])[0]['error']
+    write_note(some_target, job_id, 'spec.json', spec)
+    gate.open()
+    assert some_target.ended(job_id)['state'] == 'succeeded'

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import List
 
 import pytest
-from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import SPARE
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.job import SPARE
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     ENDED,
     PLUGINS,
