@@ -13,6 +13,8 @@ import pytest
 from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
 from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
 
+pytestmark = [pytest.mark.spine]
+
 RUN = 'background.jobs.async_run'
 GOOD = {'ansible.builtin.command': {'cmd': 'true'}}
 
