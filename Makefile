@@ -55,13 +55,14 @@ demo: .venv/demo/.made $(COLLECTION)
 check:
 	+@$(side_by_side) lint check-unit check-local
 
-# Of the Pythons of targets, the newest.
+# Of the Pythons of targets, the newest. Each test has a target of its own and waits for it, so two run at once.
 check-unit: .venv/core-$(CORE)/.made $(COLLECTION)
-	$(call in_venv,core-$(CORE)) python -m pytest tests/unit --one-python
+	$(call in_venv,core-$(CORE)) python -m pytest tests/unit --one-python --numprocesses 2
 
-# On this machine by the local connection. Its tests wait for their jobs a part of the time, so three files run at once.
+# On this machine by the local connection, the spine only: all that is local takes more processor time than the whole check
+# may. Its tests wait for their jobs a part of the time, so two files run at once.
 check-local: .venv/core-$(CORE)/.made $(COLLECTION)
-	$(call in_venv,core-$(CORE)) python -m pytest tests/integration -m "not hosts and not crowd" --one-python --numprocesses 3 --dist loadfile
+	$(call in_venv,core-$(CORE)) python -m pytest tests/integration -m "spine and not hosts" --numprocesses 2 --dist loadfile
 
 # In two lanes, of which each does one thing after the other. What is in lane-tests waits a part of its time, for jobs and
 # for hosts that boot: alone it would leave processors idle. What is in lane-works needs nothing but the processor, and
