@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import threading
@@ -15,7 +16,7 @@ import typing as t
 from types import SimpleNamespace
 
 import pytest
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look, new_look
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat import watchdog
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.watchdog import Watchdog
@@ -66,6 +67,12 @@ def test_half_an_answer_is_a_lost_connection(length: int) -> None:
     with pytest.raises(AnsibleConnectionFailure, match='middle of the answer'):
         remote(action).ask('wait', ids=[], seconds=0)
     assert not action.modules
+
+
+def test_an_error_of_the_target_controls_no_terminal() -> None:
+    response = {'error': 'no such user: \x1b]0;owned\x07\nsecond line'}
+    with pytest.raises(AnsibleActionFail, match=re.escape('no such user: \\x1b]0;owned\\x07\nsecond line')):
+        remote(Action(MARK + json.dumps({'response': response}))).ask('status', ids=[])
 
 
 def test_no_answer_where_there_were_some_is_a_lost_connection() -> None:
