@@ -30,13 +30,13 @@ class _Interrupt(BaseException):
 
 
 class Watchdog:
-    """While it is entered, *seconds* pass, or it ends the request. None: never.
+    """Ends what runs while it is entered, after *seconds*. None: never.
 
     The first attempt is TERM to the processes that this process has made. In a worker of ansible-core those belong to
     its connection: ssh, for example. The second is KILL. A connection that is no process, such as paramiko, is
-    interrupted instead, and so is whatever goes on after that.
+    interrupted instead, and so is what goes on after KILL.
 
-    The error that this causes leaves as AnsibleConnectionFailure, with *message*.
+    Raises AnsibleConnectionFailure with *message* in the place of the error that this causes.
     """
 
     def __init__(self, seconds: float | None, message: str = 'The host did not answer in time.') -> None:

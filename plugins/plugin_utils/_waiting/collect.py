@@ -30,7 +30,8 @@ def collect(remote: Remote, looks: list[Look], margin: float = MARGIN_SECONDS) -
     ended = [look for look in looks if look.ended and not look.error]
     if not ended:
         return looks
-    ended = wait(remote, ended, SilentReporter(), margin=margin)  # they have ended: for its way with lost connections
+    # They have ended. But wait() asks again after a lost connection, and brings the output.
+    ended = wait(remote, ended, SilentReporter(), margin=margin)
     mark_collected(remote, ended)
     return _replaced(looks, ended)
 
