@@ -260,6 +260,12 @@ job:
       description: The place of the job in its queue, from 1 on.
       type: int
       returned: while it is queued
+    machine:
+      description:
+        - The host name of the machine that the job belongs to. This machine only reads its files, and does not know
+          whether the job still lives.
+      type: str
+      returned: when it is another machine, which uses the same async directory
     created:
       description: When the job was made (UTC, ISO 8601).
       type: str

@@ -33,6 +33,8 @@ Spec = collections.namedtuple(
         'no_log',  # whether `no_log` hides what the job prints
         'retention',  # seconds for which the files are kept after the end
         'work',  # a digest of what the job does, or None (protocol.StartRequest)
+        'machine',  # name of the machine that the job belongs to, or None: of 0.1.0 (files/machine.py)
+        'machine_id',  # the machine id of that machine; empty if it has none
         'at',  # when the job was made: UTC, as clock.utc() writes it
         'monotonic',  # the same in seconds of the monotonic clock, or None
         'boot',  # id of the boot that clock belongs to; empty if the system has none
@@ -139,6 +141,8 @@ _LATER = {
         'spare_daemons': (bool, False),
         'retention': (_NUMBER, RETENTION),
         'work': (str, None),
+        'machine': (str, None),
+        'machine_id': (str, ''),
         'monotonic': (_NUMBER, None),
     },
     Launch: {'version': (int, 1), 'tmpdir': (str, None)},

@@ -19,6 +19,7 @@ import time
 
 from ..files.atomic import write_file
 from ..files.clock import is_another
+from ..files.machine import host_name
 from ..files.names import find
 from ..files.users import user
 from ..files.watch import Watch
@@ -37,7 +38,7 @@ _BEYOND_GRACE_SECONDS = 90
 def cancel(store, request):
     """Looks at the jobs as they were, each with ``to_stop``: whether it had not ended.
 
-    No job is asked to end where one of them is unknown.
+    No job is asked to end where one of them is unknown, or lives on another machine.
     """
     jobs = [find(store, reference) for reference in request['ids']]
     places = Lines(store)
@@ -45,7 +46,8 @@ def cancel(store, request):
         unknown_look(store, reference) if job is None else take_look(job, places=places)
         for reference, job in zip(request['ids'], jobs)
     ]
-    if not all(look.job for look in looks):
+    looks = [_refused_elsewhere(look) for look in looks]
+    if not all(look.job and not look.error for look in looks):
         return looks
     looks = [look._replace(to_stop=not look.ended) for look in looks]
     if not request['check']:
@@ -53,6 +55,16 @@ def cancel(store, request):
             if look.to_stop:
                 _ask_to_end(job, request['grace'], places)
     return looks
+
+
+def _refused_elsewhere(look):
+    """*look*, with an error where its job lives on another machine: its processes cannot be reached from here."""
+    if not look.job or look.ended or 'machine' not in look.job:
+        return look
+    return look._replace(
+        error='job %s belongs to machine %s, and this is %s: cancel it there. Both use the async directory %s'
+        % (look.id, look.job['machine'], host_name(), look.looked_in)
+    )
 
 
 def stop(job, grace):

@@ -12,6 +12,7 @@ import os
 
 from ..files.atomic import read_json
 from ..files.clock import boot_id, lives, since
+from ..files.machine import other_machine
 from ..files.names import find
 from ..files.records import NewerFormat
 from ..files.users import user
@@ -132,14 +133,15 @@ def settle(job, spec, places=None):
     queue is read again where the job is not in the snapshot *places*, because it may have been queued since.
     """
     end = job.end()
-    if end is not None or job.alive():
+    elsewhere = other_machine(spec) is not None  # then this machine's locks and processes say nothing of it
+    if end is not None or (not elsewhere and job.alive()):
         return None, end
     if spec.queue is not None:
         for snapshot in (places, Lines(job.store)):
             position = snapshot and snapshot.place(spec.queue, job.id)
             if position:
                 return position, None
-    if job.alive():  # its turn came meanwhile
+    if elsewhere or job.alive():  # its turn came meanwhile
         return None, None
     end = job.end()
     if end is None and not job.exists():  # not lost: somebody has removed it meanwhile
@@ -192,6 +194,9 @@ def _describe(job, spec, run, position=None, end=None):
         'elapsed': elapsed,
         'output_file': job.file('output'),
     }
+    machine = other_machine(spec)
+    if machine is not None:
+        described['machine'] = machine
     if position is not None:
         described['position'] = position
     for key in ('reason', 'signal', 'last_lines'):

@@ -25,6 +25,7 @@ import time
 
 from ..files.atomic import remove_file, remove_tree
 from ..files.clock import boot_id, seconds, since
+from ..files.machine import other_machine
 from ..files.names import forget_names
 from ..files.records import NewerFormat
 from ..protocol import RETENTION
@@ -102,7 +103,7 @@ def _is_expired(job):
         spec = job.spec()
     except NewerFormat:
         return False
-    if spec is None:  # removed meanwhile
+    if spec is None or other_machine(spec):  # removed meanwhile, or no business of this machine
         return False
     retention = spec.retention
     if _unchanged_seconds(job.file('end.json'), job.path) < retention:  # it costs less than a look

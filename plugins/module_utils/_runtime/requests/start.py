@@ -20,6 +20,7 @@ import os
 from ..files.atomic import remove_file, write_file
 from ..files.clock import now
 from ..files.errors import StoreError, trace
+from ..files.machine import host_name, machine_id, other_machine
 from ..files.names import Name, check_new_name, path_of
 from ..files.records import VERSION, Launch, Run, Spec
 from ..protocol import StartRequest
@@ -132,6 +133,9 @@ class _Starter:
             raise StoreError(look.error)
         if not look.job:
             return None
+        machine = other_machine(job.spec())
+        if machine is not None:
+            return self._none_of(machine, look, request)
         work = job.spec().work  # None: of version 0.1.0, for one
         if look.ended:
             return self._attached_to_ended(job, look, request, work)
@@ -150,6 +154,16 @@ class _Starter:
                 % (job.id, request.name, look.job['state'])
             )
         return look._replace(attached=True)
+
+    def _none_of(self, machine, look, request):
+        """None: a new job may be started, because the work of *look* was done on another *machine*."""
+        if look.ended:
+            return
+        raise StoreError(
+            'job %s of the name %r runs on machine %s, and this is %s. Both use the async directory %s: set ansible_async_dir '
+            'to a directory of each machine, for example by its inventory_hostname, or give this job another name'
+            % (look.id, request.name, machine, host_name(), self._store.root)
+        )
 
     def _attached_to_ended(self, job, look, request, work):
         """*look* at the ended *job* whose result this request takes, or None where a new job may be started."""
@@ -207,6 +221,8 @@ def _spec(request):
         no_log=request.no_log,
         retention=request.retention,
         work=request.work,
+        machine=host_name(),
+        machine_id=machine_id(),
         **now(),
     )
 

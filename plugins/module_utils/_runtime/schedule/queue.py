@@ -11,6 +11,8 @@
     running/<jid>          the jobs that were given a slot; one whose lock is free and whose module is dead has lost it
     head.json              the first entries of waiting/, as they once were: no turn has to list thousands of jobs
 
+Machines that share an async directory (files/machine.py) share no slots: each runs so many jobs, of its own.
+
 Nobody guards a queue. Whoever ends, starts or looks "kicks" it, so a killed supervisor strands nobody.
 Standard library only, Python 3.6 and up. Private to this collection.
 """
@@ -24,6 +26,7 @@ from ..files.clock import lives
 from ..files.errors import StoreError
 from ..files.ids import JOB_ID
 from ..files.locks import open_lock
+from ..files.machine import other_machine
 from ..files.names import file_name
 from ..files.records import NewerFormat
 
@@ -120,15 +123,16 @@ class Queue:
 
     def next(self):
         """The job whose turn it is, its lock held by this process, or None: none waits, or no slot is free."""
-        while self._taken() < self._state().get('slots', 1):
-            entry = self._first()
-            if entry is None:
-                return None
+        if self._taken() >= self._state().get('slots', 1):
+            return None
+        for entry in self._in_order():
             place = os.path.join(self._waiting, entry)
             job_id = job_of(entry)
             job = self._store.job(job_id) if JOB_ID.fullmatch(job_id) else None
             if job is None or job.launch() is None:
                 remove_file(place)  # removed by hand, or not whole after a power cut
+                continue
+            if _is_elsewhere(job):
                 continue
             job.hold()  # against the order of locks; files/locks.py says why that cannot deadlock
             try:
@@ -139,6 +143,15 @@ class Queue:
                 raise
             return job
         return None
+
+    def _in_order(self):
+        """The entries of the jobs that wait, in order. Most turns need the first alone, so the rest is listed after it."""
+        first = self._first()
+        if first is not None:
+            yield first
+            for entry in self.entries():
+                if entry != first:
+                    yield entry
 
     def _first(self):
         """The entry of the job whose turn is next, or None."""
@@ -163,11 +176,23 @@ class Queue:
     def _taken(self):
         taken = 0
         for job_id in os.listdir(self._running):
-            if JOB_ID.fullmatch(job_id) and _runs(self._store.job(job_id)):
+            job = self._store.job(job_id) if JOB_ID.fullmatch(job_id) else None
+            if job is not None and _is_elsewhere(job):
+                continue
+            if job is not None and _runs(job):
                 taken += 1
             else:
                 remove_file(os.path.join(self._running, job_id))
         return taken
+
+
+def _is_elsewhere(job):
+    """Whether *job* belongs to another machine, which starts it itself, in a slot of its own."""
+    try:
+        spec = job.spec()
+    except NewerFormat:
+        return False
+    return spec is not None and other_machine(spec) is not None
 
 
 def _runs(job):
