@@ -82,7 +82,7 @@ def test_no_log_at_the_start_holds_for_every_look(controller: Controller, host: 
     looks: list[dict[str, t.Any]] = [
         {WAIT: {'jobs': '{{ started }}'}, 'name': 'wait', 'register': 'waited'},
         {STATUS: {'jid': '{{ item.ansible_job_id }}'}, 'name': 'status', 'loop': '{{ started.results }}'},
-        {RUN: {'cmd': 'true', 'name': 'hangs'}, 'name': 'attach', 'poll': 0},
+        {RUN: {'task': hangs, 'name': 'hangs'}, 'environment': {'S': '{{ secret }}'}, 'name': 'attach', 'poll': 0},
         {INFO: {}, 'name': 'info'},
         {CANCEL: {'jobs': 'hangs'}, 'name': 'cancel'},
         {WAIT: {'jobs': 'hangs'}, 'name': 'wait for what was stopped'},
@@ -92,6 +92,7 @@ def test_no_log_at_the_start_holds_for_every_look(controller: Controller, host: 
     for look in looks:
         assert run.of(look['name']), f'{look["name"]} has not come about:\n{run.output}'
     assert [job['stdout'] for job in run['waited']['jobs']] == [f'{SECRET}\n{SECRET}'] * 2
+    assert run.of('attach')[0].kind == 'ok', run.output
     assert [job['name'] for job in run.of('cancel')[0].result['jobs']] == ['hangs']  # what is no secret is told
     assert leaks(run.output) == []
     assert leaks(str(run.events)) == []

@@ -12,6 +12,7 @@ import os
 
 from .files.errors import StoreError, trace
 from .files.store import Store
+from .files.tmpdir import remove_unused_tmpdir
 from .files.users import user
 from .protocol import VERSION
 from .requests.cancel import cancel
@@ -42,15 +43,9 @@ _HIDDEN_FIELDS = ('output', 'result', 'live_output', 'last_line')
 def respond(request):
     """The response to *request*. An error is reported in it, never raised."""
     umask = os.umask(0o077)
+    store = None
     try:
-        if request.get('version') != VERSION:
-            return _failure(
-                'this runtime of background.jobs speaks version %d of its protocol, and was asked in version %s: use the '
-                'same version of the collection on both sides' % (VERSION, request.get('version'))
-            )
-        operation = _OPERATIONS.get(request.get('op'))
-        if operation is None:
-            return _failure('unknown operation %r' % (request.get('op'),))
+        operation = _operation(request)
         store = Store(request['async_dir'])
         with runtime_in_use():
             if operation is start:  # it makes the directories, and checks them then
@@ -62,16 +57,34 @@ def respond(request):
             looks = [_withhold(look) for look in looks]
         return {'version': VERSION, 'jobs': [look._asdict() for look in looks]}
     except StoreError as error:
-        return _failure('%s' % error)
+        return _failure(request, store, '%s' % error)
     except OSError as error:
-        return _failure('user %s cannot use the job files in %s: %s' % (user(), store.root, error))
+        root = store.root if store else request.get('async_dir')
+        return _failure(request, store, 'user %s cannot use the job files in %s: %s' % (user(), root, error))
     except Exception:
-        return _failure(trace())
+        return _failure(request, store, trace())
     finally:
         os.umask(umask)
 
 
-def _failure(error):
+def _operation(request):
+    """The function that carries *request* out."""
+    if request.get('version') != VERSION:
+        raise StoreError(
+            'this runtime of background.jobs speaks version %d of its protocol, and was asked in version %s: use the '
+            'same version of the collection on both sides' % (VERSION, request.get('version'))
+        )
+    if request.get('op') not in _OPERATIONS:
+        raise StoreError('unknown operation %r' % (request.get('op'),))
+    return _OPERATIONS[request['op']]
+
+
+def _failure(request, store, error):
+    """The response to a request that failed as a whole. A start that failed leaves no temporary directory behind."""
+    jobs = request.get('jobs') if request.get('op') == 'start' else None
+    for fields in jobs if isinstance(jobs, list) else ():
+        if isinstance(fields, dict):
+            remove_unused_tmpdir(store, fields.get('id'), fields.get('tmpdir'))
     return {'version': VERSION, 'error': error}
 
 

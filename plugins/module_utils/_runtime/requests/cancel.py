@@ -21,13 +21,13 @@ from ..files.atomic import write_file
 from ..files.clock import is_another
 from ..files.machine import host_name
 from ..files.names import find
+from ..files.tmpdir import remove_tmpdir, tmpdir_of
 from ..files.users import user
 from ..files.watch import Watch
 from ..schedule.queue import Lines, Queue
 from ..supervise.ending import write
 from ..supervise.vigil import STOP
 from .look import settle, take_look, unknown_look
-from .tmpdir import remove_tmpdir, tmpdir_of
 
 _UNTIL_EXECUTED_SECONDS = 30
 """From the making of a job to the execution of its module, at most."""

@@ -15,6 +15,7 @@ from ..files.clock import boot_id, lives, since
 from ..files.machine import other_machine
 from ..files.names import find
 from ..files.records import NewerFormat
+from ..files.tmpdir import remove_tmpdir, tmpdir_of
 from ..files.users import user
 from ..output.reader import read
 from ..protocol import new_look
@@ -22,7 +23,6 @@ from ..schedule.queue import Lines
 from ..supervise.batch import kick
 from ..supervise.ending import read_text, result_of, write_lost
 from ..supervise.supervisor import supervise
-from .tmpdir import remove_tmpdir, tmpdir_of
 
 _LEAST_LIVE_OUTPUT_BYTES = 4096
 """Of one job, however many jobs share a response."""

@@ -23,6 +23,7 @@ from ..files.errors import StoreError, trace
 from ..files.machine import host_name, machine_id, other_machine
 from ..files.names import Name, check_new_name, path_of
 from ..files.records import VERSION, Launch, Run, Spec
+from ..files.tmpdir import remove_unused_tmpdir
 from ..protocol import StartRequest
 from ..schedule.queue import Lines, Queue
 from ..supervise.batch import Batch
@@ -31,7 +32,6 @@ from ..supervise.supervisor import supervise
 from .cancel import stop
 from .look import executed_look, kick_queues, take_look, unknown_look
 from .retention import start_under_way
-from .tmpdir import remove_unused_tmpdir
 
 
 def start(store, request, umask):
@@ -39,16 +39,7 @@ def start(store, request, umask):
 
     *umask*: of the modules.
     """
-    try:
-        store.prepare()
-        return _start_jobs(store, request, umask)
-    except BaseException:
-        for fields in request['jobs']:
-            remove_unused_tmpdir(store, fields['id'], fields['tmpdir'])
-        raise
-
-
-def _start_jobs(store, request, umask):
+    store.prepare()
     bases = {}
     with start_under_way(store):
         batch = Batch(supervise)
@@ -115,8 +106,7 @@ class _Starter:
             with Name(path_of(self._store, request.name)) as name:
                 existing = self._existing(name, request)
                 if existing is None:
-                    name.give_to(request.id)  # first: it fails on a full disk, and no job must run without its name
-                    self._create(request)
+                    self._create_named(request, name)
                 return existing
         except (StoreError, OSError) as error:
             return unknown_look(self._store, request.id)._replace(error='%s' % error)
@@ -173,6 +163,18 @@ class _Starter:
             return look._replace(attached=True)
         self._uncollected[request.id] = look.job
         return None
+
+    def _create_named(self, request, name):
+        previous = name.job_id()
+        name.give_to(request.id)  # first: it fails on a full disk, and no job must run without its name
+        try:
+            self._create(request)
+        except BaseException:
+            if previous is not None and self._store.job(previous).exists():
+                name.give_to(previous)
+            else:
+                name.forget()
+            raise
 
     def _create(self, request):
         _check_numbers(request)

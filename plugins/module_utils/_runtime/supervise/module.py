@@ -14,9 +14,10 @@ import os
 import shlex
 import signal
 
-from ..files.atomic import read_file, remove_tree, write_file
+from ..files.atomic import read_file, write_file
 from ..files.clock import now, process_start
 from ..files.records import VERSION, Run
+from ..files.tmpdir import remove_tmpdir
 from ..output import reader
 from . import ending
 from .fork import fork
@@ -44,8 +45,7 @@ class ModuleStart:
         reason = self._failure(failure, argv)
         if reason:
             ending.write(self.job, 'failed', reason=reason)
-            if launch.tmpdir:
-                remove_tree(launch.tmpdir)
+            remove_tmpdir(launch.tmpdir)
             return False
         run = Run(
             version=VERSION,

@@ -14,8 +14,8 @@ import os
 import sys
 
 from ..contain import tree
-from ..files.atomic import remove_tree
 from ..files.store import Store
+from ..files.tmpdir import remove_tmpdir, tmpdir_of
 from ..protocol import GRACE
 from . import ending
 from .batch import hand_on, put_back
@@ -76,7 +76,9 @@ def _guarded(job, vigil, step, *args):
         if vigil.main is not None and vigil.status is None:
             tree.stop(vigil.main, 0, vigil.sleep)
         try:
+            tmpdir = tmpdir_of(job)
             ending.write(job, 'failed', reason='the supervisor of job %s failed: %s' % (job.id, _description(error)))
+            remove_tmpdir(tmpdir)
         except OSError:  # somebody has removed the job's files: nobody will ask
             pass
         return None
@@ -106,8 +108,8 @@ def _finish(job, vigil, state):
         stopped = tree.stop(vigil.main, grace, vigil.sleep, spare_daemons)
     if job.exists():  # else somebody has removed its files: nobody will ask
         ending.write(job, state, vigil.status, stopped=stopped)
-    if run and run.tmpdir:
-        remove_tree(run.tmpdir)
+    if run:
+        remove_tmpdir(run.tmpdir)
 
 
 def _close_descriptors(keep):

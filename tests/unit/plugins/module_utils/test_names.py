@@ -322,3 +322,17 @@ def test_the_file_of_a_name_is_damaged(some_target: Target) -> None:
     assert _start(some_target, again)['id'] == again.id
     with pytest.raises(Said, match='not a job id'):
         some_target.ask('status', ids=['../' + again.id])
+
+
+def test_a_start_that_fails_leaves_the_name_as_it_was(some_target: Target) -> None:
+    """A queue that cannot be is noticed after the name was taken."""
+    failing = Order(result(), name='deploy', queue='.')
+    assert 'cannot be the name of a queue' in some_target.start(failing)[0]['error']
+    assert not (some_target.async_dir / '.names/deploy').exists()
+
+    order = Order(result(), name='deploy')
+    _start(some_target, order)
+    some_target.end(order.id)
+    some_target.ask('collect', ids=[order.id])
+    assert some_target.start(failing)[0]['error']
+    assert _named(some_target)['id'] == order.id

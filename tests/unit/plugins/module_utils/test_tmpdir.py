@@ -8,6 +8,7 @@ import fcntl
 import os
 import signal
 from pathlib import Path
+from typing import Any, Dict
 
 import pytest
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
@@ -118,4 +119,22 @@ def test_a_start_that_is_cut_off(some_target: Target) -> None:
     until(lambda: not some_target.processes())
 
     assert some_target.job(order.id)['state'] == 'lost'
+    assert not tmpdir.exists()
+
+
+def test_a_supervisor_that_fails_before_its_module_runs(some_target: Target) -> None:
+    tmpdir = _tmpdir(some_target)
+    order = _order(result(), tmpdir)
+    order['payload'] = {'base': str(hash(order.script)), 'head': 0, 'middle': 'x', 'tail': 0}
+    some_target.start(order)
+
+    assert 'the supervisor of job %s failed' % order.id in some_target.ended(order.id)['reason']
+    until(lambda: not tmpdir.exists())
+
+
+@pytest.mark.parametrize('changes', [{'version': 1}, {'async_dir': None}, {'bases': None}], ids=str)
+def test_a_start_that_is_refused_as_a_whole(some_target: Target, changes: Dict[str, Any]) -> None:
+    tmpdir = _tmpdir(some_target)
+    with pytest.raises(Said):
+        some_target.start(_order(result(), tmpdir), **changes)
     assert not tmpdir.exists()

@@ -4,21 +4,23 @@
 
 """ansible-core's temporary directory of a task: the job's from its start on, and removed with the end of the job.
 
-The supervisor removes it after the module. These functions are for jobs whose module never ran, or whose supervisor was
-killed. Standard library only, Python 3.6 and up. Private to this collection.
+Where the start makes no job, it is removed at once. Standard library only, Python 3.6 and up. Private to this collection.
 """
 
 import os
 
-from ..files.atomic import remove_tree
-from ..files.clock import lives
-from ..files.errors import StoreError
+from .atomic import remove_tree
+from .clock import lives
+from .errors import StoreError
 
 
 def remove_unused_tmpdir(store, job_id, tmpdir):
-    """Remove *tmpdir* (path or None) of a job that a start was asked for, if there is no such job."""
+    """Remove *tmpdir* (path or None) of a job that a start was asked for, if there is no such job.
+
+    *store* None: the async directory cannot be used at all.
+    """
     try:
-        exists = store.job(job_id).exists()
+        exists = store is not None and store.job(job_id).exists()
     except StoreError:  # not an id, so there is no such job
         exists = False
     if not exists:
