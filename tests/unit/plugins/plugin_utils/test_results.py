@@ -102,6 +102,13 @@ def test_unknown_jobs_may_be_left_out() -> None:
     assert Missing('web1', ok=True, others=lambda job_id: []).known(['j2.2', 'j1.1'], looks) == looks[1:]
 
 
+def test_a_job_that_cannot_be_looked_at_says_why() -> None:
+    """Also where unknown jobs are left out: this one is known."""
+    looks = [new_look('j1.1', '/async', 'deploy', known=True, error='a later version has written it'), look()]
+    with pytest.raises(AnsibleActionFail, match=r'^web1: a later version has written it$'):
+        Missing('web1', ok=True, others=lambda job_id: []).known(['j1.1', 'j2.2'], looks)
+
+
 def test_jobs_of_ansible_core_cannot_be_waited_for() -> None:
     looks = [new_look('1.1', '/async', 'deploy', known=True)]
     with pytest.raises(AnsibleActionFail, match=r'job 1\.1 on web1 was started by ansible-core or mitogen'):
