@@ -43,6 +43,7 @@ _HIDDEN_FIELDS = ('output', 'result', 'live_output', 'last_line')
 def respond(request):
     """The response to *request*. An error is reported in it, never raised."""
     umask = os.umask(0o077)
+    request = request if isinstance(request, dict) else {}
     store = None
     try:
         operation = _operation(request)

@@ -38,5 +38,5 @@ def tmpdir_of(job):
 
 def remove_tmpdir(tmpdir):
     """Remove the directory *tmpdir*, or nothing where it is None."""
-    if isinstance(tmpdir, str) and os.path.isabs(tmpdir):
+    if isinstance(tmpdir, str) and os.path.isabs(tmpdir) and '\0' not in tmpdir:
         remove_tree(tmpdir)
