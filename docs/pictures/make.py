@@ -4,7 +4,8 @@
 
 """Run the playbooks here on a terminal, and put what a person sees into the pages and timeline.png.
 
-`make pictures` calls it, as a module from the top of the checkout. Chromium, which Debian has as chromium-headless-shell, takes the picture of the timeline.
+`make pictures` runs it, as a module from the top of the checkout. Chromium takes the picture of the timeline. Debian has it
+as the packages chromium and chromium-headless-shell.
 """
 
 from __future__ import annotations
@@ -22,39 +23,50 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 CALLBACKS = HERE.parent / 'callbacks.md'
 LIVE_OUTPUT = HERE.parent / 'live_output.md'
-MOMENT = r'web1 +compile +━+─+[^\n]*%(.|\n)*web2 +compile +━+─+[^\n]*%'
+MOMENT = r'^\d+ jobs on 20 hosts: [1-9] failed.*(\n.*)*\nweb\d+ +upgrade +━+─+ .*%(.*\n)+\.\.\. \d+ more: '
 """What is on the screen when the picture is taken."""
+SUMMARY = ' background jobs on '
+"""In the first line after the recap."""
 CALLBACKS_ON = 'callbacks_enabled = background.jobs.progress, background.jobs.timeline'
-HOSTS = ('web1', 'web2')
+SMALL, MIDDLE, LARGE = (80, 24), (100, 24), (200, 50)
+"""Columns and rows of terminals."""
+FORKS = 5
 BROWSERS = ('chromium-headless-shell', 'chromium', 'google-chrome')
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix='background-jobs-pictures-') as name:
         directory = Path(name)
-        _put(LIVE_OUTPUT, 'follow', _play(directory, 'follow.yml')[1])
-        during, after = _play(directory, 'playbook.yml', CALLBACKS_ON, MOMENT)
-        while not during[0].startswith(('TASK', 'ASYNC')):  # scrolled off in part
+        _put(LIVE_OUTPUT, 'follow', _play(directory, 'follow.yml', hosts=2)[1])
+        during, after = _play(directory, 'playbook.yml', CALLBACKS_ON, MOMENT, hosts=20)
+        while not during[0].startswith(('TASK', 'ASYNC', 'web')):  # the rest of a line that has scrolled off in part
             del during[0]
+        start = next(number for number, line in enumerate(after) if SUMMARY in line)
         after[-1] = after[-1].replace(f'{directory}/', '/srv/plays/')
         _put(CALLBACKS, 'during', during)
-        _put(CALLBACKS, 'after', after)
+        _put(CALLBACKS, 'after', after[start:])
         _photograph(directory / 'background-jobs.html', HERE / 'timeline.png')
 
 
-def _play(directory: Path, playbook: str, settings: str = '', moment: str = '') -> tuple[list[str], list[str]]:
-    """What is on the screen at the *moment* that a pattern tells, and all that was ever printed."""
-    hosts = ''.join(f'{host} ansible_async_dir={directory}/{host}\n' for host in HOSTS)
-    (directory / 'hosts').write_text(hosts, encoding='utf-8')
+def _play(
+    directory: Path, playbook: str, settings: str = '', moment: str = '', *, hosts: int
+) -> tuple[list[str], list[str]]:
+    """What is on a small screen as soon as it matches *moment*, and all lines that were printed in the whole run.
+
+    After that moment, the screen is large, so that it breaks no line. Without *moment*, the screen is of middle size.
+    """
+    names = [f'web{number}' for number in range(1, hosts + 1)]
+    inventory = ''.join(f'{name} ansible_async_dir={directory}/{name}\n' for name in names)
+    (directory / 'hosts').write_text(inventory, encoding='utf-8')
     (directory / 'ansible.cfg').write_text(
-        f'[defaults]\n{settings}\n'
+        f'[defaults]\nforks = {FORKS}\n{settings}\n'
         f'collections_path = {ROOT}/collections\ninterpreter_python = {sys.executable}\ntransport = local\n',
         encoding='utf-8',
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith('ANSIBLE_')}
     environment.update(TERM='xterm-256color', LC_ALL='C.UTF-8')
     program = Path(sys.executable).parent / 'ansible-playbook'
-    screen = Screen(100, 16)
+    screen = Screen(*(SMALL if moment else MIDDLE))
     with subprocess.Popen(
         ['setsid', '--ctty', '--wait', str(program), '-i', f'{directory}/hosts', f'{HERE}/{playbook}'],
         cwd=directory,
@@ -63,7 +75,10 @@ def _play(directory: Path, playbook: str, settings: str = '', moment: str = '') 
         stdout=screen.slave,
         stderr=screen.slave,
     ) as run:
-        during = screen.await_text(moment) if moment else []
+        during = []
+        if moment:
+            during = screen.await_text(moment)
+            screen.resize(*LARGE)
     screen.close()
     after = screen.all_lines()
     if run.returncode:
@@ -85,10 +100,17 @@ def _photograph(page: Path, picture: Path) -> None:
     if not browser:
         sys.exit(f'LEFT OUT: {picture}, which needs one of {", ".join(BROWSERS)}')
     options = [
+        '--headless',
         '--no-sandbox',
         '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
         '--hide-scrollbars',
-        '--window-size=1200,640',
+        '--window-size=1200,1000',
+        f'--user-data-dir={page.parent}/browser',
         f'--screenshot={picture}',
     ]
     subprocess.run([browser, *options, page.as_uri()], check=True, stderr=subprocess.DEVNULL)

@@ -10,19 +10,24 @@ type: notification
 short_description: Show the background jobs of a run while they go on
 version_added: 0.1.0
 description:
-  - On a terminal, a region below the output has one line for each job that has not ended - its host, its name, the time it
-    has run, with a bar where it has a limit, a percentage where its last line of output carries one, and that line. It is
-    drawn five times a second, and goes with the last job. Where somebody is asked for something, by C(vars_prompt) or
-    M(ansible.builtin.pause), it is hidden.
-  - Not on a terminal, or where the environment variable E(TERM) is V(dumb), the same is printed as plain lines every
-    O(interval) seconds.
-  - Each job that ends leaves a line in the output, and in the log file of Ansible.
-  - It works beside every callback that prints. What those print appears above the region. Beside a callback whose output
+  - On a terminal, a region below the output has a line that counts the jobs by state, and one line for each job that has
+    not ended - its host, its name, a bar, the time it has run, and the last line of its output. The bar is the percentage
+    if that line has one, else the time against the job's limit. The callback draws the region five times a second, from
+    the start of the first job to the end of the last. It hides the region while C(vars_prompt) or
+    M(ansible.builtin.pause) asks for something.
+  - Hosts are in natural order. First come the jobs that a task waits for, but whose host is silent, then those that run,
+    then those in a queue. A host is silent if it was not heard of for a minute, or for two polls where these take longer.
+    The line of such a job says when its host was last seen, in place of the output, and is dimmed if the terminal can do
+    that. Times go on between two looks at a job.
+  - If standard output is not a terminal, or the environment variable E(TERM) is V(dumb), the callback prints the jobs as
+    plain lines every O(interval) seconds.
+  - Each job that ends leaves a line in the output, and in the log file of Ansible. After the recap, the callback prints how
+    many jobs there were in which states, one line for each job that ended badly, and one for each that has not ended.
+  - It works beside every callback that prints. Their output appears above the region. Beside a callback whose output
     programs read, like P(ansible.posix.json#callback), there is no region, and the plain lines go to standard error.
-  - It shows the jobs that this run has started, waited for or looked at. Times go on between two looks. A job that nobody
-    has looked at for a minute has the time of the last look in place of its output.
-  - Of jobs that C(no_log) hides, it shows that there is one, and its host.
-  - Of jobs that ansible-core itself polls, it shows what ansible-core tells - the job id, and whether it has ended.
+  - It shows the jobs that this run has started, waited for or looked at.
+  - If C(no_log) hides a job, the callback shows that there is a job, and its host.
+  - Of a job that ansible-core itself polls, the callback shows the job id, and whether the job has ended.
 author:
   - background.jobs contributors (@background-jobs)
 requirements:
@@ -31,7 +36,7 @@ requirements:
 options:
   interval:
     description:
-      - Seconds from one report to the next where there is no terminal.
+      - Seconds between two reports where there is no terminal.
     type: float
     default: 30
     env:
@@ -41,10 +46,11 @@ options:
         key: interval
   lines:
     description:
-      - How many lines to show at once. The last one tells how many jobs are left out.
+      - How many lines about jobs to show at once, at most. If there are more jobs, one more line, on a terminal the last of
+        these, says how many are left out.
+      - The default is half of the terminal, and V(10) where there is none.
       - On a terminal, it is never more than the terminal has room for.
     type: int
-    default: 10
     env:
       - name: ANSIBLE_BACKGROUND_JOBS_PROGRESS_LINES
     ini:
@@ -66,17 +72,29 @@ import typing as t
 from ansible import constants as C
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import BAD
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.display import display_lock
-from ansible_collections.background.jobs.plugins.plugin_utils._show.lines import end, now_and_then, table
-from ansible_collections.background.jobs.plugins.plugin_utils._show.region import PACE_SECONDS, Region, Ticker
+from ansible_collections.background.jobs.plugins.plugin_utils._show.lines import (
+    Style,
+    bad_ends,
+    end,
+    now_and_then,
+    style,
+    summary,
+    table,
+)
+from ansible_collections.background.jobs.plugins.plugin_utils._show.region import PACE_SECONDS, Region, Ticker, can_dim
 from ansible_collections.background.jobs.plugins.plugin_utils._show.stream import is_for_people, stream
+from ansible_collections.background.jobs.plugins.plugin_utils._show.text import fit
 from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import Job, SeesJobs, Tracker
 
-_ROWS_ABOVE = 2
-"""Of the terminal, that the region leaves to the output at least."""
+_OUTPUT_ROWS = 2
+"""Rows of the terminal that the region leaves to the output at least."""
+_HEADER_ROWS = 1
+_LOG_LINES = 10
+"""About jobs in one report where there is no terminal, unless the option says otherwise."""
 
 
 class CallbackModule(SeesJobs):
-    """What the jobs of this run do, while they do it."""
+    """Shows the jobs of this run while they run."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = 'notification'
@@ -90,8 +108,10 @@ class CallbackModule(SeesJobs):
         self._lock = display_lock() or threading.RLock()
         self._region: Region | None = None
         self._ticker: Ticker | None = None
+        self._style = Style()
+        self._over = False
         self._process = os.getpid()
-        atexit.register(self._end)  # of a run that is interrupted
+        atexit.register(self._end)  # for a run that is interrupted
 
     def saw(self, result: t.Any, *, polling: bool = False, failed: bool = False, final: bool = True) -> None:
         with self._lock:
@@ -112,7 +132,7 @@ class CallbackModule(SeesJobs):
             self._region.resume()
 
     def v2_playbook_on_task_start(self, task: t.Any, is_conditional: bool) -> None:
-        # While somebody is asked, Display is locked: the region could not be drawn anew where it is typed over
+        # A prompt holds the lock of Display, so nothing could repair the region after the user has typed over it.
         if self._region and task.action.rpartition('.')[2] == 'pause':
             self._region.pause()
         elif self._region:
@@ -129,7 +149,9 @@ class CallbackModule(SeesJobs):
 
     def _begin(self) -> None:
         if Region.possible() and is_for_people():
-            self._region = Region(self._lock, self._table)
+            utf8 = (sys.stdout.encoding or '').lower().startswith('utf')
+            self._style = style(ascii_only=not utf8, dims=can_dim())
+            self._region = Region(self._lock, self._lines)
             self._region.open()
             self._ticker = Ticker(self._region.draw, PACE_SECONDS)
         else:
@@ -137,23 +159,36 @@ class CallbackModule(SeesJobs):
         self._ticker.start()
 
     def _end(self) -> None:
-        if self._ticker is None or os.getpid() != self._process:
+        """Remove the region, and print the summary: after the recap, or when the run is interrupted."""
+        if self._over or os.getpid() != self._process:
             return
-        self._ticker.stop()
-        self._ticker = None
+        self._over = True
+        if self._ticker:
+            self._ticker.stop()
+            self._ticker = None
         if self._region:
             self._region.close()
             self._region = None
+        jobs = list(self._tracker.jobs.values())
+        if jobs:
+            self._display.display(summary(jobs, 'background job'), **stream())
+        for line in bad_ends(jobs):
+            self._display.display(line, color=C.COLOR_ERROR, **stream())
         self._report()
 
-    def _table(self, columns: int, rows: int) -> list[str]:
-        most = max(1, min(self.get_option('lines'), rows - _ROWS_ABOVE))
-        ascii_only = not (sys.stdout.encoding or '').lower().startswith('utf')
-        return table(self._live(), time.monotonic(), columns, most, ascii_only=ascii_only)
+    def _lines(self, columns: int, rows: int) -> list[str]:
+        """The region of a terminal of this size."""
+        jobs = self._live()
+        if not jobs:
+            return []
+        most = self.get_option('lines') or rows // 2 - _HEADER_ROWS
+        most = max(1, min(most, rows - _OUTPUT_ROWS - _HEADER_ROWS))
+        header = fit(summary(list(self._tracker.jobs.values())), columns)
+        return [header, *table(jobs, time.monotonic(), columns, most, self._style)]
 
     def _report(self) -> None:
         with self._lock:
-            lines = now_and_then(self._live(), time.monotonic(), max(1, self.get_option('lines')))
+            lines = now_and_then(self._live(), time.monotonic(), max(1, self.get_option('lines') or _LOG_LINES))
         for line in lines:
             self._display.display(line, **stream())
 

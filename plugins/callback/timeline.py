@@ -10,18 +10,19 @@ type: aggregate
 short_description: Write a chart of the background jobs of a run
 version_added: 0.1.0
 description:
-  - Writes one HTML file at the end of the run, also of one that is interrupted - a row for each background job of each
-    host, with the time in its queue, the time it ran, how it ended, its limit, and when tasks of the play started it,
-    looked at it or waited for it.
-  - The file needs no network and no script, and is readable in light and dark. It is readable for its owner only, and
-    takes the place of an older one. Where no job was seen, nothing is written.
-  - It shows the jobs that this run has started, waited for or looked at. Of jobs that C(no_log) hides, it shows that there
-    was one, and when.
-  - All bars are by the controller's clock. How long a job was queued and ran is what its host has measured. When, is
-    worked out from the first looks at running jobs of that host, so that a wrong clock does not matter, unless it is set
-    during the run. Where no job was seen running, the host's clock counts as right, unless that puts an end into the
-    future.
-  - Of jobs that ansible-core itself polls, it shows when they were first and last seen.
+  - The callback writes one HTML file at the end of the run, also if the run is interrupted. It has a row for each
+    background job, with the time in its queue, the time it ran, how it ended, its limit, and when tasks of the play started
+    it, looked at it or waited for it. Hosts are in the order of the inventory.
+  - Above the rows is a list of the jobs that ended badly, grouped by reason.
+  - The file needs no network and no script, and follows the light or dark of the system. Only its owner can read it. It
+    replaces an older one. If the run had no job, nothing is written.
+  - It shows the jobs that this run has started, waited for or looked at. If C(no_log) hides a job, it shows that there was
+    one, and when.
+  - All bars use the controller's clock. The host measures how long a job was queued and ran. The callback estimates the
+    offset of the host's clock from looks at running jobs, so a wrong clock does not matter, unless somebody sets it during
+    the run. If no look found a job of the host running, the callback takes the host's clock as correct, unless a job would
+    then end in the future.
+  - Of a job that ansible-core itself polls, the callback shows when it was first and last seen.
 author:
   - background.jobs contributors (@background-jobs)
 requirements:
@@ -30,7 +31,7 @@ requirements:
 options:
   path:
     description:
-      - The file to write. Relative to the current directory; in ansible.cfg, to the directory of that file.
+      - The file to write. It is relative to the current directory; in ansible.cfg, to the directory of that file.
     type: path
     default: background-jobs.html
     env:
@@ -51,7 +52,7 @@ import tempfile
 import time
 import typing as t
 
-from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.playbook import path_of
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.playbook import inventory_hosts, path_of
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task import uuid_of
 from ansible_collections.background.jobs.plugins.plugin_utils._show import chart
 from ansible_collections.background.jobs.plugins.plugin_utils._show.stream import stream
@@ -60,7 +61,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker impo
 
 
 class CallbackModule(SeesJobs):
-    """Where the time of the jobs of this run went."""
+    """Writes when the jobs of this run ran."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = 'aggregate'
@@ -75,10 +76,13 @@ class CallbackModule(SeesJobs):
         self._title = 'ad hoc'
         self._written = False
         self._process = os.getpid()
-        atexit.register(self._write)  # of a run that is interrupted
+        atexit.register(self._write)  # for a run that is interrupted
 
     def v2_playbook_on_start(self, playbook: t.Any) -> None:
         self._title = os.path.basename(path_of(playbook))
+
+    def v2_playbook_on_play_start(self, play: t.Any) -> None:
+        self._timeline.add_hosts(inventory_hosts(play))
 
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
         self._timeline.began(host.get_name(), uuid_of(task), time.monotonic())
@@ -105,7 +109,7 @@ class CallbackModule(SeesJobs):
 
 
 def _replace(path: str, content: bytes) -> None:
-    """Write a file whole or not at all."""
+    """Write the file *path* as a whole, or leave it as it is."""
     descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix='.background-jobs-')
     try:
         with open(descriptor, 'wb') as file:

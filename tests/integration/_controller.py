@@ -129,7 +129,7 @@ class Controller:
     def _run(self, program: str, targets: c.Iterable[Target], arguments: list[str], settings: dict[str, str]) -> Run:
         own = self._directory / 'inventory.yml'
         hosts = {target.name: target.variables for target in targets}
-        own.write_text(yaml.safe_dump({'all': {'hosts': hosts}}), encoding='utf-8')
+        own.write_text(yaml.safe_dump({'all': {'hosts': hosts}}, sort_keys=False), encoding='utf-8')
         inventories = [str(path) for path in (self._inventory, own) if path]
         record = self._directory / 'record.json'
         record.unlink(missing_ok=True)

@@ -220,3 +220,29 @@ def test_jobs_are_drawn_from_their_start(person: Controller, screen: Screen, two
         screen.await_text(r'^h1 +Wait +━*─+  0:\d\d of 10:00\nh2 +Wait +━*─+  0:\d\d of 10:00')
         (tmp_path / 'go').touch()
         assert playing.result().rc == 0
+
+
+def test_many_hosts_are_told_apart(person: Controller, screen: Screen, tmp_path: Path) -> None:
+    """Natural order on the screen, the order of the inventory on the page, and at the end what ended badly, and why."""
+    names = ['h10', 'h9', 'h1', 'h2']
+    targets = [local_target(name, tmp_path / name, sys.executable) for name in names]
+    work = f'echo 50%; [ {{{{ inventory_hostname }}}} != h9 ] || {{ echo no room >&2; exit 1; }}; {until_there(f"{tmp_path}/go")}'
+    task = {'name': 'Upgrade', **shell(work, name='upgrade'), 'async': 600, 'poll': 1, 'ignore_errors': True}
+    with Playing(tmp_path, person, targets, {'tasks': [task]}, CALLBACKS_ENABLED=BOTH, FORKS='2') as playing:
+        lines = screen.await_text(
+            '^4 jobs on 4 hosts: 1 failed, 3 running\n'
+            + '\n'.join(rf'{name} +upgrade +━{{8}}─{{8}}  0:\d\d of 10:00  50%  50%' for name in ('h1', 'h2', 'h10'))
+        )
+        assert len(lines) > 4, 'the output is above'
+        (tmp_path / 'go').touch()
+        run = playing.result()
+    assert run.rc == 0, '\n'.join(screen.all_lines())
+    screen.close()
+    after = '\n'.join(screen.all_lines()).rpartition('PLAY RECAP')[2].replace('\n', '')
+    assert re.search(
+        r'4 background jobs on 4 hosts: 1 failed, 3 succeededh9 +upgrade +failed after 0:\d\d +.*no room', after
+    )
+    found = page(tmp_path)
+    assert [''.join(head.itertext()) for head in found.findall('.//tbody/tr/th')] == names
+    (heading,) = found.findall('.//h3')
+    assert re.fullmatch(r'failed: .*no room.* \(1\)', ''.join(heading.itertext()))

@@ -34,8 +34,19 @@ class Screen:
 
     def resize(self, columns: int, rows: int) -> None:
         with self._lock:
+            self._make_room(rows)
             self._screen.resize(rows, columns)
             self._set_size(columns, rows)
+
+    def _make_room(self, rows: int) -> None:
+        """Have the cursor stay in its line, as on real terminals: pyte removes lines at the top, wherever the cursor is."""
+        removed = max(0, self._screen.lines - rows)
+        x, y = self._screen.cursor.x, self._screen.cursor.y
+        scrolled = max(0, y - (rows - 1))
+        if removed > scrolled:  # the lines below the cursor go
+            self._screen.cursor.y = 0
+            self._screen.insert_lines(removed - scrolled)
+        self._screen.cursor.x, self._screen.cursor.y = x, y - (scrolled if removed else 0)
 
     def lines(self) -> list[str]:
         """What stands on the screen, without the empty lines at its end."""

@@ -12,3 +12,11 @@ import typing as t
 def path_of(playbook: t.Any) -> str:
     """The path of the file of *playbook*."""
     return str(playbook._file_name)  # 2.16 to 2.22
+
+
+def inventory_hosts(play: t.Any) -> list[str]:
+    """The names of all hosts in the order of the inventory of *play*, or none where ansible-core does not tell them."""
+    inventory = getattr(play.get_variable_manager(), '_inventory', None)  # 2.16 to 2.22
+    return (
+        [host.name for host in inventory.get_hosts(ignore_limits=True, ignore_restrictions=True)] if inventory else []
+    )

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Bars -> one HTML page, a table whose last column is a chart. Private to this collection.
+"""Makes an HTML page of bars: a table whose last column is a chart. Private to this collection.
 
-Names and reasons come from targets. All text goes through _text(), and the page allows no script and no request, so
-that one that slipped through could do nothing.
+Names and reasons come from targets, so all text goes through _text(). The page also forbids scripts and requests, in
+case some text is not escaped.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import collections.abc as c
 import html
 import itertools
+import re
 import typing as t
 import urllib.parse
 
@@ -22,8 +23,13 @@ from ansible_collections.background.jobs.plugins.plugin_utils._show.timeline imp
 
 _STEP_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
 _MOST_TICKS = 8
+_CLOCK_NOTE_SECONDS = 2
+"""If a host's clock is wrong by less, the page does not say so."""
+_QUEUED_SECONDS = 1
+"""A job that was queued for less counts as not queued: starting it took the time."""
+_FRACTION = re.compile(r'\d+\.\d+')
 _LONGEST_JOBS = 10
-"""How many of the longest stand above the table."""
+"""How many are listed above the table."""
 _STYLE = """
 :root { color-scheme: light dark; --back: #fff; --text: #1f2328; --muted: #59636e; --grid: #d1d9e0; --row: #f6f8fa;
   --good: #1a7f37; --bad: #cf222e; --open: #0969da; --queued: #818b98; }
@@ -31,8 +37,11 @@ _STYLE = """
   --row: #151b23; --good: #3fb950; --bad: #f85149; --open: #4493f8; --queued: #7d8590; } }
 body { margin: 1.5rem; background: var(--back); color: var(--text); font: 14px/1.4 system-ui, sans-serif; }
 h1 { font-size: 1.4rem; margin: 0 0 .3rem; } h2 { font-size: 1rem; margin: 1rem 0 .2rem; }
+h3 { font-size: 1rem; font-weight: 600; margin: .4rem 0 0; color: var(--bad); overflow-wrap: anywhere; }
 p, ol { margin: .2rem 0; } ol { max-height: 14rem; overflow-y: auto; padding-right: 1rem; } small { color: var(--muted); }
-a { color: inherit; } tr:target td { outline: 1px solid var(--open); } .lists { display: flex; flex-wrap: wrap; gap: 0 2rem; } section { flex: 1 1 24rem; }
+a { color: inherit; } tr:target td { outline: 1px solid var(--open); }
+.lists { display: flex; flex-wrap: wrap; gap: 0 2rem; } section { flex: 1 1 20rem; min-width: 0; }
+li { overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; margin-top: 1rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--muted); padding: .3rem 0; }
 th, td { padding: .15rem .5rem; text-align: left; vertical-align: top; white-space: nowrap; }
@@ -55,6 +64,13 @@ td.chart { background-image: repeating-linear-gradient(to right, var(--grid) 0 1
 .state-bad { color: var(--bad); font-weight: 600; } .legend span { display: inline-block; margin-right: 1.2rem; }
 .key { position: relative; display: inline-block; top: .1rem; bottom: auto; width: 1.6rem; margin-right: .35rem; }
 .key.limit { width: 2px; } .key.wait { top: -.15rem; }
+@media (max-width: 60rem) { /* no room for a table: each job is two lines, its words and its bars */
+  body { margin: .75rem; } table, tbody, caption, thead, thead tr { display: block; }
+  tbody tr { display: grid; grid-template-columns: 1fr auto 4.5rem; padding: .15rem 0; } tbody tr:nth-child(even) { background: var(--row); }
+  tbody tr:nth-child(even) td { background-color: transparent; } th, td { padding: 0 .3rem; }
+  thead { position: sticky; top: 0; z-index: 2; background: var(--back); } thead th:not(.chart), td.time:not(.duration) { display: none; }
+  tbody th, td.chart { grid-column: 1 / -1; max-width: none; min-width: 0; } tbody th { padding-top: .4rem; background: var(--back); }
+  .name { min-width: 0; max-width: none; } th.chart, td.chart { display: block; width: auto; min-width: 0; padding: 0; } }
 """
 _LEGEND = (
     ('queued', 'in a queue'),
@@ -67,11 +83,11 @@ _LEGEND = (
 
 
 def page(title: str, when: str, bars: list[Bar], begin: float, end: float, ahead: c.Callable[[str], float]) -> str:
-    """The page of a run that lasted from *begin* to *end*. *when*: its date. *ahead*: a host -> seconds of its clock."""
-    scale = _Scale(begin, end)
-    hosts = [(host, list(group)) for host, group in itertools.groupby(bars, key=lambda stripe: stripe.job.host)]
-    counts = t.Counter[str](_state(stripe) for stripe in bars)
-    summary = ', '.join(f'{count} {_text(state)}' for state, count in counts.most_common())
+    """The page of a run.
+
+    *when*: the date it began, to be shown. *begin*, *end*: of the run, by the clock of the bars. *ahead*: by how many seconds
+    the clock of a host is ahead of the controller's.
+    """
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -84,25 +100,40 @@ def page(title: str, when: str, bars: list[Bar], begin: float, end: float, ahead
 </head>
 <body>
 <h1>Background jobs: {_text(title)}</h1>
-<p>{_text(when)}, {clock(end - begin)} in all. Jobs: {len(bars)} on {len(hosts)} hosts, {summary}.</p>
+<p>{_text(when)}, {clock(end - begin)} in all. Jobs: {_summary(bars)}.</p>
 <div class="lists">
-{_list('Ended badly', [stripe for stripe in bars if stripe.job.state in BAD])}
-{_list('Ran longest', sorted(bars, key=lambda stripe: -(stripe.ran or 0))[:_LONGEST_JOBS]) if len(bars) > _LONGEST_JOBS else ''}
+{_bad_ends([bar for bar in bars if bar.job.state in BAD])}
+{_longest(bars) if len(bars) > _LONGEST_JOBS else ''}
 </div>
 <p class="legend">{''.join(f'<span><i class="key {name}"></i>{meaning}</span>' for name, meaning in _LEGEND)}</p>
-<table style="--step: {100 * scale.step / scale.span:.4f}%">
-<caption>Times in minutes and seconds. All bars are by the controller's clock, from the beginning of the run.</caption>
-<thead><tr><th scope="col">Host</th><th scope="col">Job</th><th scope="col">State</th>
-<th scope="col" class="time">Queued</th><th scope="col" class="time">Ran</th><th scope="col" class="time">Limit</th>
-<th scope="col" class="time">Waited for</th>
-<th scope="col" class="chart"><div class="track">{scale.ticks()}</div></th></tr></thead>
-{''.join(_host(host, group, scale, ahead(host)) for host, group in hosts)}</table>
+{_table(bars, _Scale(begin, end), ahead)}
 </body>
 </html>
 """
 
 
+def _summary(bars: list[Bar]) -> str:
+    states = t.Counter[str](_state(bar) for bar in bars)
+    hosts = len({bar.job.host for bar in bars})
+    return f'{len(bars)} on {hosts} hosts, ' + ', '.join(
+        f'{count} {_text(state)}' for state, count in states.most_common()
+    )
+
+
+def _table(bars: list[Bar], scale: _Scale, ahead: c.Callable[[str], float]) -> str:
+    hosts = [(host, list(group)) for host, group in itertools.groupby(bars, key=lambda bar: bar.job.host)]
+    return f"""<table style="--step: {100 * scale.step / scale.span:.4f}%">
+<caption>Times in minutes and seconds. All bars are by the controller's clock, from the beginning of the run.</caption>
+<thead><tr><th scope="col">Host</th><th scope="col">Job</th><th scope="col">State</th>
+<th scope="col" class="time">Queued</th><th scope="col" class="time">Ran</th><th scope="col" class="time">Limit</th>
+<th scope="col" class="time">Waited for</th>
+<th scope="col" class="chart"><div class="track">{scale.ticks()}</div></th></tr></thead>
+{''.join(_host(host, group, scale, ahead(host)) for host, group in hosts)}</table>"""
+
+
 class _Scale:
+    """Places of times on the chart, in percent of the run."""
+
     def __init__(self, begin: float, end: float) -> None:
         self._begin = begin
         self.span = max(end - begin, 1.0)
@@ -117,7 +148,7 @@ class _Scale:
         )
 
     def stripe(self, kind: str, begin: float, end: float) -> str:
-        """Nothing outside the run; what began before it is cut."""
+        """A piece of the chart, cut to the time of the run. Nothing if it is outside of that."""
         left, right = (min(max((moment - self._begin) / self.span, 0), 1) for moment in (begin, end))
         if end < self._begin or begin > self._begin + self.span:
             return ''
@@ -125,50 +156,78 @@ class _Scale:
 
 
 def _host(host: str, bars: list[Bar], scale: _Scale, ahead: float) -> str:
-    note = (
-        f"<small>its clock is {clock(abs(ahead))} {'ahead' if ahead > 0 else 'behind'}</small>"
-        if abs(ahead) >= 2
-        else ''
-    )
+    note = ''
+    if abs(ahead) >= _CLOCK_NOTE_SECONDS:
+        note = f'<small>its clock is {clock(abs(ahead))} {"ahead" if ahead > 0 else "behind"}</small>'
     heads = [f'<th scope="rowgroup" rowspan="{len(bars)}">{_text(host)}{note}</th>', *[''] * (len(bars) - 1)]
     rows = (
-        f'<tr id="{_text(stripe.job.id)}">{head}{_row(stripe, scale)}</tr>\n'
-        for head, stripe in zip(heads, bars, strict=True)
+        f'<tr id="{_text(bar.job.id)}">{head}{_row(bar, scale)}</tr>\n' for head, bar in zip(heads, bars, strict=True)
     )
-    return f"<tbody>\n{''.join(rows)}</tbody>\n"
+    return f'<tbody>\n{"".join(rows)}</tbody>\n'
 
 
-def _row(stripe: Bar, scale: _Scale) -> str:
-    job = stripe.job
+def _row(bar: Bar, scale: _Scale) -> str:
+    job = bar.job
     kind = 'open' if job.live else 'bad' if job.state in BAD else ''
-    reason = f'<br><small>{_text(job.reason)}</small>' if job.reason else ''
-    pieces = [scale.stripe('queued', stripe.created, stripe.created + stripe.queued)] if stripe.queued >= 1 else []
-    if stripe.started is not None:
-        pieces.append(scale.stripe(f'ran {kind}'.strip(), stripe.started, stripe.until))
-        if job.limit:
-            pieces.append(scale.stripe('limit', stripe.started + job.limit, stripe.started + job.limit))
-    pieces += [scale.stripe('wait', begin, end) for begin, end in stripe.waits]
-    times = (stripe.queued if stripe.queued >= 1 else None, stripe.ran, job.limit, stripe.waited)
-    cells = ''.join(f'<td class="time">{_time(seconds)}</td>' for seconds in times)
+    reason = f'<br><small>{_text(job.cause)}</small>' if job.cause else ''
+    queued = bar.queued if bar.queued >= _QUEUED_SECONDS else None
     return (
         f'<td class="name" title="{_text(job.id)}">{_text(job.label)}{reason}</td>'
-        f'<td class="state-{kind}">{_text(_state(stripe))}</td>{cells}'
-        f'<td class="chart"><div class="track" aria-hidden="true">{"".join(pieces)}</div></td>'
+        f'<td class="state-{kind}">{_text(_state(bar))}</td><td class="time">{_time(queued)}</td>'
+        f'<td class="time duration">{_time(bar.ran)}</td><td class="time">{_time(job.limit)}</td>'
+        f'<td class="time">{_time(bar.waited)}</td>'
+        f'<td class="chart"><div class="track" aria-hidden="true">{_pieces(bar, kind, scale)}</div></td>'
     )
 
 
-def _list(title: str, bars: list[Bar]) -> str:
+def _pieces(bar: Bar, kind: str, scale: _Scale) -> str:
+    """What the chart shows of *bar*."""
+    pieces = []
+    if bar.queued >= _QUEUED_SECONDS:
+        pieces.append(scale.stripe('queued', bar.created, bar.created + bar.queued))
+    if bar.started is not None:
+        pieces.append(scale.stripe(f'ran {kind}'.strip(), bar.started, bar.until))
+        if bar.job.limit:
+            pieces.append(scale.stripe('limit', bar.started + bar.job.limit, bar.started + bar.job.limit))
+    return ''.join([*pieces, *(scale.stripe('wait', begin, end) for begin, end in bar.waits)])
+
+
+def _bad_ends(bars: list[Bar]) -> str:
+    """All of *bars*, grouped by how and why they ended. The largest group comes first."""
+    groups: dict[tuple[str, str], list[Bar]] = {}
+    for bar in bars:
+        # "stopped after 60.1 s" is the same reason as "stopped after 60.2 s"
+        groups.setdefault((_state(bar), _FRACTION.sub('…', bar.job.cause or '')), []).append(bar)
+    lists = [
+        f'<h3>{_text(": ".join(filter(None, (state, _reason(reason, group)))))} ({len(group)})</h3>\n{_list(group)}'
+        for (state, reason), group in sorted(groups.items(), key=lambda item: -len(item[1]))
+    ]
+    return f'<section><h2>Ended badly</h2>\n{"".join(lists)}</section>' if lists else ''
+
+
+def _reason(general: str, bars: list[Bar]) -> str:
+    """The reason of *bars*; *general*, which has no fractions, if theirs differ."""
+    causes = {bar.job.cause or '' for bar in bars}
+    return causes.pop() if len(causes) == 1 else general
+
+
+def _longest(bars: list[Bar]) -> str:
+    longest = sorted(bars, key=lambda bar: -(bar.ran or 0))[:_LONGEST_JOBS]
+    return f'<section><h2>Ran longest</h2>\n{_list(longest)}</section>'
+
+
+def _list(bars: list[Bar]) -> str:
     """All of *bars*, each a link to its row."""
     items = ''.join(
-        f'<li><a href="#{urllib.parse.quote(readable(stripe.job.id))}">{_text(stripe.job.host)}: {_text(stripe.job.label)}</a>, '
-        f'{_text(_state(stripe))} after {_time(stripe.ran)}</li>'
-        for stripe in bars
+        f'<li><a href="#{urllib.parse.quote(readable(bar.job.id))}">{_text(bar.job.host)}: {_text(bar.job.label)}</a>, '
+        f'{_text(_state(bar))} after {_time(bar.ran)}</li>'
+        for bar in bars
     )
-    return f'<section><h2>{title}</h2>\n<ol tabindex="0">{items}</ol></section>' if bars else ''
+    return f'<ol tabindex="0">{items}</ol>'
 
 
-def _state(stripe: Bar) -> str:
-    return stripe.job.state.replace('_', ' ')
+def _state(bar: Bar) -> str:
+    return bar.job.state.replace('_', ' ')
 
 
 def _time(seconds: float | None) -> str:

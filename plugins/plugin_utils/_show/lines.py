@@ -9,73 +9,127 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import BAD
+from ansible_collections.background.jobs.plugins.plugin_utils._show.table import count_states, natural, number
 from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock, fit, printable, width
 from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import Job
 
 _BAR_CELLS = 16
-"""Of a bar."""
 _BAR_FROM_COLUMNS = 70
-_NAME_CELLS = (20, 28)
-"""Of the host's name and of the job's name, at most."""
-_SILENT_SECONDS = 60
-"""Since the last look at a job, after which the age of that look is shown in place of the job's last line."""
-_PERCENT = re.compile(r'(?<![\d.,])(\d{1,3}(?:[.,]\d+)?) ?%')
+"""A narrower terminal shows no bars."""
+_HOST_CELLS, _LABEL_CELLS = 20, 28
+"""Of the names of the host and of the job, at most."""
+_PERCENTAGE = re.compile(r'(?<![\d.,])(\d{1,3}(?:[.,]\d+)?) ?%')
+
+
+class Style(t.NamedTuple):
+    """What a terminal can show."""
+
+    bar: str = '━─'
+    """One cell of the full part of a bar, and one of its empty part."""
+    dim: str = ''
+    """What switches to dimmed text, if the terminal has that."""
+    normal: str = ''
+    """What switches back."""
+
+
+_DEFAULT_STYLE = Style()
+
+
+def style(*, ascii_only: bool, dims: bool) -> Style:
+    """*ascii_only*: the terminal has no other characters. *dims*: it has dimmed text."""
+    return Style('#-' if ascii_only else '━─', *(('\033[2m', '\033[22m') if dims else ()))
 
 
 def percentage(line: str | None) -> str:
     """The last percentage of a line of output, as in ``62%``, or nothing."""
-    found = [float(one.replace(',', '.')) for one in _PERCENT.findall(line or '')]
-    return f'{found[-1]:.0f}%' if found and found[-1] <= 100 else ''
+    share = _share(line)
+    return '' if share is None else f'{100 * share:.0f}%'
+
+
+def _share(line: str | None) -> float | None:
+    """The last percentage of a line of output, from 0 to 1."""
+    percentages = [float(digits.replace(',', '.')) for digits in _PERCENTAGE.findall(line or '')]
+    return percentages[-1] / 100 if percentages and percentages[-1] <= 100 else None
 
 
 def end(job: Job) -> str:
     """A line about a job that has ended."""
-    after = '' if job.elapsed is None else f' after {clock(job.elapsed)}'
-    return _joined(job, f"{job.state.replace('_', ' ')}{after}", job.reason)
+    return _joined(job, _ending(job), job.cause)
 
 
 def now_and_then(jobs: list[Job], now: float, most: int) -> list[str]:
     """A line for each of at most *most* jobs that have not ended, for a log."""
-    shown = _urgent_first(jobs)
+    shown = _in_order(jobs, now)
     return [_joined(job, _doing(job, now), _heard(job, now)) for job in shown[:most]] + _more(shown[most:])
 
 
-def _joined(job: Job, *parts: str | None) -> str:
-    return ' | '.join(printable(one) for one in (job.host, job.label, *parts) if one)
+def summary(jobs: list[Job], noun: str = 'job') -> str:
+    """How many jobs there are on how many hosts, and in which states. *noun*: what to call one."""
+    hosts = len({job.host for job in jobs})
+    return f'{number(len(jobs), noun)} on {number(hosts, "host")}: {count_states(job.state for job in jobs)}'
 
 
-def table(jobs: list[Job], now: float, columns: int, most: int, *, ascii_only: bool = False) -> list[str]:
+def bad_ends(jobs: list[Job]) -> list[str]:
+    """A line for each job that ended badly, in columns: host, job, how it ended, why."""
+    bad = sorted((job for job in jobs if job.state in BAD), key=lambda job: natural(job.host))
+    return _aligned([(*_names(job), _ending(job), printable(job.cause or '')) for job in bad])
+
+
+def table(jobs: list[Job], now: float, columns: int, most: int, look: Style = _DEFAULT_STYLE) -> list[str]:
     """At most *most* lines about jobs that have not ended, none wider than *columns*, for a region that is drawn again."""
-    shown = _urgent_first(jobs)
-    if len(shown) > most:
-        most -= 1  # a line says how many are left out
-    rows = [_row(job, now, columns, '#-' if ascii_only else '━─') for job in shown[:most]]
-    widths = [max(map(width, column), default=0) for column in zip(*rows, strict=True)]
-    lines = [
-        '  '.join(cell + ' ' * (cells - width(cell)) for cell, cells in zip(row, widths, strict=True) if cells)
+    ordered = _in_order(jobs, now)
+    shown = ordered if len(ordered) <= most else ordered[: most - 1]  # a line says how many are left out
+    lines = []
+    for job, line in zip(shown, _aligned([_row(job, now, columns, look) for job in shown]), strict=True):
+        silent = job.silent(now)
+        lines.append(f'{look.dim if silent else ""}{fit(line, columns)}{look.normal if silent else ""}')
+    return lines + [fit(line, columns) for line in _more(ordered[len(shown) :])]
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    """*rows* with their cells below each other. A column that is empty everywhere takes no room."""
+    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
+    return [
+        '  '.join(cell + ' ' * (cells - width(cell)) for cell, cells in zip(row, widths, strict=True) if cells).rstrip()
         for row in rows
     ]
-    return [fit(line.rstrip(), columns) for line in lines + _more(shown[most:])]
 
 
-def _row(job: Job, now: float, columns: int, cells: str) -> tuple[str, ...]:
-    names = (fit(printable(name), cells) for name, cells in zip((job.host, job.label), _NAME_CELLS, strict=True))
+def _row(job: Job, now: float, columns: int, look: Style) -> tuple[str, ...]:
     ran = job.ran(now)
-    if job.limit and ran is not None and columns >= _BAR_FROM_COLUMNS:
-        full = min(_BAR_CELLS, int(_BAR_CELLS * ran / job.limit))
-        doing = f'{cells[0] * full}{cells[1] * (_BAR_CELLS - full)}  {_time(job, ran)}'
+    share = _share(job.line)
+    if share is None and job.limit and ran is not None:
+        share = ran / job.limit
+    if share is None or ran is None or columns < _BAR_FROM_COLUMNS:
+        doing = _doing(job, now, with_percentage=False)
     else:
-        doing = _doing(job, now, '')
-    return (*names, doing, percentage(job.line), printable(_heard(job, now) or ''))
+        full = min(_BAR_CELLS, int(_BAR_CELLS * share))
+        doing = f'{look.bar[0] * full}{look.bar[1] * (_BAR_CELLS - full)}  {_time(job, ran)}'
+    return (*_names(job), doing, percentage(job.line), printable(_heard(job, now) or ''))
 
 
-def _doing(job: Job, now: float, percent: str | None = None) -> str:
+def _names(job: Job) -> tuple[str, str]:
+    return fit(printable(job.host), _HOST_CELLS), fit(printable(job.label), _LABEL_CELLS)
+
+
+def _joined(job: Job, *parts: str | None) -> str:
+    return ' | '.join(printable(part) for part in (job.host, job.label, *parts) if part)
+
+
+def _ending(job: Job) -> str:
+    """``failed after 0:42``."""
+    after = '' if job.elapsed is None else f' after {clock(job.elapsed)}'
+    return f'{job.state.replace("_", " ")}{after}'
+
+
+def _doing(job: Job, now: float, *, with_percentage: bool = True) -> str:
     """``queued, place 2``, or ``running 0:42 of 5:00, 62%``."""
     if job.state == 'queued':
         return 'queued' if job.position is None else f'queued, place {job.position:.0f}'
     ran = job.ran(now)
-    so_far = [job.state if ran is None else f'{job.state} {_time(job, ran)}']
-    return ', '.join(filter(None, [*so_far, percentage(job.line) if percent is None else percent]))
+    running = job.state if ran is None else f'{job.state} {_time(job, ran)}'
+    return ', '.join(filter(None, [running, percentage(job.line) if with_percentage else '']))
 
 
 def _time(job: Job, ran: float) -> str:
@@ -83,17 +137,14 @@ def _time(job: Job, ran: float) -> str:
 
 
 def _heard(job: Job, now: float) -> str | None:
-    """The last line of output, or the age of the last look if that is old."""
-    silence = now - job.seen
-    return f'last seen {clock(silence)} ago' if silence > _SILENT_SECONDS else job.line
+    """The last line of output, or since when the host was not heard of."""
+    return f'last seen {clock(now - job.seen)} ago' if job.silent(now) else job.line
 
 
-def _urgent_first(jobs: list[Job]) -> list[Job]:
-    return sorted(jobs, key=lambda job: (job.state == 'queued', job.host))
+def _in_order(jobs: list[Job], now: float) -> list[Job]:
+    """Those first that a task waits for in vain, then those that run. The hosts of each are in natural order."""
+    return sorted(jobs, key=lambda job: (not job.troubled(now), job.state == 'queued', natural(job.host)))
 
 
 def _more(jobs: list[Job]) -> list[str]:
-    if not jobs:
-        return []
-    states: t.Counter[str] = t.Counter(job.state for job in jobs)
-    return [f"... {len(jobs)} more: " + ', '.join(f'{count} {state}' for state, count in states.items())]
+    return [f'... {len(jobs)} more: {count_states(job.state for job in jobs)}'] if jobs else []

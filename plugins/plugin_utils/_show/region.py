@@ -4,14 +4,14 @@
 
 """A region of lines below the output on a terminal, drawn again at a fixed pace. Private to this collection.
 
-The cursor rests where the next line of output goes, above the region. So whatever is printed there, by whomever,
-overwrites nothing but the region; the region is erased with "from the cursor down", and right after a resize, a prompt
-or a kill; and no state of the terminal has to be put back.
+The cursor rests above the region, where the next line of output goes. So output overwrites nothing but the region,
+whoever prints it. "Erase from the cursor down" removes the region, also after a resize or a prompt. When the program is
+killed, no state of the terminal has to be restored.
 
-Everything happens under the lock of Display. Display holds it while it writes, and ansible-core while it forks, so that
-no worker is born while the thread here is in the middle of a write. That is also why rich.live does not fit, beside
-its breaking lines of output anew: it prints what it finds in sys.stdout under a lock of its own. Display writes to it
-with its lock held, rich's thread draws with rich's lock held and then needs Display's, and the play hangs.
+All drawing holds the lock of Display. Display holds the same lock while it writes, and ansible-core while it forks, so
+no worker is forked while the thread of this file writes. rich.live does not work here: it draws under a lock of its
+own. Display writes to rich's stream with Display's lock held, and rich's thread, with rich's lock held, needs the lock
+of Display: the play hangs. It also wraps long lines of output anew.
 """
 
 from __future__ import annotations
@@ -23,15 +23,21 @@ import threading
 import time
 import typing as t
 
+from ansible.utils.color import ANSIBLE_COLOR
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.display import display_lock
 
+try:
+    import curses
+except ImportError:  # some builds of Python have none
+    curses = None  # type: ignore[assignment]
+
 PACE_SECONDS = 0.2
-"""From one drawing to the next."""
+"""Between two drawings."""
 _REDRAW_AFTER_SECONDS = 0.02
-"""A printed line draws the region again only if the last drawing is older: no flicker, and much output stays fast."""
+"""A printed line draws the region again only if the last drawing is older. So much output is fast and does not flicker."""
 _ERASE = '\033[J'
 _NO_WRAP, _WRAP = '\033[?7l', '\033[?7h'
-"""Around a drawing: what takes more cells here than expected is cut, and does not break the region."""
+"""Around a drawing. The terminal cuts a line that takes more cells than expected, so it does not break the region."""
 
 
 class Ticker:
@@ -55,7 +61,7 @@ class Ticker:
 
 
 class Region:
-    """The lines that *lines*, called with columns and rows of the terminal, returns. *lock* is Display's."""
+    """The lines at the bottom of the terminal. *lines* makes them from its columns and rows. *lock*: that of Display."""
 
     def __init__(self, lock: threading.RLock, lines: c.Callable[[int, int], list[str]]) -> None:
         self._lock = lock
@@ -74,7 +80,7 @@ class Region:
         return usable and display_lock() is not None
 
     def open(self) -> None:
-        """Have everything that is printed from here on come by."""
+        """From now on, everything that is printed passes through above()."""
         sys.stdout = t.cast(t.TextIO, _Above(self, self._out))
         if self._err.isatty():
             sys.stderr = t.cast(t.TextIO, _Above(self, self._err))
@@ -88,7 +94,7 @@ class Region:
                 sys.stderr = self._err
 
     def pause(self) -> None:
-        """Erase the region, and draw no more before resume()."""
+        """Erase the region, and do not draw it until resume()."""
         with self._lock:
             self._paused = True
             self._erase()
@@ -103,7 +109,7 @@ class Region:
             try:
                 size = os.get_terminal_size(self._out.fileno())
                 self._show(self._lines((size.columns or 80) - 1, size.lines or 24))
-            except OSError:  # the terminal is gone, which is no reason to disturb the play
+            except OSError:  # the terminal is gone: go on with the play without a region
                 self._paused, self._shown = True, False
             self._drawn_at = time.monotonic()
 
@@ -118,8 +124,8 @@ class Region:
         self._shown = True
 
     def above(self, stream: t.TextIO, text: str) -> int:
-        """Write *text* for whoever prints. A line that is not finished yet, as of a prompt, has no region below it."""
-        if os.getpid() != self._process:  # a worker of ansible-core, which draws nothing
+        """Write *text* to *stream*. While the last line has no end, as that of a prompt, there is no region below it."""
+        if os.getpid() != self._process:  # a worker of ansible-core: it draws nothing
             return stream.write(text)
         with self._lock:
             self._erase()
@@ -140,15 +146,26 @@ class Region:
         self._out.flush()
 
     def _in_foreground(self) -> bool:
-        """A program that the shell has put into the background leaves the terminal alone."""
+        """Whether the program may draw. One that the shell has put into the background must not."""
         try:
             return os.tcgetpgrp(self._out.fileno()) == os.getpgrp()
-        except OSError:  # not this session's terminal: nobody else is there to be disturbed
+        except OSError:  # not the terminal of this session, so no shell uses it
             return True
 
 
+def can_dim() -> bool:
+    """Whether the terminal has dimmed text, and the user wants colours."""
+    if not ANSIBLE_COLOR or curses is None:
+        return False
+    try:
+        curses.setupterm(fd=sys.stdout.fileno())
+        return bool(curses.tigetstr('dim'))
+    except (curses.error, OSError):  # an unknown terminal
+        return False
+
+
 class _Above:
-    """Stands in for a stream of the terminal."""
+    """Takes the place of a stream of the terminal, and writes above the region."""
 
     def __init__(self, region: Region, stream: t.TextIO) -> None:
         self._region = region

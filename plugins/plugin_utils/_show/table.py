@@ -25,7 +25,7 @@ _WIDEST_HOST, _WIDEST_JOB = 24, 32
 """Cells of these columns at most."""
 _PREFIX = 'Task failed: '
 """Of every message of a failed task, from ansible-core 2.19 on."""
-_ORDER = (UNREACHABLE, NO_ANSWER, 'lost', 'failed', 'timed_out', 'cancelled', 'running', 'queued', 'succeeded')
+_ORDER = (UNREACHABLE, NO_ANSWER, 'lost', 'failed', 'timed_out', 'cancelled', 'running', 'queued', 'succeeded', 'ended')
 
 
 class Row(t.NamedTuple):
@@ -117,11 +117,16 @@ def _fit(row: Row) -> tuple[str, ...]:
 
 def summary(table: list[Row], hosts: int) -> str:
     """How many hosts were asked, how many jobs they have, and in which states."""
-    states = collections.Counter(row.state for row in table)
-    jobs = sum(states[state] for state in STATES)
-    told = [f'{states[state]} {state.replace("_", " ")}' for state in _ORDER if states[state]]
-    return f'{_number(hosts, "host")}, {_number(jobs, "job")}' + (f': {", ".join(told)}' if told else '')
+    jobs = sum(row.state in STATES for row in table)
+    states = count_states(row.state for row in table)
+    return f'{number(hosts, "host")}, {number(jobs, "job")}' + (f': {states}' if states else '')
 
 
-def _number(count: int, noun: str) -> str:
+def count_states(states: c.Iterable[str]) -> str:
+    """``2 failed, 1 timed out, 5 running``: the troubled ones first."""
+    counts = collections.Counter(states)
+    return ', '.join(f'{counts[state]} {state.replace("_", " ")}' for state in _ORDER if counts[state])
+
+
+def number(count: int, noun: str) -> str:
     return f'{count} {noun}' if count == 1 else f'{count} {noun}s'

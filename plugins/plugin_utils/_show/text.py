@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Text of a target, and durations, as a terminal or a page may show them. Private to this collection."""
+"""Makes text of targets, and durations, fit to be shown on a terminal or a page. Private to this collection."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def clock(seconds: float) -> str:
 def readable(text: str) -> str:
     """A line of a target's output, safe for any terminal.
 
-    Colours are dropped, of what a progress bar has written over itself the last is left, and all other control
-    characters, what steers the direction of text, and bytes that are not UTF-8 are written as escapes.
+    Colours are dropped. If a carriage return starts the line over, as progress bars do, only the last text is left. All
+    other control characters, characters that change the direction of text, and bytes that are not UTF-8 become escapes.
     """
     text = _COLOURS.sub('', text).rstrip('\r').rpartition('\r')[2]
     return ''.join(
@@ -43,7 +43,7 @@ def _escaped(character: str) -> str:
 
 
 def printable(text: str) -> str:
-    """*text* of a target on one line, without what controls a terminal or would move its columns."""
+    """readable() *text* without tabs, which would move the columns of a terminal."""
     return readable(text).replace('\t', ' ')
 
 
@@ -62,7 +62,7 @@ def fit(text: str, cells: int) -> str:
     """Printable *text*, cut to *cells*."""
     if width(text) <= cells:
         return text
-    kept, used = '', 1  # for the dots
+    kept, used = '', 1  # for the ellipsis
     for char in text:
         used += _cells(char)
         if used > cells:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Events -> when each job was queued, ran, and was waited for, all by one clock. Private to this collection."""
+"""Finds out from events when each job was queued, ran, and was waited for, by one clock. Private to this collection."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Bar:
     created: float
     started: float | None
     until: float
-    """When it ended. Of a job that has not, when it was last seen."""
+    """When it ended. If it has not ended, when it was last seen."""
     waits: list[tuple[float, float]]
-    """When a task began that had to do with it, and ended."""
+    """Beginning and end of each task that started it, looked at it or waited for it."""
 
     @property
     def queued(self) -> float:
@@ -38,7 +38,10 @@ class Bar:
 
 
 class Timeline:
-    """*same*: what to add to a time of the controller's own clock (since 1970) to get its monotonic time."""
+    """The jobs of a run in time.
+
+    *same*: what to add to a time of the controller's own clock, in seconds since 1970, to get its monotonic time.
+    """
 
     def __init__(self, same: float) -> None:
         self._tracker = Tracker()
@@ -46,28 +49,37 @@ class Timeline:
         self._clocks: dict[str, _Clock] = {}
         self._begun: dict[tuple[str, str], float] = {}
         self._waits: dict[str, list[tuple[float, float]]] = {}
+        self._hosts: dict[str, None] = {}
+
+    def add_hosts(self, names: list[str]) -> None:
+        """Put the hosts *names* after those that were added before."""
+        self._hosts.update(dict.fromkeys(names))
 
     def began(self, host: str, task: str, now: float) -> None:
         """A task begins on a host."""
         self._begun[host, task] = now
 
     def saw(self, result: t.Any, now: float, *, polling: bool, failed: bool, final: bool) -> None:
-        """Take what an event tells; the arguments are those of SeesJobs.saw()."""
+        """Record an event. The arguments are those of SeesJobs.saw()."""
         jobs = self._tracker.see(result, now, polling=polling, failed=failed)
         for job in jobs:
             self._clocks.setdefault(job.host, _Clock()).look(job, now)
         if final:
             begun = self._begun.get(key_of(result), now)
-            self._begun[key_of(result)] = now  # of the next item of its loop
+            self._begun[key_of(result)] = now  # the next item of its loop begins
             for job in jobs:
                 waits = self._waits.setdefault(job.id, [])
                 if (begun, now) not in waits:
                     waits.append((begun, now))
 
     def bars(self) -> list[Bar]:
-        """Those of a host stand together, in the order in which hosts and jobs were first seen."""
-        hosts = list(dict.fromkeys(job.host for job in self._tracker.jobs.values()))
-        return sorted(map(self._bar, self._tracker.jobs.values()), key=lambda stripe: hosts.index(stripe.job.host))
+        """The bars of a host stand together, in the order in which its jobs were first seen.
+
+        The hosts are in the order in which they were added. After them come those that were not added, as first seen.
+        """
+        jobs = self._tracker.jobs.values()
+        places = {host: place for place, host in enumerate(dict.fromkeys([*self._hosts, *(job.host for job in jobs)]))}
+        return sorted(map(self._bar, jobs), key=lambda bar: places[bar.job.host])
 
     def ahead(self, host: str) -> float:
         """By how many seconds a host's clock is ahead of the controller's."""
@@ -75,12 +87,12 @@ class Timeline:
 
     def _bar(self, job: Job) -> Bar:
         waits = self._waits.get(job.id, [])
-        if job.created is None:  # ansible-core's own, or hidden: known from events alone
+        if job.created is None:  # ansible-core's own, or hidden: only the events tell its times
             return Bar(job, job.first, job.first, job.seen, waits)
         shift = self._clocks[job.host].shift(self._same)
         started = None if job.started is None else job.started + shift
         if started is not None and job.elapsed is not None:
-            until = started + job.elapsed  # which no clock that was set has changed
+            until = started + job.elapsed  # which is right also if somebody set the host's clock meanwhile
         else:
             until = job.seen if job.ended is None else job.ended + shift
         return Bar(job, job.created + shift, started, until, waits)
@@ -89,8 +101,8 @@ class Timeline:
 class _Clock:
     """The estimated offset between a host's clock and the controller's: the smallest delay that was observed.
 
-    A look at a running job was taken just now, so its delay is the travel time of the answer. A look at a job that waits or
-    has ended may be older, so its delay is only an upper bound.
+    The target looked at a running job just before it answered, so the delay is the travel time of the answer. The times of a
+    job that is queued or has ended may be older, so their delay is only an upper bound.
     """
 
     def __init__(self) -> None:

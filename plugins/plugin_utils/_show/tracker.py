@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What callbacks see of jobs: events of ansible-core -> the jobs of this run. Private to this collection.
+"""What callbacks know of the jobs of this run, from the events of ansible-core. Private to this collection.
 
-A target has written the results, so every value is checked before it is used: no value can break a callback.
+A target wrote the results, so every value is checked before it is used. No value can break a callback.
 """
 
 from __future__ import annotations
@@ -14,12 +14,19 @@ import collections.abc as c
 import dataclasses
 import datetime
 import math
+import re
 import typing as t
 
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import LIVE, STATES
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task import uuid_of
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task_result import part
+
+_SILENT_SECONDS = 60
+"""Since the last look at a job, after which its host counts as silent."""
+_SILENT_POLLS = 2
+"""The same in intervals between two polls, where a task that waits polls less often."""
+_JOB_ID = r'j\d{20}\.\d+'
 
 
 @dataclasses.dataclass
@@ -31,10 +38,13 @@ class Job:
     task: str | None
     """The name of the task that it was first seen in."""
     first: float
-    """When it was first seen, and *seen* last, by the controller's monotonic clock."""
+    """When a callback first saw it, by the controller's monotonic clock."""
     seen: float
+    """When a callback last saw it, by the same clock."""
     state: str
-    """One of the documented states; `ended` for one that no_log hides, of which nothing else is known."""
+    """One of the documented states. `ended` for a job that no_log hides, of which nothing else is known."""
+    poll: float | None = None
+    """Seconds between two polls of the task that waits for it; 0 if the task does not say so, None if no task waits."""
     name: str | None = None
     module: str | None = None
     limit: float | None = None
@@ -55,23 +65,39 @@ class Job:
     def label(self) -> str:
         return self.name or self.task or self.module or self.id
 
+    @property
+    def cause(self) -> str | None:
+        """The reason without job ids, which differ from host to host and tell a person nothing."""
+        if self.reason is None:
+            return None
+        own = re.sub(rf'(?:the )?\bjob {re.escape(self.id)}', 'the job', self.reason)
+        return re.sub(rf'(?:the )?\bjob {_JOB_ID}', 'another job', own)
+
+    def silent(self, now: float) -> bool:
+        """Whether the host was not heard of for a minute, or for two polls where these take longer."""
+        return now - self.seen > max(_SILENT_SECONDS, _SILENT_POLLS * (self.poll or 0))
+
+    def troubled(self, now: float) -> bool:
+        """Whether a task waits for it, and its host is silent."""
+        return self.poll is not None and self.silent(now)
+
     def ran(self, now: float) -> float | None:
-        """Seconds it has run by *now*, though nobody has looked since; never more than its limit."""
+        """Seconds it has run by *now*, also if nobody has looked since. Never more than its limit."""
         if self.elapsed is None or self.state != 'running':
             return self.elapsed
         so_far = self.elapsed + now - self.seen
         return so_far if self.limit is None else min(so_far, max(self.limit, self.elapsed))
 
-    def learn(self, told: c.Mapping[str, t.Any], now: float) -> None:
-        """Update this job from *told*, the `job` of a result. A late result about a job that has ended already is ignored."""
-        if not self.live and told['state'] in LIVE:
+    def learn(self, record: c.Mapping[str, t.Any], now: float) -> None:
+        """Update this job from *record*, the `job` of a result. A late result about a job that has ended is ignored."""
+        if not self.live and record['state'] in LIVE:
             return
-        self.state = told['state']
+        self.state = record['state']
         self.seen = now
         for field, read in _FIELDS.items():
-            if field in told:
-                setattr(self, field, read(told[field]))
-        if self.created is None:  # a job of ansible-core itself, of which nothing more is told
+            if field in record:
+                setattr(self, field, read(record[field]))
+        if self.created is None:  # a job of ansible-core itself, whose results have no times
             self.elapsed = now - self.first
 
 
@@ -84,22 +110,23 @@ class Tracker:
         self._of_task: t.Counter[tuple[str, str]] = collections.Counter()
 
     def see(self, result: t.Any, now: float, *, polling: bool = False, failed: bool = False) -> list[Job]:
-        """Update the jobs from the *result* of an event; returns the jobs that its task is about.
+        """Update the jobs from the *result* of an event. Returns the jobs that its task is about.
 
-        *now*: on the monotonic clock. *polling*: the task still waits. *failed*: the task has failed, which ansible-core
-        removes from the result.
+        *now*: seconds of the monotonic clock. *polling*: the task still waits. *failed*: the task has failed, which
+        ansible-core removes from the result.
         """
         content = part(result, 'result')
         if 'censored' in content or content.get('_ansible_no_log'):
             return self._see_hidden(result, now, polling)
         jobs = []
-        for told in _told(content, failed):
-            job = self._job(told['id'], result, now)
-            job.learn(told, now)
+        for record in _records(content, failed):
+            job = self._job(record['id'], result, now)
+            job.learn(record, now)
+            job.poll = (_number(getattr(part(result, 'task'), 'poll', None)) or 0) if polling else None
             jobs.append(job)
-        for told in _listed(content):
-            if told['id'] in self.jobs:  # a list has the jobs of others too, which this run has nothing to do with
-                self.jobs[told['id']].learn(told, now)
+        for record in _listed(content):
+            if record['id'] in self.jobs:  # a list has the jobs of other runs too, which are left out
+                self.jobs[record['id']].learn(record, now)
         return jobs
 
     def _job(self, job_id: str, result: t.Any, now: float) -> Job:
@@ -116,7 +143,7 @@ class Tracker:
         return f'{result.task_name} ({number})' if number > 1 else str(result.task_name)
 
     def _see_hidden(self, result: t.Any, now: float, polling: bool) -> list[Job]:
-        """A censored result does not show whether it is about a job. An event of a wait is always about one."""
+        """A censored result does not show whether it is about a job. The event of a poll always is."""
         key = key_of(result)
         if polling and key not in self._hidden:
             self._hidden[key] = self._job(f'hidden {len(self.jobs) + 1}', result, now)
@@ -131,10 +158,14 @@ class Tracker:
 
 
 class SeesJobs(CallbackBase):
-    """A callback that is told of every event that may tell of jobs."""
+    """A callback with one method for all events that may be about jobs."""
 
     def saw(self, result: t.Any, *, polling: bool = False, failed: bool = False, final: bool = True) -> None:
-        """*polling*: a task waits. *failed*: it has. *final*: it has ended, or this item of its loop."""
+        """Called with the *result* of each event.
+
+        *polling*: the task still waits. *failed*: the task has failed. *final*: the task, or this item of its loop, has
+        ended.
+        """
         raise NotImplementedError
 
     def v2_runner_on_async_poll(self, result: t.Any) -> None:
@@ -170,13 +201,13 @@ def key_of(result: t.Any) -> tuple[str, str]:
     return part(result, 'host').get_name(), uuid_of(part(result, 'task'))
 
 
-def _told(content: c.Mapping[str, t.Any], failed: bool) -> c.Iterator[c.Mapping[str, t.Any]]:
-    """What a result tells of each job that it is about."""
+def _records(content: c.Mapping[str, t.Any], failed: bool) -> c.Iterator[c.Mapping[str, t.Any]]:
+    """The `job` of each job that a result is about, or as much of one as the result of ansible-core's own jobs has."""
     many = _mappings(content.get('jobs'))
-    for one in many or [content]:  # of many jobs, the result itself is of none
+    for one in many or [content]:  # the result of many jobs is itself about none
         has_failed = one.get('failed') if many else failed
-        known = one.get('async_result') if has_failed else None  # of ansible-core, at the limit
-        job_id = (known if isinstance(known, c.Mapping) else one).get('ansible_job_id')
+        last_poll = one.get('async_result') if has_failed else None  # of ansible-core, at the limit
+        job_id = (last_poll if isinstance(last_poll, c.Mapping) else one).get('ansible_job_id')
         if _is_job(one.get('job')):
             yield one['job']
         elif isinstance(job_id, str) and has_failed:
@@ -186,7 +217,7 @@ def _told(content: c.Mapping[str, t.Any], failed: bool) -> c.Iterator[c.Mapping[
 
 
 def _listed(content: c.Mapping[str, t.Any]) -> c.Iterator[c.Mapping[str, t.Any]]:
-    """The jobs of async_info and its like, which stand in the list as they are."""
+    """The jobs of async_info and similar modules, which have no result around them."""
     return (one for one in _mappings(content.get('jobs')) if _is_job(one))
 
 

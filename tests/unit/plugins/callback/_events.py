@@ -30,10 +30,12 @@ def of_many(*told: dict[str, t.Any]) -> dict[str, t.Any]:
     return {'ansible_job_id': ids, 'started': True, 'finished': False, 'jobs': [of_one(one) for one in told]}
 
 
-def event(content: dict[str, t.Any], *, host: str = 'web1', task: str | None = 'Back up', uuid: str = 'u1') -> t.Any:
+def event(
+    content: dict[str, t.Any], *, host: str = 'web1', task: str | None = 'Back up', uuid: str = 'u1', poll: int = 15
+) -> t.Any:
     """A task result with *content*, under the names of every ansible-core."""
     of_host = SimpleNamespace(get_name=lambda: host)
-    of_task = SimpleNamespace(name=task, _uuid=uuid, delegate_to=None)
+    of_task = SimpleNamespace(name=task, _uuid=uuid, delegate_to=None, poll=poll)
     public = {'host': of_host, 'task': of_task, 'result': content}
     private = {f'_{name}': value for name, value in public.items()}
     return SimpleNamespace(**public, **private, task_name=task or 'background.jobs.async_run')

@@ -75,10 +75,48 @@ def test_what_lives_at_the_end_is_told(callback: progress.CallbackModule, displa
     callback.v2_playbook_on_stats(None)
     callback.v2_playbook_on_stats(None)
     assert [text for text, _color in display.printed] == [
+        '5 background jobs on 1 host: 5 queued',
         'web1 | Back up | queued',
         'web1 | Back up (2) | queued',
         '... 3 more: 3 queued',
     ]
+
+
+def test_the_end_of_a_run_sums_up_all_jobs_and_names_those_that_ended_badly(
+    callback: progress.CallbackModule, display: Display
+) -> None:
+    """Also where no job was seen running."""
+    ended = [
+        of_one(job('j1.1', 'succeeded', name='fine')),
+        of_one(job('j2.2', 'failed', name='broken', reason='no space', elapsed=3.0)),
+    ]
+    for host, content in zip(('web1', 'web2'), ended, strict=True):
+        callback.v2_runner_on_ok(event(content, host=host))
+    display.printed.clear()
+    callback.v2_playbook_on_stats(None)
+    assert display.printed == [
+        ('2 background jobs on 2 hosts: 1 failed, 1 succeeded', None),
+        ('web2  broken  failed after 0:03  no space', C.COLOR_ERROR),
+    ]
+
+
+@pytest.mark.parametrize(
+    ('option', 'rows', 'lines'),
+    [(None, 50, 25), (None, 24, 12), (None, 4, 2), (None, 2, 2), (10, 50, 11), (100, 50, 48)],
+)
+def test_the_region_takes_half_of_the_terminal_unless_told_otherwise(
+    callback: progress.CallbackModule, option: int | None, rows: int, lines: int
+) -> None:
+    callback._plugin_options['lines'] = option
+    callback.v2_runner_on_ok(event(of_many(*(job(f'j{number}.1') for number in range(60)))))
+    region = callback._lines(79, rows)
+    assert len(region) == lines
+    assert region[0] == '60 jobs on 1 host: 60 running'
+
+
+def test_a_region_without_jobs_that_run_is_empty(callback: progress.CallbackModule) -> None:
+    callback.v2_runner_on_ok(event(of_one(job('j1.1', 'succeeded'))))
+    assert callback._lines(79, 24) == []
 
 
 def test_a_play_without_jobs_is_left_alone(callback: progress.CallbackModule, display: Display) -> None:

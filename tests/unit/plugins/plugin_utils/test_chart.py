@@ -137,3 +137,23 @@ def test_ticks_do_not_crowd() -> None:
     for span in (0.1, 1, 7, 59, 3600, 90000, 1e7):
         text = chart.page('a', 'b', [stripe()], 0.0, span, lambda host: 0.0)
         assert 1 <= text.count('class="tick"') <= 9
+
+
+def test_bad_ends_are_grouped_by_reason() -> None:
+    late = 'Timeout exceeded: job j20261126125149040563.5121210%d was stopped after 8.%d s, its limit is 8 s'
+    found = page(
+        stripe(state='failed', reason='no space left'),
+        *(
+            stripe(f'web{host}', 'timed_out', id=f'j20261126125149040563.5121210{host}', reason=late % (host, host))
+            for host in (2, 3)
+        ),
+        stripe('web4', 'lost'),
+        stripe('web5'),
+    )
+    assert texts(found, './/h3') == [
+        'timed out: Timeout exceeded: the job was stopped after … s, its limit is 8 s (2)',
+        'failed: no space left (1)',
+        'lost (1)',
+    ]
+    assert [len(group.findall('li')) for group in found.findall('.//ol')] == [2, 1, 1]
+    assert not re.search(r'j\d{20}', ''.join(found.itertext())), 'no ids where people read'

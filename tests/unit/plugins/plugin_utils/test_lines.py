@@ -28,7 +28,7 @@ def test_a_table() -> None:
         running(elapsed=42.0, line='Unpacking'),
     ]
     assert _lines.table(jobs, 0.0, 79, 10) == [
-        'web1    Back up  ────────────────  0:42 of 1:00:00  62%  62% copying',
+        'web1    Back up  ━━━━━━━━━───────  0:42 of 1:00:00  62%  62% copying',
         'web1    Back up  running 0:42                            Unpacking',
         '日本語  nightly  ━━━━━━━━────────  0:42 of 1:24          1 of 2',
         'web1    Wait     queued, place 3',
@@ -40,7 +40,7 @@ def test_a_narrow_table_has_no_bars() -> None:
 
 
 def test_a_table_without_unicode() -> None:
-    (line,) = _lines.table([running(elapsed=30.0, limit=60)], 0.0, 79, 10, ascii_only=True)
+    (line,) = _lines.table([running(elapsed=30.0, limit=60)], 0.0, 79, 10, _lines.style(ascii_only=True, dims=False))
     assert line == 'web1  Back up  ########--------  0:30 of 1:00'
 
 
@@ -64,6 +64,63 @@ def test_plain_lines() -> None:
 def test_old_news_are_called_so() -> None:
     (line,) = _lines.now_and_then([running(elapsed=5.0, line='hello')], 150.0, 10)
     assert line == 'web1 | Back up | running 2:35 | last seen 2:30 ago'
+
+
+def test_a_bar_is_the_percentage_of_the_output_or_else_the_time_against_the_limit() -> None:
+    def bar(**more: t.Any) -> str:
+        (line,) = _lines.table([running(elapsed=60.0, **more)], 0.0, 79, 10)
+        return line.partition('Back up  ')[2]
+
+    assert bar(limit=240, line='75 %') == '━━━━━━━━━━━━────  1:00 of 4:00  75%  75 %'
+    assert bar(limit=240, line='ready') == '━━━━────────────  1:00 of 4:00  ready'
+    assert bar(line='75 %') == '━━━━━━━━━━━━────  1:00  75%  75 %'
+    assert bar() == 'running 1:00'
+
+
+def test_troubled_hosts_come_first_and_each_kind_is_in_natural_order() -> None:
+    jobs = [
+        *(running(state='queued', host=host) for host in ('web10', 'web2')),
+        *(running(host=host, seen=100.0) for host in ('web12', 'web1')),
+        *(running(host=host, poll=5.0) for host in ('web11', 'web3')),  # waited for, and silent
+    ]
+    order = ['web3', 'web11', 'web1', 'web12', 'web2', 'web10']
+    assert [line.split()[0] for line in _lines.table(jobs, 100.0, 79, 10)] == order
+    assert [line.split()[0] for line in _lines.now_and_then(jobs, 100.0, 10)] == order
+
+
+def test_only_the_lines_of_silent_hosts_are_dimmed() -> None:
+    jobs = [running(host='web1', seen=100.0, line='hello'), running(host='web2', line='hello')]
+    heard, silent = _lines.table(jobs, 100.0, 79, 10, _lines.style(ascii_only=False, dims=True))
+    assert '\x1b' not in heard
+    assert silent.startswith('\x1b[2mweb2')
+    assert silent.endswith('last seen 1:40 ago\x1b[22m')
+    assert '\x1b' not in ''.join(_lines.table(jobs, 100.0, 79, 10))
+
+
+def test_a_task_that_polls_seldom_makes_no_host_silent() -> None:
+    (line,) = _lines.now_and_then([running(elapsed=5.0, poll=300.0, line='hello')], 500.0, 10)
+    assert line.endswith('| hello')
+    (line,) = _lines.now_and_then([running(elapsed=5.0, poll=300.0, line='hello')], 601.0, 10)
+    assert line.endswith('| last seen 10:01 ago')
+
+
+def test_a_summary_counts_by_state() -> None:
+    jobs = [running(state=state) for state in ('succeeded', 'running', 'timed_out', 'failed', 'queued', 'failed')]
+    assert _lines.summary(jobs) == '6 jobs on 1 host: 2 failed, 1 timed out, 1 running, 1 queued, 1 succeeded'
+    assert _lines.summary([running(state='ended'), running(host='web2', state='ended')]) == '2 jobs on 2 hosts: 2 ended'
+
+
+def test_bad_ends_have_a_line_each() -> None:
+    jobs = [
+        running(host='web10', state='timed_out', elapsed=60.0, reason='Timeout exceeded'),
+        running(host='web3', state='lost', name='nightly'),
+        running(state='succeeded'),
+        running(),
+    ]
+    assert _lines.bad_ends(jobs) == [
+        'web3   nightly  lost',
+        'web10  Back up  timed out after 1:00  Timeout exceeded',
+    ]
 
 
 def test_ends() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections.abc as c
 import contextlib
 import os
+import subprocess
 import sys
 import threading
 import typing as t
@@ -194,3 +195,30 @@ def test_where_a_region_is_possible(
         else:
             monkeypatch.delenv('TERM', raising=False)
         assert Region.possible() is possible
+
+
+@pytest.mark.parametrize(
+    ('settings', 'dims'),
+    [
+        ({'TERM': 'xterm-256color'}, 'True'),
+        ({'TERM': 'xterm-256color', 'ANSIBLE_NOCOLOR': '1'}, 'False'),
+        ({'TERM': 'vt100'}, 'False'),
+        ({'TERM': 'nobody-knows-it'}, 'False'),
+        ({'TERM': 'nobody-knows-it', 'ANSIBLE_FORCE_COLOR': '1'}, 'False'),
+    ],
+)
+def test_text_is_dimmed_where_the_terminal_can_do_that(screen: Screen, settings: dict[str, str], dims: str) -> None:
+    """In a process of its own, because curses looks at the terminal once only."""
+    answer = subprocess.run(
+        [
+            sys.executable,
+            '-c',
+            f'import sys; from {Region.__module__} import can_dim; sys.stderr.write(str(can_dim()))',
+        ],
+        env={'PATH': os.environ['PATH'], 'PYTHONPATH': os.pathsep.join(sys.path), **settings},
+        stdout=screen.slave,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert answer.stderr == dims

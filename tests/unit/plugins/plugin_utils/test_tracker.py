@@ -158,3 +158,28 @@ def test_every_event_that_may_tell_of_jobs_is_heard() -> None:
     for name in events:
         getattr(callback, f'v2_runner_{name}')(event({}))
     assert callback.heard == list(events.values())
+
+
+OWN, OTHER = 'j20261126125149040563.51212107', 'j20261126125151700903.88441688'
+
+
+@pytest.mark.parametrize(
+    ('reason', 'cause'),
+    [
+        (None, None),
+        (f'Timeout exceeded: job {OWN} was stopped after 8.1 s', 'Timeout exceeded: the job was stopped after 8.1 s'),
+        (f'the module of job {OWN} was ended', 'the module of the job was ended'),
+        (f'the job {OWN} waited for the job {OTHER}', 'the job waited for another job'),
+        ('job nightly is gone', 'job nightly is gone'),
+    ],
+)
+def test_a_cause_has_no_ids(reason: str | None, cause: str | None) -> None:
+    assert only(of_one(job(OWN, 'failed', reason=reason))).cause == cause
+
+
+def test_only_a_host_that_a_task_waits_for_can_be_in_trouble() -> None:
+    tracker = Tracker()
+    (one,) = tracker.see(event(of_one(job()), poll=100), 0.0, polling=True)
+    assert [one.troubled(now) for now in (200.0, 201.0)] == [False, True]
+    tracker.see(event(of_one(job())), 10.0)
+    assert (one.silent(71.0), one.troubled(71.0)) == (True, False)
