@@ -37,7 +37,7 @@ class ActionModule(ActionBase):
         hosts = list((task_vars or {})['ansible_play_hosts_all'])
         forks = context.CLIARGS.get('forks') or C.DEFAULT_FORKS  # no command line where ansible-core is a library
         filters = {key: args[key] for key in _FILTERS if args[key] is not None}
-        results = run_on_hosts(hosts, 'background.jobs.async_info', filters, forks)
+        results = run_on_hosts(hosts, 'background.jobs.async_info', {**filters, 'output': True}, forks)
         rows = table.rows(results)
         for text, color in table.lines(rows, _columns(args['columns'])) if rows else ():
             display.display(text, color=color, **stream())

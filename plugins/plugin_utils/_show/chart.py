@@ -141,7 +141,7 @@ def _host(host: str, bars: list[Bar], scale: _Scale, ahead: float) -> str:
 def _row(stripe: Bar, scale: _Scale) -> str:
     job = stripe.job
     kind = 'open' if job.live else 'bad' if job.state in BAD else ''
-    reason = f'<br><small>{_text(job.reason)}</small>' if job.reason else ''
+    notes = ''.join(f'<br><small>{_text(note)}</small>' for note in (job.summary, job.reason) if note)
     pieces = [scale.stripe('queued', stripe.created, stripe.created + stripe.queued)] if stripe.queued >= 1 else []
     if stripe.started is not None:
         pieces.append(scale.stripe(f'ran {kind}'.strip(), stripe.started, stripe.until))
@@ -151,7 +151,7 @@ def _row(stripe: Bar, scale: _Scale) -> str:
     times = (stripe.queued if stripe.queued >= 1 else None, stripe.ran, job.limit, stripe.waited)
     cells = ''.join(f'<td class="time">{_time(seconds)}</td>' for seconds in times)
     return (
-        f'<td class="name" title="{_text(job.id)}">{_text(job.label)}{reason}</td>'
+        f'<td class="name" title="{_text(job.id)}">{_text(job.label)}{notes}</td>'
         f'<td class="state-{kind}">{_text(_state(stripe))}</td>{cells}'
         f'<td class="chart"><div class="track" aria-hidden="true">{"".join(pieces)}</div></td>'
     )

@@ -37,6 +37,8 @@ class Job:
     """One of the documented states; `ended` for one that no_log hides, of which nothing else is known."""
     name: str | None = None
     module: str | None = None
+    summary: str | None = None
+    """Its command line, or the telling arguments of its module."""
     limit: float | None = None
     position: float | None = None
     created: float | None = None
@@ -218,6 +220,7 @@ def _moment(value: t.Any) -> float | None:
 _FIELDS: dict[str, c.Callable[[t.Any], t.Any]] = {
     'name': _text,
     'module': _text,
+    'summary': _text,
     'limit': _number,
     'position': _number,
     'created': _moment,
