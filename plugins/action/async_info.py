@@ -9,12 +9,14 @@ import typing as t
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._arguments import ASYNC_INFO
-from ansible_collections.background.jobs.plugins.modules.async_info import main  # noqa: F401 - ansible-lint looks for it here
+
+# ansible-lint looks for main() here, to check the options of a task.
+from ansible_collections.background.jobs.plugins.modules.async_info import main  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import discovered_facts
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import arguments, refuse_follow
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
-from ansible_collections.background.jobs.plugins.plugin_utils._show.results import with_facts
+from ansible_collections.background.jobs.plugins.plugin_utils._show.results import with_facts, with_last_line
 
 display = Display()
 
@@ -29,9 +31,13 @@ class ActionModule(ActionBase):
         refuse_follow(self, options)
         filters = {key: options[key] for key in ('states', 'names', 'queues')}
         remote = Remote(self, task_vars or {})
-        looks = remote.ask('list', **filters)
+        looks = remote.ask('list', output=options['output'], **filters)
         for look in looks:
             if look.error:
                 display.warning(f'{remote.host}: a job is left out: {look.error}')
-        jobs = [look.job for look in looks if not look.error]
+        jobs = [
+            with_last_line(look) if options['output'] and not look.ended else look.job
+            for look in looks
+            if not look.error
+        ]
         return with_facts({'changed': False, 'jobs': jobs}, discovered_facts(self))

@@ -9,7 +9,9 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils._arguments import ASYNC_PRUNE
-from ansible_collections.background.jobs.plugins.modules.async_prune import main  # noqa: F401 - ansible-lint looks for it here
+
+# ansible-lint looks for main() here, to check the options of a task.
+from ansible_collections.background.jobs.plugins.modules.async_prune import main  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import discovered_facts
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import arguments, refuse_follow

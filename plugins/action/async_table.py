@@ -12,7 +12,9 @@ from ansible import context
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._arguments import ASYNC_TABLE
-from ansible_collections.background.jobs.plugins.modules.async_table import main  # noqa: F401 - ansible-lint looks for it here
+
+# ansible-lint looks for main() here, to check the options of a task.
+from ansible_collections.background.jobs.plugins.modules.async_table import main  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.host_tasks import run_on_hosts
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import arguments, refuse_follow
@@ -37,7 +39,7 @@ class ActionModule(ActionBase):
         hosts = list((task_vars or {})['ansible_play_hosts_all'])
         forks = context.CLIARGS.get('forks') or C.DEFAULT_FORKS  # no command line where ansible-core is a library
         filters = {key: args[key] for key in _FILTERS if args[key] is not None}
-        results = run_on_hosts(hosts, 'background.jobs.async_info', filters, forks)
+        results = run_on_hosts(hosts, 'background.jobs.async_info', {**filters, 'output': True}, forks)
         rows = table.rows(results)
         for text, color in table.lines(rows, _columns(args['columns'])) if rows else ():
             display.display(text, color=color, **stream())

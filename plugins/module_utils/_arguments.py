@@ -17,6 +17,11 @@ _JOBS = {'type': 'raw', 'required': True}
 _MISSING = {'type': 'str', 'choices': ['fail', 'ok'], 'default': 'fail'}
 _FOLLOW = {'type': 'bool'}
 """Every action takes it, because `module_defaults` of the action group hands it to all of them."""
+_SELECTION = {
+    'states': {'type': 'list', 'elements': 'str', 'choices': list(STATES)},
+    'names': {'type': 'list', 'elements': 'str'},
+    'queues': {'type': 'list', 'elements': 'str'},
+}
 _WAYS = ('task', 'tasks', 'cmd')
 
 ASYNC_RUN = {
@@ -55,15 +60,10 @@ ASYNC_CANCEL = {
     },
 }
 ASYNC_INFO = {
-    'argument_spec': {
-        'states': {'type': 'list', 'elements': 'str', 'choices': list(STATES)},
-        'names': {'type': 'list', 'elements': 'str'},
-        'queues': {'type': 'list', 'elements': 'str'},
-        'follow': _FOLLOW,
-    },
+    'argument_spec': dict(_SELECTION, output={'type': 'bool', 'default': False}, follow=_FOLLOW),
 }
 ASYNC_TABLE = {
-    'argument_spec': dict(ASYNC_INFO['argument_spec'], columns={'type': 'int'}),
+    'argument_spec': dict(_SELECTION, columns={'type': 'int'}, follow=_FOLLOW),
 }
 ASYNC_PRUNE = {
     'argument_spec': {

@@ -47,6 +47,12 @@ options:
       - Only jobs of one of these queues.
     type: list
     elements: str
+  output:
+    description:
+      - Return the last line of live output of each job that has not ended, as C(last_line).
+    type: bool
+    default: false
+    version_added: 0.2.0
 seealso:
   - module: background.jobs.async_run
   - module: background.jobs.async_cancel

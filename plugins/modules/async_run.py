@@ -248,6 +248,26 @@ job:
       description: The module that the job runs.
       type: str
       returned: always
+    task:
+      description: The name of the task that started the job, V(null) without one.
+      type: str
+      returned: always
+    summary:
+      description:
+        - What the job does, on one line of 200 characters at most - the command line, or those of the arguments C(name),
+          C(path), C(dest), C(src), C(repo) and C(url) that the module has. V(null) if there are none.
+        - With C(no_log), it is V(null). Users and passwords of URLs are left out, and V(***) stands for what follows a word
+          like C(password) or C(token). Other secrets in a command line are not recognised.
+      type: str
+      returned: always
+    host:
+      description: The inventory name of the host for which the job was started.
+      type: str
+      returned: always
+    started_by:
+      description: The user and the name of the controller that started the job.
+      type: str
+      returned: always
     limit:
       description: Seconds that the job may run, V(null) without a limit.
       type: int
@@ -288,6 +308,16 @@ job:
           V(err).
       type: str
       returned: always
+    rc:
+      description:
+        - The RV(ignore:rc) in the module's result, of a command for one. V(null) if it has none, while the job lives, and
+          with C(no_log).
+      type: int
+      returned: always
+    last_line:
+      description: The last line of its live output, V(null) if there is none.
+      type: str
+      returned: by M(background.jobs.async_info) with O(background.jobs.async_info#module:output=true), while the job lives
     reason:
       description: A sentence that tells why the job ended badly.
       type: str
@@ -306,6 +336,10 @@ job:
     name: null
     state: succeeded
     module: ansible.builtin.command
+    task: Back up the database
+    summary: /usr/local/bin/backup --all
+    host: db1
+    started_by: operator@controller
     limit: 3600
     queue: null
     created: "2026-11-22T04:45:12.201334Z"
@@ -313,6 +347,7 @@ job:
     ended: "2026-11-22T04:46:12.531202Z"
     elapsed: 60.311
     output_file: /root/.ansible_async/.jobs/j20261122044512123456.12345678/output
+    rc: 0
 jobs:
   description: The result of each job, in the order of O(tasks).
   returned: with O(tasks)

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import functools
 import re
 import sys
 import typing as t
@@ -13,9 +15,12 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
+from ansible_collections.background.jobs.tests.integration._playing import RUN, eventually, until_there
 from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
 
 JOBS, FOLLOW, CANCEL, PRUNE = (f'background.jobs.{name}' for name in ('jobs', 'follow', 'cancel', 'prune'))
+INFO = 'background.jobs.async_info'
+SECRET = 'open-sesame-4711'
 
 
 @pytest.fixture
@@ -70,14 +75,94 @@ def test_the_table_fits_the_terminal(controller: Controller, fleet_of_three: lis
     assert max(map(len, text.splitlines())) <= columns
 
 
-def test_following(controller: Controller, fleet_of_three: list[Target]) -> None:
-    here = fleet_of_three[:2]
-    start(controller, here, 'build', "sh -c 'echo begun; sleep 30; echo done'")
-    run = controller.book(fleet_of_three, FOLLOW, '--extra-vars', 'name=build')
+def test_following(tmp_path: Path, controller: Controller, fleet_of_three: list[Target]) -> None:
+    here, gate = fleet_of_three[:2], tmp_path / 'gate'
+    start(controller, here, 'build', f"sh -c 'echo begun; {until_there(gate)}; echo done'")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        following = pool.submit(controller.book, fleet_of_three, FOLLOW, '--extra-vars', 'name=build')
+        try:
+            for target in here:
+                begun = f'{target.name} | build | begun\n'
+                eventually(functools.partial(has_shown, tmp_path, begun), f'{target.name} is followed')
+        finally:
+            gate.touch()
+    run = following.result()
     for target in here:
-        assert f'{target.name} | build | begun\n' in run.output
         assert f'{target.name} | build | done\n' in run.output
     assert [row[:3] for row in table(run)[1:]] == [['web2', 'build', 'succeeded'], ['web10', 'build', 'succeeded']]
+
+
+def has_shown(directory: Path, text: str) -> bool:
+    """Whether the run of the controller of *directory* has shown *text* by now."""
+    return text in (directory / 'output.txt').read_text(encoding='utf-8')
+
+
+def test_what_runs_where(tmp_path: Path, controller: Controller, fleet_of_three: list[Target]) -> None:
+    """Without a name, a job is called by its task. A live job shows its last line, and a bad end that and its rc."""
+    here, gate = fleet_of_three[:2], tmp_path / 'gate'
+    script = f'echo begun; {until_there(gate)}; echo sad >&2; exit 4'
+    task = {'name': 'Build {{ what }}', RUN: {'task': {'ansible.builtin.shell': script}}, 'poll': 0, 'async': 300}
+    assert controller.play(here, {'vars': {'what': 'all'}, 'tasks': [task]}).rc == 0
+
+    def shown() -> list[list[str]]:
+        """The cells but for the time."""
+        rows = table(controller.book(here, JOBS, '--extra-vars', 'columns=0'))
+        return [[*row[:3], *row[4:]] for row in rows]
+
+    live = [[target.name, 'Build all', 'running', 'begun'] for target in here]
+    eventually(lambda: shown() == live, 'both have printed something')
+    gate.touch()
+    ended = [[target.name, 'Build all', 'failed', '4', 'sad'] for target in here]
+    eventually(lambda: shown() == ended, 'both have ended')
+
+
+def test_every_action_tells_what_a_job_is_about(controller: Controller, local: Target) -> None:
+    job = '{{ start.job.id }}'
+    command = 'sh -c "exec sleep 300" https://me:{{ word }}@host/{{ 1 + 2 }} --token={{ word }}'
+    tasks = [
+        {'name': 'Fetch {{ 1 + 1 }}', RUN: {'cmd': command}, 'poll': 0, 'register': 'start'},
+        {'background.jobs.async_status': {'job': job}, 'register': 'status'},
+        {INFO: {}, 'register': 'info'},
+        {INFO: {'output': True}, 'register': 'lines'},
+        {'background.jobs.async_cancel': {'jobs': job}, 'register': 'cancel'},
+        {'background.jobs.async_wait': {'jobs': job}, 'register': 'wait', 'ignore_errors': True},
+    ]
+    run = controller.play([local], {'vars': {'word': SECRET}, 'tasks': tasks})
+    assert run.rc == 0, run.output
+    told = [run[name]['job'] for name in ('start', 'status')]
+    told += [run[name]['jobs'][0] for name in ('info', 'lines', 'cancel')]
+    told.append(run['wait']['jobs'][0]['job'])
+    (started_by,) = {one['started_by'] for one in told}
+    assert re.fullmatch(r'[^@\s]+@[^@\s]+', started_by)
+    for one in told:
+        assert (one['task'], one['host']) == ('Fetch 2', 'local')
+        assert one['summary'] == 'sh -c "exec sleep 300" https://host/3 --token=***'
+    assert [('last_line' in one, one['rc']) for one in told] == [(one is told[3], None) for one in told]
+    assert told[3]['last_line'] is None
+
+
+def test_no_log_hides_what_a_job_does(controller: Controller, local: Target) -> None:
+    hidden = {'name': 'Hidden', RUN: {'cmd': f'printf {SECRET}'}, 'no_log': True}
+    open_ = {'name': 'Open', RUN: {'task': {'ansible.builtin.shell': 'exit 3'}}, 'ignore_errors': True}
+    run = controller.play(
+        [local],
+        {
+            'tasks': [
+                {**hidden, 'poll': 0, 'register': 'first'},
+                {**open_, 'poll': 0, 'register': 'second'},
+                {
+                    'background.jobs.async_wait': {'jobs': ['{{ first }}', '{{ second }}']},
+                    'no_log': True,
+                    'ignore_errors': True,
+                },
+                {INFO: {}, 'register': 'info'},
+            ]
+        },
+    )
+    assert run.rc == 0, run.output
+    jobs = run['info']['jobs']
+    assert [(one['task'], one['summary'], one['rc']) for one in jobs] == [('Hidden', None, None), ('Open', 'exit 3', 3)]
+    assert SECRET not in local.shell(f'cat {local.async_dir}/.jobs/*/spec.json')
 
 
 def test_pruning_looks_before_it_removes(controller: Controller, fleet_of_three: list[Target]) -> None:

@@ -32,6 +32,10 @@ OUTPUT_LIMIT = 10 * 1024 * 1024
 RETENTION = 7 * 86400
 """Seconds for which the files of a job are kept after its end, unless `background_jobs_retention` says otherwise."""
 
+ABOUT = ('task', 'summary', 'host', 'started_by')
+"""What people want to know of a job that its files do not tell: the name of the task; the command line, or the telling
+arguments of the module; the inventory name of the host; user@controller. Each a str of one line, or None: not known."""
+
 StartRequest = collections.namedtuple(
     'StartRequest',
     (
@@ -40,6 +44,7 @@ StartRequest = collections.namedtuple(
         'on_existing',  # what to do about a job of the same name: "attach", "fail" or "replace"
         'work',  # a digest of what the job does, equal in two runs of the same task, or None: "attach" compares it
         'module',  # name of the module, for people
+        'about',  # {key of ABOUT: text}
         'limit',  # seconds, or None: no limit
         'leeway',  # seconds beyond the limit after which the job is stopped, for drop-in
         'spare_daemons',  # whether the limit spares processes in sessions of their own, as in drop-in

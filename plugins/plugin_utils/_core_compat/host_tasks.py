@@ -159,7 +159,8 @@ def _execute(worker: t.Any, task: Task, host_name: str) -> dict[str, t.Any]:
             return {**result.as_result_dict(), 'failed': bool(result.failed), 'unreachable': bool(result.unreachable)}
     if 'new_stdin' in _EXECUTOR_ARGUMENTS:
         arguments['new_stdin'] = sys.stdin
-    with contextlib.nullcontext() if TaskContext is None else TaskContext(task):
+    context = contextlib.nullcontext() if TaskContext is None else TaskContext(task)  # pylint: disable=missing-kwoa  # of 2.19
+    with context:
         return t.cast('dict[str, t.Any]', TaskExecutor(task=task, job_vars=task_vars, **arguments).run())
 
 

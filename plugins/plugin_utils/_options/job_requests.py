@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import collections.abc as c
 import dataclasses
+import functools
 import math
+import os
+import pwd
+import socket
 import typing as t
 
 from ansible.errors import AnsibleActionFail
@@ -22,6 +26,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._options.durations
 from ansible_collections.background.jobs.plugins.plugin_utils._options.settings import number, request_timeout
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import build
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.payload import Payload
+from ansible_collections.background.jobs.plugins.plugin_utils._payload.summary import one_line
 
 _OF_EACH = ('name', 'async', 'queue', 'slots')
 """What each of `tasks` may carry beside its module."""
@@ -35,11 +40,12 @@ _PREPARATION_SECONDS = 60
 class JobRequest:
     """One job that is to be started.
 
-    *place*: where it stands in the task, as in ``tasks[1]``, None where it is the only one. *limit*: seconds, or None.
-    *slots*: places of its queue. *grace*: seconds. *output_limit*: bytes.
+    *about*: what people want to know of it (protocol.ABOUT). *place*: where it stands in the task, as in ``tasks[1]``, None
+    where it is the only one. *limit*: seconds, or None. *slots*: places of its queue. *grace*: seconds. *output_limit*: bytes.
     """
 
     payload: Payload
+    about: dict[str, str | None]
     place: str | None
     limit: int | None
     name: str | None = None
@@ -78,7 +84,9 @@ def job_requests(
     common['slots'] = 1 if options['slots'] is None else _whole(options['slots'], 'slots', 1)
     if options['tasks'] is None:
         task = options['task'] if options['cmd'] is None else {'ansible.builtin.command': {'cmd': options['cmd']}}
-        requests = [JobRequest(payload=_payload(action, task, ('task',), task_vars), place=None, **common)]
+        payload = _payload(action, task, ('task',), task_vars)
+        about = _about(action, payload, task_vars)
+        requests = [JobRequest(payload=payload, about=about, place=None, **common)]
     elif not options['tasks']:
         raise AnsibleActionFail("'tasks' is empty: there is nothing to run.")
     elif options['name'] is not None:
@@ -110,7 +118,28 @@ def _of_each(
             raise AnsibleActionFail(f"'slots' of {place} has no effect: the job has no 'queue'.")
     module = {key: value for key, value in task.items() if key not in _OF_EACH}
     payload = _payload(action, module, ('tasks', index), task_vars)
-    return JobRequest(payload=payload, place=place, **{**common, **own})
+    return JobRequest(payload=payload, about=_about(action, payload, task_vars), place=place, **{**common, **own})
+
+
+def _about(action: ActionBase, payload: Payload, task_vars: dict[str, t.Any]) -> dict[str, str | None]:
+    """What people want to know of a job (protocol.ABOUT). `no_log` hides what it does, not what its task is called."""
+    task = task_of(action)
+    return {
+        'task': one_line(task.name) if task.name else None,
+        'summary': None if task.no_log else payload.summary,
+        'host': str(task_vars['inventory_hostname']) if 'inventory_hostname' in task_vars else None,
+        'started_by': _started_by(),
+    }
+
+
+@functools.cache
+def _started_by() -> str:
+    """user@controller."""
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container may run as a user without a name
+        user = str(os.getuid())
+    return f'{user}@{socket.gethostname()}'
 
 
 def _payload(action: ActionBase, task: t.Any, path: tuple[str | int, ...], task_vars: dict[str, t.Any]) -> Payload:

@@ -25,6 +25,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.modul
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task import resolved_action
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.payload import Payload
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.reader import result_of
+from ansible_collections.background.jobs.plugins.plugin_utils._payload.summary import summary_of
 
 PLACEHOLDER = {'started': True, 'finished': False, 'changed': True}
 """What an action plugin sees of its module, which has not been sent yet: the shape that ansible-core's async returns."""
@@ -54,6 +55,7 @@ def _payload(plugin: ActionBase, name: str, args: dict[str, t.Any], task_vars: d
         argv, args_file = [*argv, '{job}/args'], module.arguments_file(args)
     return Payload(
         module=resolved_action(task_of(plugin)),
+        summary=summary_of(task_of(plugin).args),
         argv=argv,
         file=module.file(),
         args=args_file,

@@ -19,6 +19,8 @@ class Payload:
 
     module: str
     """The full name of the module."""
+    summary: str | None
+    """What it does, on one line (summary.py)."""
     argv: list[str]
     """The command that runs it; `{job}` stands for the job's directory."""
     environment: dict[str, str]

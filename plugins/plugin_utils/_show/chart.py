@@ -169,10 +169,10 @@ def _host(host: str, bars: list[Bar], scale: _Scale, ahead: float) -> str:
 def _row(bar: Bar, scale: _Scale) -> str:
     job = bar.job
     kind = 'open' if job.live else 'bad' if job.state in BAD else ''
-    reason = f'<br><small>{_text(job.cause)}</small>' if job.cause else ''
+    notes = ''.join(f'<br><small>{_text(note)}</small>' for note in (job.summary, job.cause) if note)
     queued = bar.queued if bar.queued >= _QUEUED_SECONDS else None
     return (
-        f'<td class="name" title="{_text(job.id)}">{_text(job.label)}{reason}</td>'
+        f'<td class="name" title="{_text(job.id)}">{_text(job.label)}{notes}</td>'
         f'<td class="state-{kind}">{_text(_state(bar))}</td><td class="time">{_time(queued)}</td>'
         f'<td class="time duration">{_time(bar.ran)}</td><td class="time">{_time(job.limit)}</td>'
         f'<td class="time">{_time(bar.waited)}</td>'

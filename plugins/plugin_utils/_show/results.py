@@ -13,7 +13,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import task_of
-from ansible_collections.background.jobs.plugins.plugin_utils._show.text import fit, printable, readable_lines
+from ansible_collections.background.jobs.plugins.plugin_utils._show.text import fit, printable, readable, readable_lines
 
 Result = dict[str, t.Any]
 """What a task returns."""
@@ -183,6 +183,11 @@ class Missing:
 def written(reference: t.Any) -> str:
     """A job as people wrote it, from an id or ``{"name": text}``."""
     return printable(reference['name'] if isinstance(reference, dict) else reference)
+
+
+def with_last_line(look: Look) -> Result:
+    """The job of *look*, with its last line of live output, safe for any terminal."""
+    return {**(look.job or {}), 'last_line': None if look.last_line is None else readable(look.last_line)}
 
 
 def label_of(look: Look) -> str:

@@ -37,7 +37,7 @@ class Row(t.NamedTuple):
     time: str
     rc: str
     text: str
-    """The last line of output, the reason of a bad end, or why the host did not answer."""
+    """The last line of output; without any, the reason of a bad end; or why the host did not answer."""
 
     @property
     def color(self) -> str | None:
@@ -64,13 +64,14 @@ def _of_host(host: str, result: c.Mapping[str, t.Any]) -> list[Row]:
 
 def _of_job(host: str, job: c.Mapping[str, t.Any]) -> Row:
     rc = job.get('rc')
+    last_lines = job.get('last_lines') or [job.get('last_line')]  # of a bad end, of a live job
     return Row(
         host,
         _one_line(job.get('name') or job.get('task') or _short(job.get('module'))),
         job['state'],
         _time(job),
         '' if rc is None else _one_line(rc),
-        _one_line(job.get('last_line') or job.get('reason')),
+        _one_line(last_lines[-1] or job.get('reason')),
     )
 
 

@@ -47,6 +47,8 @@ class Job:
     """Seconds between two polls of the task that waits for it; 0 if the task does not say so, None if no task waits."""
     name: str | None = None
     module: str | None = None
+    summary: str | None = None
+    """Its command line, or the telling arguments of its module."""
     limit: float | None = None
     position: float | None = None
     created: float | None = None
@@ -249,6 +251,7 @@ def _moment(value: t.Any) -> float | None:
 _FIELDS: dict[str, c.Callable[[t.Any], t.Any]] = {
     'name': _text,
     'module': _text,
+    'summary': _text,
     'limit': _number,
     'position': _number,
     'created': _moment,

@@ -82,6 +82,6 @@ def _tidy_up(remote: Remote, op: str, looks: list[Look], turns: Turns | None) ->
 
 
 def _replaced(looks: list[Look], newer: list[Look]) -> list[Look]:
-    """*looks*, with those of *newer* in the place of older ones at the same jobs."""
+    """*looks*, with those of *newer* in the place of older ones at the same jobs. Only the start knows who attached."""
     by_id = {look.id: look for look in newer}
-    return [by_id.get(look.id, look) for look in looks]
+    return [by_id.get(look.id, look)._replace(attached=look.attached) for look in looks]

@@ -71,6 +71,7 @@ def _job(request: JobRequest, job_id: str, retention: float, bases: dict[str, by
         on_existing=request.on_existing,
         work=payload.work,
         module=payload.module,
+        about=request.about,
         limit=request.limit,
         leeway=0,
         spare_daemons=False,

@@ -16,7 +16,7 @@ import os
 from ..door import respond
 from ..files.atomic import read_file, remove_file, remove_tree
 from ..files.errors import StoreError
-from ..protocol import GRACE, OUTPUT_LIMIT, RETENTION, VERSION, StartRequest
+from ..protocol import ABOUT, GRACE, OUTPUT_LIMIT, RETENTION, VERSION, StartRequest
 from .status import as_told_by, is_before
 
 _UMASK = 0o022  # the one that ansible-core's wrapper gives to its module, whatever that of the connection is
@@ -60,6 +60,7 @@ class Call:
             on_existing='attach',
             work=None,
             module=self._name(),
+            about=dict.fromkeys(ABOUT),  # ansible-core does not tell
             limit=self.limit or None,
             leeway=self._leeway,
             spare_daemons=True,

@@ -127,6 +127,7 @@ def _unreadable_spec(job_id):
         id=job_id,
         name=None,
         module='unknown',
+        about={},
         limit=None,
         leeway=0,
         spare_daemons=False,

@@ -25,6 +25,7 @@ Spec = collections.namedtuple(
         'id',  # the job id
         'name',  # the user's name for the job, or None
         'module',  # name of the module, for people
+        'about',  # {key of protocol.ABOUT: text}
         'limit',  # seconds for which the module may run, or None: no limit
         'leeway',  # seconds beyond the limit after which the job is stopped (protocol.StartRequest)
         'spare_daemons',  # whether the limit spares processes in sessions of their own
@@ -86,6 +87,7 @@ End = collections.namedtuple(
         'rc',  # of the module as a shell would tell it, or None
         'signal',  # name of the signal that ended the module, or None
         'pid',  # of the module, or None
+        'module_rc',  # the rc in the module's result (int), or None
         'last_lines',  # what the job printed last (list of str), if it ended badly
     ),
 )
@@ -137,6 +139,7 @@ _TYPES = {
 _LATER = {
     Spec: {
         'version': (int, 1),
+        'about': (dict, {}),
         'leeway': (_NUMBER, 0),
         'spare_daemons': (bool, False),
         'retention': (_NUMBER, RETENTION),
@@ -147,7 +150,7 @@ _LATER = {
     },
     Launch: {'version': (int, 1), 'tmpdir': (str, None)},
     Run: {'version': (int, 1), 'program': (str, 'python'), 'tmpdir': (str, None)},
-    End: {'version': (int, 1), 'last_lines': (list, [])},
+    End: {'version': (int, 1), 'module_rc': (int, None), 'last_lines': (list, [])},
 }
 """The other fields, with their type and what they are in a file without them."""
 

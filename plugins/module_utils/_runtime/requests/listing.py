@@ -4,17 +4,19 @@
 
 """The operation ``list``: look at all jobs of an async directory, or at a selection of them.
 
-The request has these fields. None selects any:
+The request has these fields. None selects any, and there may be no ``output``:
 
 ==========  ==================================================================================================
 ``states``  a list of states, or None
 ``names``   a list of names, or None
 ``queues``  a list of names of queues, or None
+``output``  true: jobs that have not ended come with their last line of live output
 ==========  ==================================================================================================
 
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
+from ..output.reader import last_line
 from .look import after_kick, take_look
 
 
@@ -29,5 +31,7 @@ def list_jobs(store, request):
         for look in looks
         if look.job and all(values is None or look.job[key] in values for key, values in selection)
     ]
+    if request.get('output'):
+        selected = [look if look.ended else look._replace(last_line=last_line(store.job(look.id))) for look in selected]
     selected.sort(key=lambda look: look.job['created'])  # not by id: those of ansible-core are random
     return selected + [look for look in looks if look.error]

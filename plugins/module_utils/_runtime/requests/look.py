@@ -18,7 +18,7 @@ from ..files.records import NewerFormat
 from ..files.tmpdir import remove_tmpdir, tmpdir_of
 from ..files.users import user
 from ..output.reader import read
-from ..protocol import new_look
+from ..protocol import ABOUT, new_look
 from ..schedule.queue import Lines
 from ..supervise.batch import kick
 from ..supervise.ending import read_text, result_of, write_lost
@@ -193,7 +193,9 @@ def _describe(job, spec, run, position=None, end=None):
         'ended': end.ended if end else None,
         'elapsed': elapsed,
         'output_file': job.file('output'),
+        'rc': end.module_rc if end else None,
     }
+    described.update((key, spec.about.get(key)) for key in ABOUT)  # a job of version 0.1.0 has none of them
     machine = other_machine(spec)
     if machine is not None:
         described['machine'] = machine

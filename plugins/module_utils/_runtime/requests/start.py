@@ -215,6 +215,7 @@ def _spec(request):
         id=request.id,
         name=request.name,
         module=request.module,
+        about=request.about,
         limit=request.limit,
         leeway=request.leeway,
         spare_daemons=request.spare_daemons,

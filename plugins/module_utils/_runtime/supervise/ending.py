@@ -42,6 +42,7 @@ def write(job, state, status=None, reason=None, stopped=None):
     end = _end(job, state, reason, status)
     if state is None:
         result = read_result(job)
+        end = end._replace(module_rc=_module_rc(job, result))
         end = end._replace(state='failed' if result is None or _is_failure(result) else 'succeeded')
         if end.state == 'failed':
             end = end._replace(reason=_no_result(job, end) if result is None else _reported(job, result))
@@ -77,6 +78,7 @@ def _end(job, state, reason, status=None):
         rc=rc,
         signal=signal_name,
         pid=run.pid if run else None,
+        module_rc=None,
         last_lines=[],
     )
 
@@ -180,6 +182,13 @@ def _is_failure(result):
     if 'failed' in result:
         return bool(result['failed'])
     return result.get('rc', 0) not in (0, '0', None)
+
+
+def _module_rc(job, result):
+    """The ``rc`` in the *result* of a module, of a command for one; None where it has none, or `no_log` hides it."""
+    rc, spec = (result or {}).get('rc'), job.spec()
+    fits = isinstance(rc, int) and not isinstance(rc, bool) and abs(rc) < 2**32  # a longer one has no room in end.spare
+    return rc if fits and spec is not None and not spec.no_log else None
 
 
 def _exit(status):

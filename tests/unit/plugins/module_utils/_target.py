@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Set
 
-from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import VERSION
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import ABOUT, VERSION
 from ansible_collections.background.jobs.tests.tools.left_out import left_out
 from ansible_collections.background.jobs.tests.tools.supervisor import is_small
 
@@ -43,6 +43,7 @@ class Order(Dict[str, Any]):
             on_existing='attach',
             work=None,
             module='tests.tests.script',
+            about=dict.fromkeys(ABOUT),
             limit=None,
             leeway=0,
             spare_daemons=False,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import ABOUT
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._stored import (
     CANCELLED,
     FAILED,
@@ -108,6 +109,7 @@ def test_an_end_is_told_as_it_was_written(stored: Target, job_id: str) -> None:
     expected.update({key: spec[key] for key in ('id', 'name', 'module', 'limit', 'queue')})
     expected.update(created=spec['at'], started=started, output_file=str(stored.files(job_id) / 'output'))
     expected.update({key: end[key] for key in ('reason', 'signal') if end[key]})
+    expected.update(dict.fromkeys((*ABOUT, 'rc')))  # which 0.1.0 did not write down
     assert {key: look['job'][key] for key in expected} == expected
     assert (look['known'], look['ended'], look['no_log']) == (True, True, job_id == HIDDEN)
     printed = '' if job_id == WITHDRAWN else (stored.files(job_id) / 'stdout').read_text(encoding='ascii')

@@ -68,6 +68,12 @@ def test_states_are_told_in_words_and_colours(state: str, kind: str) -> None:
     assert 'It was late' in texts(row, './/tbody//td')[0]
 
 
+def test_what_a_job_does_stands_below_its_name() -> None:
+    row = page(stripe(name='nightly', summary='backup --all <b>', reason='It was late', state='failed'))
+    assert texts(row, './/tbody//td')[0] == 'nightlybackup --all <b>It was late'
+    assert texts(row, './/td/small') == ['backup --all <b>', 'It was late']
+
+
 def test_what_is_outside_the_run_is_cut() -> None:
     old = stripe(limit=1e9)
     old.created, old.started, old.waits = -1000.0, -900.0, [(50.0, 60.0)]

@@ -15,10 +15,13 @@ def job(state: str, **more: t.Any) -> dict[str, t.Any]:
     return {'id': 'j1.1', 'name': None, 'module': 'ansible.builtin.command', 'state': state, 'elapsed': None, **more}
 
 
+LINES = ['unpacking', 'no space left on device']
 RESULTS: dict[str, dict[str, t.Any]] = {
     'web10': {'jobs': [job('succeeded', name='upgrade', elapsed=61, limit=3600, rc=0)]},
     'web2': {'jobs': [job('running', name='upgrade', elapsed=5, limit=None), job('queued', position=2)]},
-    'web1': {'jobs': [job('failed', name='upgrade', elapsed=1, limit=3600, rc=1, reason='no space left on device')]},
+    'web1': {
+        'jobs': [job('failed', name='upgrade', elapsed=1, limit=3600, rc=1, reason='see its output', last_lines=LINES)]
+    },
     'web3': {'unreachable': True, 'msg': 'Task failed: Connection\nrefused'},
     'web4': {'failed': True, 'msg': 'no Python'},
     'web5': {'jobs': []},
@@ -39,6 +42,34 @@ def test_the_troubled_come_first_and_columns_stand_below_each_other() -> None:
         'web2   command  queued       place 2',
         'web10  upgrade  succeeded    1:01 of 1:00:00  0',
     ]
+
+
+@pytest.mark.parametrize(
+    ('more', 'text'),
+    [
+        ({'state': 'failed', 'last_lines': ['one', 'two'], 'reason': 'why'}, 'two'),
+        ({'state': 'cancelled', 'reason': 'stopped'}, 'stopped'),
+        ({'state': 'running', 'last_line': '42 %'}, '42 %'),
+        ({'state': 'running', 'last_line': None}, ''),
+        ({'state': 'succeeded'}, ''),
+    ],
+)
+def test_the_last_line_is_that_of_its_output_or_else_the_reason(more: dict[str, t.Any], text: str) -> None:
+    (row,) = table.rows({'web1': {'jobs': [job(**more)]}})
+    assert row.text == text
+
+
+@pytest.mark.parametrize(
+    ('more', 'shown'),
+    [
+        ({'name': 'upgrade', 'task': 'Upgrade every package'}, 'upgrade'),
+        ({'task': 'Upgrade every package'}, 'Upgrade every package'),
+        ({'task': None}, 'command'),
+    ],
+)
+def test_a_job_is_called_by_its_name_its_task_or_its_module(more: dict[str, t.Any], shown: str) -> None:
+    (row,) = table.rows({'web1': {'jobs': [job('running', **more)]}})
+    assert row.job == shown
 
 
 def test_hosts_are_in_natural_order() -> None:
