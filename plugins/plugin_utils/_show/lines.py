@@ -25,7 +25,7 @@ _PERCENTAGE = re.compile(r'(?<![\d.,])(\d{1,3}(?:[.,]\d+)?) ?%')
 class Style(t.NamedTuple):
     """What a terminal can show."""
 
-    bar: str = '━─'
+    bar_cells: str = '━─'
     """One cell of the full part of a bar, and one of its empty part."""
     dim: str = ''
     """What switches to dimmed text, if the terminal has that."""
@@ -105,7 +105,7 @@ def _row(job: Job, now: float, columns: int, look: Style) -> tuple[str, ...]:
         doing = _doing(job, now, with_percentage=False)
     else:
         full = min(_BAR_CELLS, int(_BAR_CELLS * share))
-        doing = f'{look.bar[0] * full}{look.bar[1] * (_BAR_CELLS - full)}  {_time(job, ran)}'
+        doing = f'{look.bar_cells[0] * full}{look.bar_cells[1] * (_BAR_CELLS - full)}  {_time(job, ran)}'
     return (*_names(job), doing, percentage(job.line), printable(_heard(job, now) or ''))
 
 

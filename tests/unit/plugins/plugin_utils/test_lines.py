@@ -67,14 +67,14 @@ def test_old_news_are_called_so() -> None:
 
 
 def test_a_bar_is_the_percentage_of_the_output_or_else_the_time_against_the_limit() -> None:
-    def bar(**more: t.Any) -> str:
+    def drawn(**more: t.Any) -> str:
         (line,) = _lines.table([running(elapsed=60.0, **more)], 0.0, 79, 10)
         return line.partition('Back up  ')[2]
 
-    assert bar(limit=240, line='75 %') == '━━━━━━━━━━━━────  1:00 of 4:00  75%  75 %'
-    assert bar(limit=240, line='ready') == '━━━━────────────  1:00 of 4:00  ready'
-    assert bar(line='75 %') == '━━━━━━━━━━━━────  1:00  75%  75 %'
-    assert bar() == 'running 1:00'
+    assert drawn(limit=240, line='75 %') == '━━━━━━━━━━━━────  1:00 of 4:00  75%  75 %'
+    assert drawn(limit=240, line='ready') == '━━━━────────────  1:00 of 4:00  ready'
+    assert drawn(line='75 %') == '━━━━━━━━━━━━────  1:00  75%  75 %'
+    assert drawn() == 'running 1:00'
 
 
 def test_troubled_hosts_come_first_and_each_kind_is_in_natural_order() -> None:

@@ -109,4 +109,4 @@ def test_hosts_stand_in_the_order_of_the_inventory() -> None:
     told.add_hosts(['web1', 'web2', 'db1'])  # the next play's
     for number, host in enumerate(['added', 'db1', 'web1', 'web2']):
         told.saw(event(of_one(job(f'j{number}.1')), host=host), 1.0, polling=True, failed=False, final=False)
-    assert [bar.job.host for bar in told.bars()] == ['web2', 'web1', 'db1', 'added']
+    assert [stripe.job.host for stripe in told.bars()] == ['web2', 'web1', 'db1', 'added']
