@@ -37,3 +37,30 @@ options:
         M(background.jobs.async_run) and M(background.jobs.async_wait).
     type: bool
 """
+
+    FILTERS = r"""
+options:
+  states:
+    description:
+      - Only jobs in one of these states.
+    type: list
+    elements: str
+    choices:
+      - queued
+      - running
+      - succeeded
+      - failed
+      - timed_out
+      - cancelled
+      - lost
+  names:
+    description:
+      - Only jobs of one of these names.
+    type: list
+    elements: str
+  queues:
+    description:
+      - Only jobs of one of these queues.
+    type: list
+    elements: str
+"""

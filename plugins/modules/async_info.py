@@ -14,6 +14,7 @@ author:
 extends_documentation_fragment:
   - background.jobs.attributes
   - background.jobs.attributes.follow
+  - background.jobs.attributes.filters
 attributes:
   check_mode:
     support: full
@@ -24,29 +25,6 @@ attributes:
   async:
     support: none
 options:
-  states:
-    description:
-      - Only jobs in one of these states.
-    type: list
-    elements: str
-    choices:
-      - queued
-      - running
-      - succeeded
-      - failed
-      - timed_out
-      - cancelled
-      - lost
-  names:
-    description:
-      - Only jobs of one of these names.
-    type: list
-    elements: str
-  queues:
-    description:
-      - Only jobs of one of these queues.
-    type: list
-    elements: str
   output:
     description:
       - Return the last line of live output of each job that has not ended, as C(last_line).

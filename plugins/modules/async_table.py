@@ -17,6 +17,7 @@ author:
 extends_documentation_fragment:
   - background.jobs.attributes
   - background.jobs.attributes.follow
+  - background.jobs.attributes.filters
 attributes:
   check_mode:
     support: full
@@ -27,29 +28,6 @@ attributes:
   async:
     support: none
 options:
-  states:
-    description:
-      - Only jobs in one of these states.
-    type: list
-    elements: str
-    choices:
-      - queued
-      - running
-      - succeeded
-      - failed
-      - timed_out
-      - cancelled
-      - lost
-  names:
-    description:
-      - Only jobs of one of these names.
-    type: list
-    elements: str
-  queues:
-    description:
-      - Only jobs of one of these queues.
-    type: list
-    elements: str
   columns:
     description:
       - Cut each line to this many columns. V(0) means never.

@@ -58,9 +58,9 @@ from ansible_collections.background.jobs.plugins.module_utils._runtime.door impo
 
 def main():
     if len(sys.argv) > 1:  # called by ansible-core in the place of its own wrapper
-        told = answer(sys.argv[1:], __version__)
-        sys.stdout.write('\n%s\n' % json.dumps(told))
-        sys.exit(1 if told['failed'] else 0)  # pylint: disable=ansible-bad-function  # AnsibleModule is not loaded
+        result = answer(sys.argv[1:], __version__)
+        sys.stdout.write('\n%s\n' % json.dumps(result))
+        sys.exit(1 if result['failed'] else 0)  # pylint: disable=ansible-bad-function  # AnsibleModule is not loaded
 
     from ansible.module_utils.basic import AnsibleModule  # here, because each supervisor would pay for it in memory
 

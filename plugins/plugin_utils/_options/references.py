@@ -21,14 +21,14 @@ def references(value: t.Any) -> list[Reference]:
 
     Jobs that a loop skipped are left out. Raises AnsibleActionFail that tells of all values that are no job.
     """
-    found: list[Reference] = []
+    jobs: list[Reference] = []
     wrong: list[str] = []
-    _walk(value, found, wrong)
+    _walk(value, jobs, wrong)
     if wrong:
         raise AnsibleActionFail(
             f"'jobs' takes job ids, names and registered results of background jobs, found: {', '.join(wrong)}."
         )
-    return found
+    return jobs
 
 
 def reference(text: str) -> Reference:
@@ -36,19 +36,19 @@ def reference(text: str) -> Reference:
     return str(text) if is_job_id(text) else {'name': str(text)}
 
 
-def _walk(value: t.Any, found: list[Reference], wrong: list[str]) -> None:
+def _walk(value: t.Any, jobs: list[Reference], wrong: list[str]) -> None:
     if isinstance(value, str) and value:
-        found.append(reference(value))
+        jobs.append(reference(value))
     elif isinstance(value, c.Mapping):
         many = value.get('jobs', value.get('results'))
         if value.get('ansible_job_id'):
-            found.append(str(value['ansible_job_id']))
+            jobs.append(str(value['ansible_job_id']))
         elif isinstance(many, list):
-            _walk(many, found, wrong)
+            _walk(many, jobs, wrong)
         elif not value.get('skipped'):
             wrong.append(f"a result without a job ({value.get('msg') or ', '.join(map(str, value)) or 'empty'})")
     elif isinstance(value, c.Sequence) and not isinstance(value, (str, bytes)):
         for one in value:
-            _walk(one, found, wrong)
+            _walk(one, jobs, wrong)
     else:
         wrong.append(repr(value))

@@ -1,3 +1,7 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 """What a request by command sends to the target: the loader (module_utils/_loader.py), and the runtime if need be.
 
 Private to this collection.

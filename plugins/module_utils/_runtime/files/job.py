@@ -40,8 +40,8 @@ class Job:
     def spec(self):
         """The Spec, or None where there is no such job.
 
-        A job whose spec.json a power cut made unreadable is still a job, and shall be found, called lost and removed like
-        any other. Raises NewerFormat, as the other records do.
+        A power cut may have made spec.json unreadable. Such a job is still listed, reported as lost, and removed like any
+        other. Raises NewerFormat, as the other records do.
         """
         spec = self._record(Spec, 'spec.json')
         return _unreadable_spec(self.id) if spec is None and self.exists() else spec
@@ -94,7 +94,7 @@ class Job:
         self.lock = open_lock(path or self.file('lock'))
         fcntl.flock(self.lock, fcntl.LOCK_EX)
 
-    def let_go(self):
+    def release(self):
         """Close this process's share of the lock; a supervisor that inherited it still holds it."""
         if self.lock is not None:
             os.close(self.lock)

@@ -17,7 +17,7 @@ from .errors import StoreError
 from .ids import JOB_ID, is_job_id
 from .locks import open_lock
 
-_LONGEST = 200
+_LONGEST_NAME_BYTES = 200
 _PLAIN = frozenset(b'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 +,=@:_-.')
 
 
@@ -25,10 +25,10 @@ def file_name(name, what):
     """*name* (any text) as the name of a file that cannot be anything else; *what* it names is for the error."""
     text = name.encode('utf-8', 'surrogatepass') if isinstance(name, str) else b''
     encoded = ''.join(chr(byte) if byte in _PLAIN else '%%%02X' % byte for byte in text)
-    if not encoded or len(encoded) > _LONGEST or encoded.startswith('.'):
+    if not encoded or len(encoded) > _LONGEST_NAME_BYTES or encoded.startswith('.'):
         raise StoreError(
             '%r cannot be the name of a %s: it must be a text of 1 to %d bytes that does not begin with a dot, '
-            'where all but plain letters, digits and signs count three times' % (name, what, _LONGEST)
+            'where all but plain letters, digits and signs count three times' % (name, what, _LONGEST_NAME_BYTES)
         )
     return encoded
 
@@ -42,11 +42,11 @@ def check_new_name(name):
         )
 
 
-def find(store, wanted):
+def find(store, reference):
     """The job of an id, or of {"name": text}: the last of that name. None where the name has none."""
-    if not isinstance(wanted, dict):
-        return store.job(wanted)
-    path = path_of(store, wanted['name'])
+    if not isinstance(reference, dict):
+        return store.job(reference)
+    path = path_of(store, reference['name'])
     job_id = _job_id(read_file(path) or b'')  # without the lock: who replaces a job holds it until that has ended
     if job_id is None and os.path.exists(path):
         with Name(path) as name:
@@ -71,8 +71,8 @@ def path_of(store, name):
 
 
 def _job_id(written):
-    found = written.decode('ascii', 'replace')
-    return found if JOB_ID.fullmatch(found) else None
+    text = written.decode('ascii', 'replace')
+    return text if JOB_ID.fullmatch(text) else None
 
 
 class Name:

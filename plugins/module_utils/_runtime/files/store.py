@@ -137,7 +137,7 @@ class Store:
                 write_file(os.path.join(hidden, 'args'), args)
             os.rename(hidden, job.path)
         except BaseException as error:
-            job.let_go()
+            job.release()
             remove_tree(hidden)
             if isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST):
                 return None

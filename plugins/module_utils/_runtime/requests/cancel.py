@@ -24,7 +24,7 @@ from ..files.names import find
 from ..files.tmpdir import remove_tmpdir, tmpdir_of
 from ..files.users import user
 from ..files.watch import Watch
-from ..schedule.queue import Lines, Queue
+from ..schedule.queue import Queue, QueueSnapshot
 from ..supervise.ending import write
 from ..supervise.vigil import STOP
 from .look import settle, take_look, unknown_look
@@ -41,7 +41,7 @@ def cancel(store, request):
     No job is asked to end where one of them is unknown, or lives on another machine.
     """
     jobs = [find(store, reference) for reference in request['ids']]
-    places = Lines(store)
+    places = QueueSnapshot(store)
     looks = [
         unknown_look(store, reference) if job is None else take_look(job, places=places)
         for reference, job in zip(request['ids'], jobs)
@@ -69,7 +69,7 @@ def _refused_elsewhere(look):
 
 def stop(job, grace):
     """End *job*, and return when it has ended. *grace*: seconds between TERM and KILL."""
-    _ask_to_end(job, grace, Lines(job.store))
+    _ask_to_end(job, grace, QueueSnapshot(job.store))
     seconds = grace + _BEYOND_GRACE_SECONDS
     if not _wait_for(job, seconds, lambda: not job.exists() or settle(job, job.spec())[1]):
         raise TimeoutError('job %s did not end within %d s after it was asked to' % (job.id, seconds))

@@ -19,7 +19,7 @@ from ..files.tmpdir import remove_tmpdir, tmpdir_of
 from ..files.users import user
 from ..output.reader import read
 from ..protocol import ABOUT, new_look
-from ..schedule.queue import Lines
+from ..schedule.queue import QueueSnapshot
 from ..supervise.batch import kick
 from ..supervise.ending import read_text, result_of, write_lost
 from ..supervise.supervisor import supervise
@@ -41,9 +41,9 @@ def take_looks(store, references, output=False):
 
 def after_kick(store, take):
     """What *take(places)* returns, looks, after the queues of the waiting jobs were kicked: a killed supervisor did not."""
-    looks = take(Lines(store))
+    looks = take(QueueSnapshot(store))
     queues = {look.job['queue'] for look in looks if look.job and look.job['state'] == 'queued'}
-    return take(Lines(store)) if kick_queues(store, queues) else looks
+    return take(QueueSnapshot(store)) if kick_queues(store, queues) else looks
 
 
 def kick_queues(store, queues):
@@ -137,7 +137,7 @@ def settle(job, spec, places=None):
     if end is not None or (not elsewhere and job.alive()):
         return None, end
     if spec.queue is not None:
-        for snapshot in (places, Lines(job.store)):
+        for snapshot in (places, QueueSnapshot(job.store)):
             position = snapshot and snapshot.place(spec.queue, job.id)
             if position:
                 return position, None

@@ -21,14 +21,14 @@ import time
 from ..files.clock import seconds
 from ..files.names import forget_names
 from ..files.records import NewerFormat
-from ..schedule.queue import Lines
+from ..schedule.queue import QueueSnapshot
 from .look import settle, take_look
 from .retention import ended_before
 
 
 def prune(store, request):
     """Looks at the ended jobs that were removed, oldest first; with ``check``, at those that would be."""
-    places = Lines(store)
+    places = QueueSnapshot(store)
     ended = []
     for job, written in store.ends():
         end = written or _missing_end(job, places)

@@ -25,7 +25,7 @@ from ..files.names import Name, check_new_name, path_of
 from ..files.records import VERSION, Launch, Run, Spec
 from ..files.tmpdir import remove_unused_tmpdir
 from ..protocol import StartRequest
-from ..schedule.queue import Lines, Queue
+from ..schedule.queue import Queue, QueueSnapshot
 from ..supervise.batch import Batch
 from ..supervise.ending import write_started
 from ..supervise.supervisor import supervise
@@ -54,7 +54,7 @@ def start(store, request, umask):
             reports = batch.go()
     started = [fields for look, fields in zip(looks, request['jobs']) if look is None]
     kick_queues(store, {fields['queue'] for fields in started} - {None})
-    places = Lines(store)
+    places = QueueSnapshot(store)
     return [
         look or starter.started_look(store.job(fields['id']), reports.get(fields['id']), places)
         for look, fields in zip(looks, request['jobs'])
@@ -195,7 +195,7 @@ class _Starter:
             job.remove()
             raise
         finally:
-            job.let_go()
+            job.release()
 
 
 def _check_numbers(request):

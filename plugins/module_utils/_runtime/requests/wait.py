@@ -24,7 +24,7 @@ from ..files.names import find
 from ..files.records import NewerFormat
 from ..files.watch import Watch
 from ..output.reader import has_more, last_line
-from ..schedule.queue import Lines
+from ..schedule.queue import QueueSnapshot
 from .look import kick_queues, settle, take_looks, with_live_output, with_result
 
 _GATHERING_SECONDS = 0.5
@@ -37,14 +37,14 @@ def wait(store, request):
     """Looks at the jobs, each that has not ended with its last line of live output."""
     deadline = time.monotonic() + request['seconds']
     jobs = [find(store, reference) for reference in request['ids']]
-    places = Lines(store)
+    places = QueueSnapshot(store)
     pending = {job.path: job for job in jobs if job is not None and _is_pending(job, places)}
     followed = _followed(jobs, request.get('offsets'))
     with Watch(pending, writes=bool(followed)) as watch:
         kick_queues(store, {spec.queue for spec in map(Job.spec, pending.values()) if spec} - {None})
         touched = list(pending)  # what ended before the watch began
         while True:
-            _drop_ended(pending, touched, Lines(store))
+            _drop_ended(pending, touched, QueueSnapshot(store))
             if any(has_more(job, offset) for job, offset in followed):
                 followed = []
                 watch.ignore_writes()

@@ -35,7 +35,7 @@ _HEAD_ENTRIES = 100
 """Entries in head.json. New jobs come in behind them, so it stays true until its entries are gone."""
 
 
-class Lines:
+class QueueSnapshot:
     """A snapshot of the queues, each taken when it is first asked for: a look at a thousand jobs asks a thousand times."""
 
     def __init__(self, store):
@@ -106,7 +106,7 @@ class Queue:
         return sorted(os.listdir(self._waiting))
 
     def withdraw(self, job_id, entry=None):
-        """Take a job out that waits. True if it waited. *entry*: under which it did a moment ago (Lines)."""
+        """Take a job out that waits. True if it waited. *entry*: under which it did a moment ago (QueueSnapshot)."""
         if entry is not None and remove_file(os.path.join(self._waiting, entry)):
             return True
         waiting = [entry for entry in os.listdir(self._waiting) if job_of(entry) == job_id]
@@ -139,7 +139,7 @@ class Queue:
                 _touch(os.path.join(self._running, job_id))
                 remove_file(place)
             except BaseException:  # the disk is full, say: the job waits on
-                job.let_go()
+                job.release()
                 raise
             return job
         return None

@@ -49,7 +49,7 @@ class Batch:
                 self._supervise(job, writer, self._gate)
             finally:
                 os._exit(0)  # never this process's exit handlers: they belong to the module that called us
-        job.let_go()
+        job.release()
         os.close(writer)
         self._reports.append((job, reader))
 
@@ -113,7 +113,7 @@ def put_back(job, name):
     """Return *job*, whose module was not executed, to the head of the queue *name*, and release its lock."""
     with Queue(job.store, name) as queue:
         queue.put_back(job.id)
-    job.let_go()  # after that: a job that nobody holds and that waits nowhere counts as lost
+    job.release()  # after that: a job that nobody holds and that waits nowhere counts as lost
 
 
 def hand_on(job, name, shutdown, supervise):
@@ -123,7 +123,7 @@ def hand_on(job, name, shutdown, supervise):
     because what *job* has left behind must not belong to the tree of the next one. *shutdown*: the host is being shut
     down, so jobs that wait stay queued until it has booted.
     """
-    job.let_go()  # first: a process holds the lock of one job at a time, so a slot never counts as two
+    job.release()  # first: a process holds the lock of one job at a time, so a slot never counts as two
     following = None
     if name is not None:
         with Queue(job.store, name) as queue:
@@ -139,6 +139,6 @@ def hand_on(job, name, shutdown, supervise):
         return None
     if child == 0:
         return following
-    following.let_go()
+    following.release()
     kick(job.store, [name], supervise)  # slots that were added, or lost with a killed supervisor
     return None

@@ -312,7 +312,7 @@ def _waiting_queue(directory: Path, jobs: int) -> Any:
         for number in range(jobs):
             job = store.create(parse(Spec, dict(spec, id='j1.%05d' % number), ''), launch, base)
             queue.add(job.id, 1000)
-            job.let_go()
+            job.release()
     return store
 
 
@@ -332,11 +332,11 @@ def test_a_turn_does_not_list_all_that_wait(tmp_path: Path, monkeypatch: pytest.
             job = queue.next()
             if number == 500:
                 queue.put_back(job.id)
-                job.let_go()
+                job.release()
                 job = queue.next()
             queue.leave(job.id)
         taken.append(job.id)
-        job.let_go()
+        job.release()
     assert taken == ['j1.%05d' % number for number in range(1000)]
     assert read[0] <= 20000
 
@@ -358,7 +358,7 @@ def test_a_supervisor_holds_one_job_at_a_time(tmp_path: Path, monkeypatch: pytes
     following: Any = hand_on(ended, 'q', shutdown=False, supervise=None)
     assert following.id != ended.id
     assert alive == [(False, True)]
-    following.let_go()
+    following.release()
 
 
 def test_a_slot_is_not_lost_for_want_of_descriptors(tmp_path: Path) -> None:
@@ -379,4 +379,4 @@ def test_a_slot_is_not_lost_for_want_of_descriptors(tmp_path: Path) -> None:
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         assert job.alive()
-    running.let_go()
+    running.release()

@@ -1,3 +1,7 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 """What a command begins with on the target: it runs the runtime that was sent, and nothing that somebody else has put there.
 
 The loader runs as on a target, under the oldest and the newest Python, without a connection.
