@@ -319,3 +319,15 @@ def test_a_short_limit_that_nobody_waits_for_brings_a_warning(play: Play, local:
     )
     warnings = re.findall(r'async: ([0-9]+) with poll: 0\s+stops', run.output)
     assert warnings == ['1'], run.output
+
+
+@pytest.mark.parametrize('script', ['sleep 600', 'exit 3', 'true'], ids=['timed_out', 'failed', 'succeeded'])
+def test_a_job_that_ended_badly_keeps_its_files(play: Play, local: Target, script: str) -> None:
+    """The page on live output promises that a person can read the output on the target."""
+    task = {RUN: {'task': {'shell': f'echo begun; {script}'}}, 'async': 4, 'poll': 1, 'register': 'job'}
+    job = play(local, {**task, 'ignore_errors': True})['job']['job']
+    if script == 'true':
+        assert local.jobs() == []
+    else:
+        assert local.jobs() == [job['id']]
+        assert local.shell(f'cat {job["output_file"]}') == 'out begun\n'

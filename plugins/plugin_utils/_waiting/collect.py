@@ -10,7 +10,7 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.utils.display import Display
-from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import BAD, Look
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import label_of
@@ -45,20 +45,21 @@ def wait_and_remove(
 ) -> list[Look]:
     """*looks* after the ends of their jobs, with their output. The jobs' files are removed, as ansible-core does.
 
-    A named job keeps its files for its retention: another task may have attached to it, and be waiting for it as well.
-    Looks at jobs that were not started stay as they are.
+    Two kinds of jobs keep their files for their retention: one that ended badly, because a person may want to read its
+    output, and a named one, because another task may have attached to it, and be waiting for it as well. Looks at jobs
+    that were not started stay as they are.
     """
     started = [look for look in looks if not look.error]
     if not started:
         return looks
     ended = wait(remote, started, reporter, margin=margin, turns=turns)
-    mark_collected(remote, [look for look in ended if _is_named(look)], turns)
-    _tidy_up(remote, 'remove', [look for look in ended if not _is_named(look)], turns)
+    mark_collected(remote, [look for look in ended if _keeps_files(look)], turns)
+    _tidy_up(remote, 'remove', [look for look in ended if not _keeps_files(look)], turns)
     return _replaced(looks, ended)
 
 
-def _is_named(look: Look) -> bool:
-    return look.job is not None and look.job['name'] is not None
+def _keeps_files(look: Look) -> bool:
+    return look.job is not None and (look.job['name'] is not None or look.job['state'] in BAD)
 
 
 def mark_collected(remote: Remote, looks: list[Look], turns: Turns | None = None) -> None:

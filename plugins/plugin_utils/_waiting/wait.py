@@ -31,6 +31,10 @@ _FIRST_REQUEST_SECONDS = 2.0
 """Of a request of a host that takes turns with others, while its wait is young."""
 _REQUEST_SHARE = 0.1
 """Later such a request may take this share of the time that the host has waited."""
+_LONGEST_ROUND_SECONDS = 10.0
+"""The processes that share a turn have all asked within this time, so an end is noticed within it (issue 18, line 20)."""
+_ROUND_SECONDS_PER_SHARER = 2.5
+"""Where many processes share a turn, a round takes longer: requests cost the controller processor time."""
 _FOLLOWED_REQUEST_SECONDS = 0.5
 """Of such a request if the output of the host's jobs is followed."""
 _PAUSE_SECONDS = (1, 2, 4, 8, 15)
@@ -104,8 +108,12 @@ def _request_seconds(due: float, sharers: int, *, waited: float, followed: bool)
     if not sharers:
         return longest
     # Also where it is 1: a host that comes next must not wait until a long request is over.
-    fair = _FOLLOWED_REQUEST_SECONDS if followed else max(_FIRST_REQUEST_SECONDS, waited * _REQUEST_SHARE)
-    return min(longest, fair) / sharers
+    if followed:
+        round_seconds = _FOLLOWED_REQUEST_SECONDS
+    else:
+        most = max(_LONGEST_ROUND_SECONDS, _ROUND_SECONDS_PER_SHARER * sharers)
+        round_seconds = min(max(_FIRST_REQUEST_SECONDS, waited * _REQUEST_SHARE), most)
+    return min(longest, round_seconds) / sharers
 
 
 def turn(turns: Turns | None) -> contextlib.AbstractContextManager[int]:
