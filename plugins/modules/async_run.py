@@ -117,8 +117,8 @@ notes:
     at least.
   - C(background_jobs_give_back_forks) says whether a task that waits gives its fork back, so that more hosts than
     C(forks) can have jobs under way, V(true) by default. Tasks with C(throttle), and plays with the strategy
-    C(host_pinned), keep it in any case. Where a play has more hosts than C(forks), they take turns to look, and the end of
-    a job is noticed some seconds later; that of a long one up to a tenth of its time later, but within a minute or so.
+    C(host_pinned), keep it in any case. If a play has more hosts than C(forks), its hosts take turns to look, and the end of a job
+    is noticed within 10 seconds, or some seconds more if there are more than four hosts for each fork.
   - C(background_jobs_max_waiting) is how many tasks may wait like this at once, V(200) by default. Each takes about 20 MB
     of the controller's memory. Beyond that, tasks keep their forks.
   - C(background_jobs_margin) is for how long beyond the limits of its jobs a host that cannot be reached is asked again,
