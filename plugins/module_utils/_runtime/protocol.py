@@ -59,14 +59,21 @@ StartRequest = collections.namedtuple(
         'tmpdir',  # path of ansible-core's temporary directory for the task, which goes when the job has ended; or None
         'output_limit',  # bytes of live output that are kept, where `stdin` is true; 0: none
         'retention',  # seconds for which the files are kept after the end
-        'payload',  # {"base": digest, "head": bytes, "middle": Base64, "tail": bytes}, see below
+        'payload',  # a PayloadReference, as a JSON object
     ),
 )
-"""One of the ``jobs`` of a start request, sent as the JSON object of these fields.
+"""One of the ``jobs`` of a start request, sent as the JSON object of these fields."""
 
-The file of the module is the first ``head`` bytes of its base (requests/start.py), the middle, and the last ``tail`` bytes
-of the base, because modules of one kind differ in their arguments only.
-"""
+PayloadReference = collections.namedtuple(
+    'PayloadReference',
+    (
+        'base',  # digest of the base (requests/start.py)
+        'head',  # bytes of the base that the file begins with
+        'middle',  # what follows: Base64
+        'tail',  # bytes of the base that the file ends with
+    ),
+)
+"""How the file of a module is made from its base. Modules of one kind differ in their arguments only."""
 
 Look = collections.namedtuple(
     'Look',

@@ -16,7 +16,7 @@ import typing as t
 from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._runtime import protocol
-from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look, PayloadReference
 from ansible_collections.background.jobs.plugins.plugin_utils._options.job_requests import JobRequest
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote, was_sent
 from ansible_collections.background.jobs.plugins.plugin_utils._show.text import printable
@@ -86,7 +86,7 @@ def _job(request: JobRequest, job_id: str, retention: float, bases: dict[str, by
         tmpdir=payload.tmpdir,
         output_limit=request.output_limit,
         retention=retention,
-        payload={'base': digest, 'head': head, 'middle': base64.b64encode(middle).decode(), 'tail': tail},
+        payload=PayloadReference(digest, head, base64.b64encode(middle).decode(), tail)._asdict(),
     )
     return dict(job._asdict())
 

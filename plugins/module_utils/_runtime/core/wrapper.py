@@ -16,7 +16,7 @@ import os
 from ..door import respond
 from ..files.atomic import read_file, remove_file, remove_tree
 from ..files.errors import StoreError
-from ..protocol import ABOUT, GRACE, OUTPUT_LIMIT, RETENTION, VERSION, StartRequest
+from ..protocol import ABOUT, GRACE, OUTPUT_LIMIT, RETENTION, VERSION, PayloadReference, StartRequest
 from .status import as_told_by, is_before
 
 _UMASK = 0o022  # the one that ansible-core's wrapper gives to its module, whatever that of the connection is
@@ -75,7 +75,7 @@ class Call:
             tmpdir=None if self.preserve else self.folder,
             output_limit=OUTPUT_LIMIT,
             retention=RETENTION,
-            payload={'base': 'module', 'head': len(payload), 'middle': '', 'tail': 0},
+            payload=PayloadReference('module', len(payload), '', 0)._asdict(),
         )
         return {
             'version': VERSION,

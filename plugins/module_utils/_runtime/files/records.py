@@ -51,7 +51,7 @@ Launch = collections.namedtuple(
         'stdin',  # whether the interpreter, a Python, reads the module from standard input
         'tmpdir',  # path of ansible-core's temporary directory for the task, or None
         'output_limit',  # bytes of live output that are kept; 0: none
-        'payload',  # how the module is made from its base (dict: protocol.StartRequest)
+        'payload',  # how the module is made from its base (dict of the fields of protocol.PayloadReference)
         'environment',  # the whole environment of the module ({str: str})
         'umask',  # of the module (int)
         'cwd',  # path of the module's working directory, or None: it has been removed
@@ -92,6 +92,9 @@ End = collections.namedtuple(
     ),
 )
 """end.json: how the job ended. It never changes."""
+
+Report = collections.namedtuple('Report', ('spec', 'run'))
+"""What a supervisor reports to the request that has started its job, when the module was executed: a Spec and a Run."""
 
 _NONE = type(None)
 _NUMBER = (int, float)

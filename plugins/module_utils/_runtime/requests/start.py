@@ -22,9 +22,9 @@ from ..files.clock import now
 from ..files.errors import StoreError, trace
 from ..files.machine import host_name, machine_id, other_machine
 from ..files.names import Name, check_new_name, path_of
-from ..files.records import VERSION, Launch, Run, Spec
+from ..files.records import VERSION, Launch, Spec
 from ..files.tmpdir import remove_unused_tmpdir
-from ..protocol import StartRequest
+from ..protocol import PayloadReference, StartRequest
 from ..schedule.queue import Queue, QueueSnapshot
 from ..supervise.batch import Batch
 from ..supervise.ending import write_started
@@ -88,12 +88,8 @@ class _Starter:
         return look
 
     def started_look(self, job, report, places):
-        """A look at *job*, which was started or queued. *report*: of its execution, or None."""
-        look = (
-            executed_look(job, Spec(**report['spec']), Run(**report['run']))
-            if report
-            else take_look(job, places=places)
-        )
+        """A look at *job*, which was started or queued. *report*: a Report, or None."""
+        look = executed_look(job, report.spec, report.run) if report else take_look(job, places=places)
         return look._replace(uncollected=self._uncollected.get(job.id))
 
     def _start(self, fields):
@@ -180,7 +176,7 @@ class _Starter:
         _check_numbers(request)
         args = None if request.args is None else binascii.a2b_base64(request.args)
         queue = None if request.queue is None else Queue(self._store, request.queue)
-        base = self._bases[request.payload['base']]
+        base = self._bases[PayloadReference(**request.payload).base]
         job = self._store.create(_spec(request), _launch(request, self._umask), base, args)
         if job is None:  # an earlier request, whose answer was lost, has started it
             return

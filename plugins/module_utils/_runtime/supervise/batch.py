@@ -12,6 +12,7 @@ import os
 
 from ..contain import tree
 from ..files.errors import StoreError
+from ..files.records import Report, Run, Spec
 from ..schedule.queue import Queue
 from .fork import fork
 
@@ -56,7 +57,7 @@ class Batch:
     def go(self):
         """Let the modules be executed; return when all have been, or their files say why not.
 
-        Returns the reports of those that have been (supervisor.py makes them), by job id: from here on the modules take
+        Returns the reports of those that have been, {job id: Report}: from here on the modules take
         the processors, so no file should have to be read.
         """
         for fd in (self._open, self._gate):
@@ -64,9 +65,10 @@ class Batch:
         reports = {}
         for job, reader in self._reports:
             with os.fdopen(reader, 'rb') as pipe:
-                report = pipe.read()
-            if report:
-                reports[job.id] = json.loads(report.decode('ascii'))
+                data = pipe.read()
+            if data:
+                fields = json.loads(data.decode('ascii'))
+                reports[job.id] = Report(Spec(**fields['spec']), Run(**fields['run']))
         return reports
 
 

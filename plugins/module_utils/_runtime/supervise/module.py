@@ -16,9 +16,10 @@ import signal
 
 from ..files.atomic import read_file, write_file
 from ..files.clock import now, process_start
-from ..files.records import VERSION, Run
+from ..files.records import VERSION, Report, Run
 from ..files.tmpdir import remove_tmpdir
 from ..output import reader
+from ..protocol import PayloadReference
 from . import ending
 from .fork import fork
 
@@ -60,15 +61,17 @@ class ModuleStart:
         limit = self.spec.limit
         self.deadline = None if limit is None else run.monotonic + limit + self.spec.leeway
         self.job.write('run.json', run)
-        self.answer({'spec': self.spec._asdict(), 'run': run._asdict()})
+        self.answer(Report(self.spec, run))
         self.job.forget('launch.json', 'base')  # they may hold secrets, and are of no more use
         return True
 
     def answer(self, report=None):
-        """Send *report* to the request that started the job: its module was executed. None: its files say why not."""
+        """Send *report* (a Report) to the request that started the job: its module was executed. None: its files say why not."""
         if self.report is not None:
             try:
-                os.write(self.report, json.dumps(report).encode('ascii') if report else b'')
+                if report:
+                    fields = {name: record._asdict() for name, record in report._asdict().items()}
+                    os.write(self.report, json.dumps(fields).encode('ascii'))
             except OSError:  # its connection broke
                 pass
             os.close(self.report)
@@ -104,11 +107,11 @@ class ModuleStart:
 
     def _stdin(self, launch):
         """The module itself, where its interpreter reads it from there; else nothing."""
-        piece = launch.payload
+        reference = PayloadReference(**launch.payload)
         base = read_file(self.job.file('base'))
-        middle = binascii.a2b_base64(piece['middle'])
+        middle = binascii.a2b_base64(reference.middle)
         payload = self.job.file('payload')
-        module = base[: piece['head']] + middle + base[len(base) - piece['tail'] :]
+        module = base[: reference.head] + middle + base[len(base) - reference.tail :]
         if launch.stdin and launch.output_limit:
             os.close(self._output('output'))
             module = reader.tapped(module, self.job.file('output'), launch.output_limit)
