@@ -8,6 +8,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils._arguments import ASYNC_RUN
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
 
 # ansible-lint looks for main() here, to check the options of a task.
 from ansible_collections.background.jobs.plugins.modules.async_run import main  # noqa: F401  # pylint: disable=unused-import
@@ -25,6 +26,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._show.attaching im
 from ansible_collections.background.jobs.plugins.plugin_utils._show.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import (
+    Result,
     hide_loop,
     result_of,
     result_of_many,
@@ -75,19 +77,22 @@ class ActionModule(ActionBase):
                 reporter.begin(looks)
                 turns = worker.give_back(looks)
             looks = wait_and_remove(remote, looks, reporter, margin, turns)
-        results = [
-            result_of(look, request.payload.result, f'Job {_label(request, look.id)}')
-            for look, request in zip(looks, requests, strict=True)
-        ]
-        labels_of_many = [_label(request, look.id) for look, request in zip(looks, requests, strict=True)]
-        facts = {key: value for request in requests for key, value in request.payload.facts.items()}
-        result = with_facts(
-            result_of_many(results, labels_of_many, no_log=bool(self._task.no_log)) if many else results[0], facts
-        )
+        result = self._result(requests, looks, many=many)
         if reporter is not None:
             reporter.ended(result)
         hide_loop(self, result)
         return result
+
+    def _result(self, requests: list[JobRequest], looks: list[Look], *, many: bool) -> Result:
+        """The result of the task. *looks*: at the jobs of *requests*. *many*: the task has `tasks`."""
+        labels = [_label(request, look.id) for look, request in zip(looks, requests, strict=True)]
+        results = [
+            result_of(look, request.payload.result, f'Job {label}')
+            for look, request, label in zip(looks, requests, labels, strict=True)
+        ]
+        facts = {key: value for request in requests for key, value in request.payload.facts.items()}
+        result = result_of_many(results, labels, no_log=bool(self._task.no_log)) if many else results[0]
+        return with_facts(result, facts)
 
 
 def _label(request: JobRequest, job_id: str) -> str:

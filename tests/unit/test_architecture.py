@@ -98,8 +98,8 @@ def test_the_runtime_imports_nothing_of_the_controller_or_of_ansible() -> None:
             assert not [name for name in names if name.partition('.')[0].startswith('ansible')], path
 
 
-def test_no_two_modules_import_each_other() -> None:
-    folder = RUNTIME
+@pytest.mark.parametrize('folder', [RUNTIME, CONTROLLER], ids=['runtime', 'controller'])
+def test_no_two_modules_import_each_other(folder: Path) -> None:
     package = folder.relative_to(ROOT / 'plugins').parts
     names = {path.relative_to(folder).with_suffix('').parts: path for path in _files(folder)}
     imports = {

@@ -73,19 +73,12 @@ def wait(
             with turn(turns) as sharers:
                 now = time.monotonic()
                 offsets = reporter.offsets(ids)
-                longest = _request_seconds(reporter.due(), sharers, waited=now - began, followed=bool(offsets))
-                last = deadline is not None and now + longest >= deadline
+                seconds = _request_seconds(reporter.due(), sharers, waited=now - began, followed=bool(offsets))
+                last = deadline is not None and now + seconds >= deadline
                 if deadline is not None:
-                    longest = min(longest, max(0.0, deadline - now))
-                looks = remote.ask(
-                    'wait',
-                    within=longest + SILENCE_SECONDS,
-                    ids=ids,
-                    seconds=longest,
-                    offsets=offsets,
-                    output=last,
-                    results=results,
-                )
+                    seconds = min(seconds, max(0.0, deadline - now))
+                request = {'ids': ids, 'seconds': seconds, 'offsets': offsets, 'output': last, 'results': results}
+                looks = remote.ask('wait', within=seconds + SILENCE_SECONDS, **request)
         except AnsibleConnectionFailure as error:
             contact.lost(error)
             remote.reset()
