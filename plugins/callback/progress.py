@@ -24,7 +24,7 @@ description:
   - Each job that ends leaves a line in the output, and in the log file of Ansible. After the recap, the callback prints how
     many jobs there were in which states, one line for each job that ended badly, and one for each that has not ended.
   - It works beside every callback that prints. Their output appears above the region. Beside a callback whose output
-    programs read, like P(ansible.posix.json#callback), there is no region, and the plain lines go to standard error.
+    programs read, like C(ansible.posix.json), there is no region, and the plain lines go to standard error.
   - It shows the jobs that this run has started, waited for or looked at.
   - If C(no_log) hides a job, the callback shows that there is a job, and its host.
   - Of a job that ansible-core itself polls, the callback shows the job id, and whether the job has ended.

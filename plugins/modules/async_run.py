@@ -103,7 +103,7 @@ options:
       - Nothing is shown by a task with C(no_log), of a job that was started with it, of a module that is not Python, and of
         one that runs no command. Values of arguments that a module declares secret are hidden.
       - The lines go to standard output; to standard error where the stdout callback prints for programs, like
-        P(ansible.posix.json#callback).
+        C(ansible.posix.json).
       - What comes faster than 64 KiB at a time is skipped, and said to be. The job is not slowed down.
       - Only a task that waits shows anything. The variable C(background_jobs_follow) turns it on where the option is not
         given.

@@ -23,6 +23,9 @@ import os
 import sys
 
 _BASIC = 'ansible.module_utils.basic'
+_HELPERS = (_BASIC, 'ansible.module_utils.common.locale')
+"""The modules of ansible-core that run commands for AnsibleModule itself: `locale -a` and `lsattr`. These are no work of
+the module that is a job, so live output leaves them out."""
 _LONGEST_LINE_BYTES = 32768
 """What is held back of a line while secrets are looked for in it."""
 _HIDDEN = b'********'
@@ -76,6 +79,8 @@ def _tapped(run_command, log):
 
     @functools.wraps(run_command)
     def tapped(*args, **kwargs):
+        if sys._getframe(1).f_globals.get('__name__') in _HELPERS:
+            return run_command(*args, **kwargs)
         call = signature.bind(*args, **kwargs)
         module, given = call.arguments['self'], call.arguments.get('before_communicate_callback')
 
