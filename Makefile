@@ -168,7 +168,7 @@ unit: $(CORES:%=unit-%)
 
 # The runtime knows no ansible-core: its tests, under every Python there is for targets, run once.
 unit-%: .venv/core-%/.made $(COLLECTION)
-	$(call in_venv,core-$*) python -m pytest tests/unit $(if $(filter-out $(CORE),$*),--ignore tests/unit/plugins/module_utils)
+	$(call in_venv,core-$*) python -m pytest tests/unit --numprocesses 2 --dist loadfile $(if $(filter-out $(CORE),$*),--ignore tests/unit/plugins/module_utils)
 
 # The test hosts themselves, which no Ansible is needed for.
 hosts: .venv/core-$(CORE)/.made

@@ -116,7 +116,12 @@ STARTED = [
             {'async_status': {'jid': 'j12345.678', 'mode': 'cleanup'}, 'register': 'THIS_cleanup'},
         ],
         {'status.msg': 'could not find job', 'status.finished': YES, 'status.failed': True},
-        {'*.reason': HELP, 'cleanup.erased': 'nothing was', 'cleanup.results_file': 'looked for'},
+        {
+            '*.reason': HELP,
+            'cleanup.erased': 'nothing was',
+            'cleanup.results_file': 'looked for',
+            'cleanup.exception*': 'here no module runs on the target',
+        },
     ),
     Behaviour(
         'an id of a time before ids began with j',
@@ -258,7 +263,7 @@ POLLED = [
     Behaviour(
         'a daemon when the limit stops its starter',
         [
-            polled({'shell': 'setsid sleep 777 & sleep 600'}, limit=2),
+            polled({'shell': 'setsid sleep 777 & sleep 600'}, limit=6),
             shell('until ! pgrep -f "sleep 60[0]"; do sleep 0.2; done', 'THIS_wait', timeout=200),
             shell('pkill -f "sleep 77[7]" && echo alive'),
         ],
