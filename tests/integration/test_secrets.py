@@ -159,7 +159,7 @@ def test_a_look_as_another_user_or_elsewhere_says_so(play: Play, host: Target) -
             'ansible_async_dir',
         ],
         ('root', 'deploy'): ['user deploy has ', ' in /home/deploy/.ansible_async', '(become, become_user)'],
-        ('elsewhere', 'deploy'): ['user deploy has ', ' in /home/deploy/.ansible_async', '(ansible_async_dir)'],
+        ('elsewhere', 'deploy'): ['user deploy has ', ' in /home/deploy/.ansible_async', '(ansible_async_dir'],
         ('shared', 'deploy there'): [f'{PLACE}/shared belongs to user root', 'works as user deploy', 'become'],
     }
     ways: dict[str, dict[str, t.Any]] = {'root': root, 'deploy': {}, 'deploy there': shared}
