@@ -168,6 +168,8 @@ class Controller:
             'CONFIG': self._configuration,
             'LIBRARY': LIBRARY,
             'CALLBACK_PLUGINS': HERE / 'callback_plugins',
+            'CONNECTION_PLUGINS': HERE / 'connection_plugins',
+            'DOC_FRAGMENT_PLUGINS': HERE / 'doc_fragments',
             'CALLBACKS_ENABLED': 'recorder',
             'LOAD_CALLBACK_PLUGINS': '1',
             'NOCOLOR': '1',

@@ -119,6 +119,12 @@ class Playing:
         ]
         return sorted(found, key=lambda process: process.pid)
 
+    def requests(self, python: str) -> list[Process]:
+        """The processes of *python* that answer this play's requests on this machine; no supervisors."""
+        mine = [process for process in processes() if process.command[:3] == [python, '-I', '-S']]
+        # Another play that uses the same Python, of a test that runs at the same time, has requests of its own.
+        return [process for process in mine if process.command[-2] != '-' and process.has(self._mark)]
+
     def main(self) -> Process:
         """ansible-playbook, as soon as it runs."""
         found: list[Process] = eventually(

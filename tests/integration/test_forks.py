@@ -22,7 +22,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.background.jobs.tests.integration._controller import HERE, Controller, Run
+from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
 from ansible_collections.background.jobs.tests.integration._playing import (
     Log,
     Meeting,
@@ -442,8 +442,7 @@ def test_ansible_dies_between_the_start_and_the_wait(
     (target,) = many(1)
     target = target.also('h1', ansible_connection='kills', background_jobs_give_back_forks=give_back)
     job = {'name': 'job', **shell(meeting.wait()), 'async': LONG, 'poll': 2}
-    plugins = f'{HERE}/connection_plugins'
-    playing = Playing(tmp_path, controller, [target], {'tasks': [job]}, CONNECTION_PLUGINS=plugins)
+    playing = Playing(tmp_path, controller, [target], {'tasks': [job]})
     with playing, meeting.closed():
         eventually(lambda: meeting.came() and playing.over(), 'the job was started, and ansible killed')
         eventually(lambda: not playing.processes(), 'no process of Ansible is left', 20)

@@ -90,7 +90,8 @@ def test_drop_in_under_mitogen(controller: Controller, closed: Target) -> None:
     target = closed.also('host', ansible_python_interpreter='auto_silent')
     run = controller.play([target], play, **MITOGEN, **DROP_IN)
     assert run.rc == 0, run.output
-    assert 'could not find job j1.1' in run['unknown']['msg']
+    assert run['unknown']['msg'] == 'could not find job'
+    assert 'could not find job j1.1' in run['unknown']['reason']
     assert run['polled']['stdout'] == 'polled'
     assert not run['status']['finished']
     assert run['ended']['stdout'] == 'fired'

@@ -17,7 +17,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.background.jobs.tests.integration._controller import HERE, Controller
+from ansible_collections.background.jobs.tests.integration._controller import Controller
 from ansible_collections.background.jobs.tests.integration._engines import ENGINES
 from ansible_collections.background.jobs.tests.integration._playing import Playing, eventually, shell, until_there
 from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
@@ -225,7 +225,7 @@ def test_a_host_that_went_away_with_the_end_of_its_job(
 ) -> None:
     """The wait has the result. That nobody can tidy up any more is a warning."""
     tasks = [START, {'name': 'wait', **wait, 'register': 'r'}]
-    run = controller.play([leaving], {'tasks': tasks}, CONNECTION_PLUGINS=f'{HERE}/connection_plugins')
+    run = controller.play([leaving], {'tasks': tasks})
     (event,) = run.of('wait')
     assert event.kind == 'ok', run.output
     (result,) = run['r'].get('jobs', [run['r']])
@@ -238,8 +238,7 @@ def test_a_host_that_went_away_with_the_end_of_a_job_that_ansible_core_polls(
     controller: Controller, leaving: Target, tmp_path: Path
 ) -> None:
     job = {'name': 'job', 'ansible.builtin.shell': 'sleep 2; echo done', 'async': 100, 'poll': 1, 'register': 'r'}
-    settings = {**ENGINES['drop-in'], 'CONNECTION_PLUGINS': f'{HERE}/connection_plugins'}
-    run = controller.play([leaving], {'tasks': [job]}, **settings)
+    run = controller.play([leaving], {'tasks': [job]}, **ENGINES['drop-in'])
     assert [event.kind for event in run.of('job')] == ['ok'], run.output
     assert run['r']['stdout'] == 'done'
     assert (tmp_path / 'left').exists()
@@ -268,7 +267,7 @@ def test_a_start_whose_job_ends_at_once_survives_a_lost_answer(
     target = local.also('local', ansible_connection='drops')
     tasks = [START, {'ansible.builtin.pause': {'seconds': 3}}, again]
     (tmp_path / 'drop-0').touch()
-    run = controller.play([target], {'tasks': tasks}, CONNECTION_PLUGINS=f'{HERE}/connection_plugins')
+    run = controller.play([target], {'tasks': tasks})
     assert [event.kind for event in run.of('again')] == ['ok'], run.output
     assert run['r']['stdout'] == 'done'
     assert not list(tmp_path.glob('drop-*'))
@@ -284,7 +283,7 @@ def test_a_lost_start_is_asked_again_and_starts_nothing_twice(
         (tmp_path / f'drop-{number}').touch()
     monkeypatch.setenv('BACKGROUND_JOBS_DROPS', str(tmp_path))
     job = {'name': 'job', **shell(f'echo x >> {tmp_path}/runs; sleep 1'), 'async': 100, 'poll': 2}
-    run = controller.play([target], {'tasks': [job]}, CONNECTION_PLUGINS=f'{HERE}/connection_plugins')
+    run = controller.play([target], {'tasks': [job]})
     (event,) = run.of('job')
     assert event.kind == kind, run.output
     assert not list(tmp_path.glob('drop-*'))

@@ -17,19 +17,18 @@ from pathlib import Path
 
 import pytest
 from ansible.plugins.become import su
-from ansible_collections.background.jobs.tests.integration._controller import HERE, Controller, Run
+from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
 from ansible_collections.background.jobs.tests.integration._playing import (
     Meeting,
     Playing,
     eventually,
-    processes,
     shell,
 )
 from ansible_collections.background.jobs.tests.integration._targets import CORE, Target, local_target
 from ansible_collections.background.jobs.tests.integration.conftest import ROOT
 from hosts import OPERATOR, PLAIN, Fleet
 
-VERBOSE = {'VERBOSITY': '3', 'CONNECTION_PLUGINS': f'{HERE}/connection_plugins'}
+VERBOSE = {'VERBOSITY': '3'}
 RUNTIME = '~/.ansible_async/.runtime'
 
 START = {'name': 'start', **shell('id -un'), 'async': 100, 'poll': 0, 'register': 'job'}
@@ -289,15 +288,11 @@ def test_a_wait_costs_no_processor_time(controller: Controller, local: Target, t
     meeting = Meeting(tmp_path / 'meeting')
     job = {**shell(meeting.wait()), 'async': 100, 'poll': 60}
 
-    def on_the_target() -> list[t.Any]:
-        mine = [process for process in processes() if process.command[:3] == [sys.executable, '-I', '-S']]
-        return [process for process in mine if process.command[-2] != '-']  # no supervisor
-
     with Playing(tmp_path, controller, [local], {'tasks': [job]}) as playing:
         with meeting.closed():
-            pairs = eventually(lambda: meeting.came() and on_the_target() and playing.waiting(), 'the task waits')
+            eventually(lambda: meeting.came() and playing.waiting(), 'the task waits')
             time.sleep(2)  # until all is at rest
-            watched = [*pairs[0], *on_the_target()]
+            watched = [*playing.waiting()[0], *playing.requests(sys.executable)]
             assert len(watched) >= 3
             before = [process.cpu() for process in watched]
             time.sleep(8)

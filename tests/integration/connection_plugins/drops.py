@@ -18,16 +18,7 @@ name: drops
 short_description: The local connection, which breaks
 description: For tests. Loses as many answers to starts as BACKGROUND_JOBS_DROPS (a directory) has files, or, with
   BACKGROUND_JOBS_DROPS_AFTER, of requests that follow a start which found an ended job.
-options:
-  become_success_timeout:
-    type: int
-    default: 10
-    description: As in the local connection.
-  become_strip_preamble:
-    type: bool
-    default: true
-    description: As in the local connection.
-extends_documentation_fragment: [connection_pipelining]
+extends_documentation_fragment: [connection_pipelining, local_connection]
 """
 
 

@@ -16,16 +16,7 @@ DOCUMENTATION = """
 name: kills
 short_description: The local connection, which kills ansible
 description: For tests. When a start has been answered, ansible's main process is killed.
-options:
-  become_success_timeout:
-    type: int
-    default: 10
-    description: As in the local connection.
-  become_strip_preamble:
-    type: bool
-    default: true
-    description: As in the local connection.
-extends_documentation_fragment: [connection_pipelining]
+extends_documentation_fragment: [connection_pipelining, local_connection]
 """
 
 

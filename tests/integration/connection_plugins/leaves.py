@@ -17,16 +17,7 @@ name: leaves
 short_description: The local connection, which ends with the first job
 description: For tests. After the first answer that tells of an ended job, BACKGROUND_JOBS_LEFT (a file) is made, and no
   command reaches the host any more.
-options:
-  become_success_timeout:
-    type: int
-    default: 10
-    description: As in the local connection.
-  become_strip_preamble:
-    type: bool
-    default: true
-    description: As in the local connection.
-extends_documentation_fragment: [connection_pipelining]
+extends_documentation_fragment: [connection_pipelining, local_connection]
 """
 
 

@@ -12,16 +12,7 @@ DOCUMENTATION = """
 name: no_pipelining
 short_description: The local connection without standard input
 description: For tests.
-options:
-  become_success_timeout:
-    type: int
-    default: 10
-    description: As in the local connection.
-  become_strip_preamble:
-    type: bool
-    default: true
-    description: As in the local connection.
-extends_documentation_fragment: [connection_pipelining]
+extends_documentation_fragment: [connection_pipelining, local_connection]
 """
 
 
