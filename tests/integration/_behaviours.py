@@ -70,7 +70,7 @@ STARTED = [
     ),
     Behaviour(
         'a job that runs',
-        [started({'command': 'sleep 30'}), status(), shell('cat {{ THIS_start.results_file }}')],
+        [started({'command': 'sleep 90'}, limit=100), status(), shell('cat {{ THIS_start.results_file }}')],
         {
             'status.started': YES,
             'status.finished': NO,
@@ -97,7 +97,7 @@ STARTED = [
             cleanup(),
             status(),
             shell('test -e {{ THIS_start.results_file }} || echo gone; touch ~/THIS_gate'),
-            shell('until test -s {{ THIS_start.results_file }}; do sleep 0.2; done', 'THIS_wait', timeout=30),
+            shell('until test -s {{ THIS_start.results_file }}; do sleep 0.2; done', 'THIS_wait', timeout=200),
             ended(),
         ],
         {
@@ -263,7 +263,7 @@ POLLED = [
     Behaviour(
         'a daemon when the limit stops its starter',
         [
-            polled({'shell': 'setsid sleep 777 & sleep 600'}, limit=6),
+            polled({'shell': 'setsid sleep 777 & sleep 600'}, limit=20),
             shell('until ! pgrep -f "sleep 60[0]"; do sleep 0.2; done', 'THIS_wait', timeout=200),
             shell('pkill -f "sleep 77[7]" && echo alive'),
         ],
