@@ -181,12 +181,12 @@ integration:
 crowd: $(CORES:%=crowd-%)
 
 integration-%: .venv/core-%/.made $(COLLECTION)
-	$(call in_venv,core-$*) python -m pytest tests/integration -m "not crowd and not any_core"
+	$(call in_venv,core-$*) python -m pytest tests/integration -m "not crowd and not any_core and not nightly"
 
 # What no ansible-core makes a difference to runs once: what the pages show, and what goes on at the target, be it that the
 # host goes down, a job is killed, or somebody else has written where the runtime is.
 integration-any: .venv/core-$(CORE)/.made $(COLLECTION)
-	$(call in_venv,core-$(CORE)) python -m pytest tests/integration -m any_core
+	$(call in_venv,core-$(CORE)) python -m pytest tests/integration -m "any_core and not nightly"
 
 crowd-%: .venv/core-%/.made $(COLLECTION)
 	$(call in_venv,core-$*) python -m pytest tests/integration -m crowd
@@ -206,10 +206,14 @@ molecule: .venv/molecule/.made $(COLLECTION)
 # --- Nightly --------------------------------------------------------------------------------------------------------
 
 # Not for every change: each version costs an environment and some minutes.
-nightly: bare $(NIGHTLY_CORES:%=unit-%) $(NIGHTLY_CORES:%=spine-%) early
+nightly: bare $(CORES:%=long-%) $(NIGHTLY_CORES:%=unit-%) $(NIGHTLY_CORES:%=spine-%) early
 
 early:
 	+@$(one_by_one) unit-$(EARLY_CORE) spine-$(EARLY_CORE) || echo "WARNING: this is what ansible-core $(EARLY_CORE) will break."
+
+# The integration tests that take too long for every change.
+long-%: .venv/core-%/.made $(COLLECTION)
+	$(call in_venv,core-$*) python -m pytest tests/integration -m nightly
 
 # Whether .ci/install finds all that the checks need, in a Debian with nothing on it.
 bare: .venv/core-$(CORE)/.made
