@@ -61,6 +61,12 @@ def of_group(group: Path) -> list[Process]:
     return [process for process in map(_process, pids) if process]
 
 
+def cpu_seconds(group: Path) -> float:
+    """The processor time of all processes that are or were in a control group or below it."""
+    fields = dict(line.split() for line in (group / "cpu.stat").read_text(encoding="ascii").splitlines())
+    return int(fields["usage_usec"]) / 1_000_000
+
+
 def with_variable(name: str, value: str) -> Iterator[Process]:
     """The processes that were given this environment variable, and whose memory is not shared by all: no zombies."""
     wanted = f"{name}={value}".encode()

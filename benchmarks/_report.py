@@ -10,19 +10,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from _rows import EXPERIMENTS, Experiment, Row
-from _stage import CORE, JOBS, MITOGEN, ONE_WAY
+from _stage import CORE, JOBS, MITOGEN, ONE_WAY, SETTINGS, Setting
 
-NEAR, SLOW = "near", "slow"
-LINES = {NEAR: "Next door", SLOW: f"{ONE_WAY * 2000:.0f} ms away"}
 _ENGINES = [CORE.name, JOBS.name, MITOGEN.name]
 
 Record = dict[str, Any]
-"""Of an experiment: `samples` (line -> row's key -> engine -> numbers), `loads`, `at`, `commit`, `rounds`, `versions`."""
+"""Of an experiment: `samples` (setting's key -> row's key -> engine -> numbers), `loads`, `at`, `commit`, `rounds`, `versions`."""
 
 
-def lines(record: Record, row: Row, line: str) -> list[str] | None:
+def cells_of(record: Record, row: Row, setting: Setting) -> list[str] | None:
     """The cells of a row: title, an engine each, ratio, budget, verdict. None where it was not measured."""
-    samples = record["samples"].get(line, {}).get(row.key)
+    samples = record["samples"].get(setting.key, {}).get(row.key)
     if not samples:
         return None
     medians = {engine: statistics.median(numbers) for engine, numbers in samples.items()}
@@ -60,14 +58,14 @@ def _number(value: float) -> str:
 def text(experiment: Experiment, record: Record) -> str:
     """For the terminal."""
     shown = []
-    for line, name in LINES.items():
+    for setting in SETTINGS:
         for row in experiment.rows:
-            cells = lines(record, row, line)
+            cells = cells_of(record, row, setting)
             if cells:
                 title, *values, ratio, budget, verdict = cells
                 measured = [f"{engine} {value}" for engine, value in zip(_ENGINES, values, strict=True) if value]
                 rest = [f"ratio {ratio}"] * bool(ratio) + [f"budget {budget} {verdict}"] * bool(budget)
-                shown.append(f"{title} [{name}]\n    " + "; ".join(measured + rest))
+                shown.append(f"{title} [{setting.title}]\n    " + "; ".join(measured + rest))
     return "\n".join(shown)
 
 
@@ -84,13 +82,16 @@ def _markdown(records: dict[str, Record]) -> Iterator[str]:
     yield "`async` and this collection take turns on the same test host, so that what else the machine does falls on both."
     yield "mitogen is there for what it does itself. Times are from the start of a task to its last result, by Ansible's own"
     yield "events. Each cell has the median, and the smallest and the largest of all measurements."
-    for line, name in LINES.items():
+    for setting in SETTINGS:
         rows = [
-            cells for experiment, record in measured for row in experiment.rows if (cells := lines(record, row, line))
+            cells
+            for experiment, record in measured
+            for row in experiment.rows
+            if (cells := cells_of(record, row, setting))
         ]
         if rows:
-            yield from ("", f"## {name}", "")
-            if line == SLOW:
+            yield from ("", f"## {setting.title}", "")
+            if setting.slow:
                 yield f"A TCP proxy holds each byte back for {ONE_WAY * 1000:.0f} ms in each direction. The budgets are the same."
                 yield ""
             yield "| what | " + " | ".join(_ENGINES) + " | ratio | budget | |"

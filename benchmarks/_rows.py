@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from _processes import Process, above, with_variable
-from _stage import ADDRESSES, CORE, JOBS, MITOGEN, RUN, Engine, Stage
+from _stage import ADDRESSES, CORE, JOBS, MITOGEN, RUN, SETTINGS, Engine, Setting, Stage
 
 MB = 1_000_000
 
@@ -33,8 +33,8 @@ Medians = Mapping[str, float]
 """Of one row: engine's name -> median."""
 Samples = dict[str, list[float]]
 """Row's key -> what one round of an experiment measured for it, with one engine."""
-Measure = Callable[[Stage, list[Engine], Size, bool], dict[str, Samples]]
-"""One round: engine's name -> samples. The last argument: whether the line is slow."""
+Measure = Callable[[Stage, list[Engine], Size, Setting], dict[str, Samples]]
+"""One round: engine's name -> samples."""
 
 
 @dataclass(frozen=True)
@@ -60,19 +60,19 @@ class Experiment:
     measure: Measure
     what: str
     engines: list[Engine] = field(default_factory=lambda: [CORE, JOBS])
-    slow: bool = True
+    settings: list[Setting] = field(default_factory=lambda: SETTINGS)
     long: bool = False
     """Takes minutes: half as many rounds."""
 
 
-def _by_turns(one: Callable[[Stage, Engine, Size, bool], Samples], around: bool = False) -> Measure:
+def _by_turns(one: Callable[[Stage, Engine, Size, Setting], Samples], around: bool = False) -> Measure:
     """One engine after the other. *around*: the others before and after ansible-core, which takes much longer."""
 
-    def measure(stage: Stage, engines: list[Engine], size: Size, slow: bool) -> dict[str, Samples]:
+    def measure(stage: Stage, engines: list[Engine], size: Size, setting: Setting) -> dict[str, Samples]:
         others = [engine for engine in engines if engine is not CORE]
         found: dict[str, Samples] = {}
         for engine in [*others, CORE, *reversed(others)] if around else engines:
-            for row, numbers in one(stage, engine, size, slow).items():
+            for row, numbers in one(stage, engine, size, setting).items():
                 found.setdefault(engine.name, {}).setdefault(row, []).extend(numbers)
         return found
 
@@ -85,17 +85,18 @@ def _together(before: list[str], task: list[str], row: str) -> Measure:
     *before*, *task*: playbooks, the first of *task* is what is measured. Its first time is the warm-up.
     """
 
-    def measure(stage: Stage, engines: list[Engine], size: Size, slow: bool) -> dict[str, Samples]:
+    def measure(stage: Stage, engines: list[Engine], size: Size, setting: Setting) -> dict[str, Samples]:
         found = {}
         pair = [engine for engine in engines if engine is not MITOGEN]
         for group in (pair, [engine for engine in engines if engine is MITOGEN]):
             if group:
                 begin = [f"{name}-{engine.playbooks}" for engine in group for name in before]
                 turn = [_own(name, engine) for engine in group for name in task]
-                seconds = stage.run(group[0], ["raw", *begin, *turn * (size.times + 1)], slow=slow).seconds
+                run = stage.run(group[0], ["raw", *begin, *turn * (size.times + 1)], setting=setting)
                 for number, engine in enumerate(group):
-                    own = seconds[1 + len(begin) + number * len(task) :: len(turn)]
-                    found[engine.name] = {row: own[1:], f"{row}_first": own[:1]}
+                    own = slice(1 + len(begin) + number * len(task), None, len(turn))
+                    seconds, cpu = run.seconds[own], run.cpu[own]
+                    found[engine.name] = {row: seconds[1:], f"{row}_first": seconds[:1], f"{row}_cpu": cpu[1:]}
         return found
 
     return measure
@@ -109,23 +110,28 @@ def _command(line: str, count: int) -> dict[str, Any]:
     return {"job_commands": [line] * count, "job_tasks": [{"ansible.builtin.command": line}] * count}
 
 
-def _floor(stage: Stage, engine: Engine, size: Size, slow: bool) -> Samples:
+def _floor(stage: Stage, engine: Engine, size: Size, setting: Setting) -> Samples:
     playbooks = ["raw", *["raw", "plain"] * size.times]
-    seconds = stage.run(engine, playbooks, slow=slow).seconds
-    return {"raw": seconds[1::2], "plain": seconds[2::2]}
+    run = stage.run(engine, playbooks, setting=setting)
+    return {"raw": run.seconds[1::2], "plain": run.seconds[2::2], "raw_cpu": run.cpu[1::2], "plain_cpu": run.cpu[2::2]}
 
 
-def _many(stage: Stage, engine: Engine, size: Size, slow: bool) -> Samples:
-    run = stage.run(engine, ["start", "pause", "many"], _command("/bin/true", size.many), slow=slow)
-    return {"many": run.seconds[-1:], "each": [run.seconds[-1] / size.many]}
+def _many(stage: Stage, engine: Engine, size: Size, setting: Setting) -> Samples:
+    run = stage.run(engine, ["start", "pause", "many"], _command("/bin/true", size.many), setting=setting)
+    return {
+        "many": run.seconds[-1:],
+        "each": [run.seconds[-1] / size.many],
+        "each_cpu": [run.cpu[-1] / size.many],
+    }
 
 
-def _notice(stage: Stage, engine: Engine, size: Size, slow: bool) -> Samples:
-    run = stage.run(engine, ["start", "pause", "wait"], {"job_seconds": 11, "job_poll": 10}, slow=slow)
-    return {"notice": [run.seconds[-1] - 11], "notice_own": [seconds - 11 for seconds in run.jobs]}
+def _notice(stage: Stage, engine: Engine, size: Size, setting: Setting) -> Samples:
+    run = stage.run(engine, ["start", "pause", "wait"], {"job_seconds": 11, "job_poll": 10}, setting=setting)
+    own = [seconds - 11 for seconds in run.jobs]
+    return {"notice": [run.seconds[-1] - 11], "notice_own": own, "notice_cpu": run.cpu[-1:]}
 
 
-def _hosts(stage: Stage, engine: Engine, size: Size, slow: bool) -> Samples:
+def _hosts(stage: Stage, engine: Engine, size: Size, setting: Setting) -> Samples:
     """Beside the time: the memory of all processes of Ansible while as many hosts wait as can, for each of these."""
     looks: list[tuple[int, float]] = []
 
@@ -136,12 +142,17 @@ def _hosts(stage: Stage, engine: Engine, size: Size, slow: bool) -> Samples:
     forks = 5
     variables = {"job_seconds": 10, "job_poll": 2}
     run = stage.run(
-        engine, ["start", "pause", "wait"], variables, slow=slow, hosts=size.hosts, forks=forks, watch=watch
+        engine, ["start", "pause", "wait"], variables, setting=setting, hosts=size.hosts, forks=forks, watch=watch
     )
     waiting = forks if engine is CORE else size.hosts
     most = max(count for count, _moment in looks)
     memory = statistics.median(size for count, size in looks if count == most) / waiting
-    return {"hosts": run.seconds[-1:], "hosts_whole": [run.whole], "controller": [memory / MB]}
+    return {
+        "hosts": run.seconds[-1:],
+        "hosts_whole": [run.whole],
+        "hosts_cpu": [run.cpu[-1] / size.hosts],
+        "controller": [memory / MB],
+    }
 
 
 def _memory(processes: list[Process]) -> tuple[int, float]:
@@ -157,10 +168,12 @@ def _memory(processes: list[Process]) -> tuple[int, float]:
     return count, total
 
 
-def _batch(stage: Stage, engine: Engine, size: Size, slow: bool) -> Samples:
+def _batch(stage: Stage, engine: Engine, size: Size, setting: Setting) -> Samples:
     durations = [1, 2, 3, 4, 5]
     tasks = [{"ansible.builtin.command": f"/bin/sleep {seconds}"} for seconds in durations]
-    run = stage.run(engine, ["start", "pause", "batch"], {"sleep_durations": durations, "job_tasks": tasks}, slow=slow)
+    run = stage.run(
+        engine, ["start", "pause", "batch"], {"sleep_durations": durations, "job_tasks": tasks}, setting=setting
+    )
     # The best order runs the first, third and fifth one after the other, which is 9 s of sleep.
     return {"batch": run.seconds[-1:], "batch_own": [sum(run.jobs[::2]) - 9] if run.jobs else []}
 
@@ -180,7 +193,7 @@ def _engine_processes(stage: Stage, jobs: int) -> list[Process]:
     raise TimeoutError(f"{jobs} jobs should be running")
 
 
-def _target(stage: Stage, engine: Engine, size: Size, slow: bool) -> Samples:
+def _target(stage: Stage, engine: Engine, size: Size, setting: Setting) -> Samples:
     sleep = "/bin/sleep 600"
     stage.run(engine, ["start", "running"])
     one = _engine_processes(stage, 1)
@@ -194,7 +207,19 @@ def _target(stage: Stage, engine: Engine, size: Size, slow: bool) -> Samples:
     return {"alone": [alone], "of_ten": [each], "processes": [len(ten) / 10], "wake_ups": [wake_ups]}
 
 
-def _queued(stage: Stage, engine: Engine, size: Size, slow: bool) -> Samples:
+def _of_target(stage: Stage, engine: Engine, size: Size, setting: Setting) -> Samples:
+    """Processor time of the target for a job, from its start to its end, beyond that of the same task in the foreground."""
+
+    def each(name: str) -> float:
+        stage.run(engine, [name, "pause"], setting=setting)  # the first run leaves the runtime on the target
+        before = stage.cpu()
+        stage.run(engine, [name, "pause"] * size.times, setting=setting)
+        return (stage.cpu() - before) / size.times
+
+    return {"target_cpu": [each(_own("start", engine)) - each("plain")]}
+
+
+def _queued(stage: Stage, engine: Engine, size: Size, setting: Setting) -> Samples:
     counts = []
     for jobs in (1, 11):
         stage.run(engine, ["start", "queued"], _command("/bin/sleep 600", jobs))
@@ -208,7 +233,9 @@ EXPERIMENTS = [
         "floor",
         [
             Row("raw", "for comparison: `raw: /bin/true`, a bare command", "s"),
+            Row("raw_cpu", "the same, processor time of the controller", "s"),
             Row("plain", "for comparison: `command: /bin/true`, not in the background", "s"),
+            Row("plain_cpu", "the same, processor time of the controller", "s"),
         ],
         _by_turns(_floor),
         "`raw` and `command`, by turns, in one process",
@@ -218,6 +245,7 @@ EXPERIMENTS = [
         "start",
         [
             Row("start", "start one job, `poll: 0`", "s", Budget("0.3 of ansible-core", lambda m: 0.3 * m[CORE.name])),
+            Row("start_cpu", "the same, processor time of the controller", "s"),
             Row("start_first", "the same, the first ever on that host, of a new process", "s"),
         ],
         _together([], ["start", "pause"], "start"),
@@ -240,6 +268,7 @@ EXPERIMENTS = [
                 "the modules which run already have",
             ),
             Row("each", "the same, for each job", "s"),
+            Row("each_cpu", "the same, processor time of the controller for each job", "s"),
         ],
         _by_turns(_many, around=True),
         "ansible-core, mitogen: `loop` over 100 commands `/bin/true` with `poll: 0`; background.jobs: `tasks` with these",
@@ -248,7 +277,10 @@ EXPERIMENTS = [
     ),
     Experiment(
         "status",
-        [Row("status", "status of one job", "s", Budget("0.35 of ansible-core", lambda m: 0.35 * m[CORE.name]))],
+        [
+            Row("status", "status of one job", "s", Budget("0.3 of ansible-core", lambda m: 0.3 * m[CORE.name])),
+            Row("status_cpu", "the same, processor time of the controller", "s"),
+        ],
         _together(["running"], ["status"], "status"),
         "`async_status` of a job that runs, both by turns in one process",
         engines=[CORE, JOBS, MITOGEN],
@@ -265,6 +297,7 @@ EXPERIMENTS = [
                 "of two round trips each",
             ),
             Row("notice_own", "of this, the module itself: its process beyond its command's 11 s", "s"),
+            Row("notice_cpu", "processor time of the controller for the start, the wait and the end of that job", "s"),
         ],
         _by_turns(_notice),
         "`command: /bin/sleep 11` with `async: 600`, `poll: 10`",
@@ -281,6 +314,7 @@ EXPERIMENTS = [
                 "20 targets share two processors, so that starts take 2.5 s and the modules 1.1 s beyond their 10 s",
             ),
             Row("hosts_whole", "the same, the whole process, with a start of one job before it", "s"),
+            Row("hosts_cpu", "the same, processor time of the controller for each host", "s"),
             Row("controller", "the same, memory on the controller per waiting host", "MB"),
         ],
         _by_turns(_hosts, around=True),
@@ -316,7 +350,21 @@ EXPERIMENTS = [
         ],
         _by_turns(_target),
         "`command: /bin/sleep 600`: smaps_rollup and context switches of the processes above the module's",
-        slow=False,
+        settings=SETTINGS[:1],
+    ),
+    Experiment(
+        "load",
+        [
+            Row(
+                "target_cpu",
+                "processor time of the target for one job, beyond its module's",
+                "s",
+                Budget("0.06 s", lambda m: 0.06),
+            )
+        ],
+        _by_turns(_of_target),
+        "`command: /bin/true` with `async: 60`, `poll: 0`, less the same in the foreground: the test host's control group",
+        settings=SETTINGS[:2],
     ),
     Experiment(
         "queued",
@@ -324,6 +372,6 @@ EXPERIMENTS = [
         _by_turns(_queued),
         "1 and 11 jobs in a queue of one slot: the difference",
         engines=[JOBS],
-        slow=False,
+        settings=SETTINGS[:1],
     ),
 ]

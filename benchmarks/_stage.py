@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from _cgroup import Cgroup
-from _processes import Process, of_group
+from _processes import Process, cpu_seconds, of_group
 from _proxy import SlowLine
 from _system import locked
 from hosts import DEPLOY, Fleet, Shape
@@ -42,6 +42,24 @@ def _mitogen() -> dict[str, str]:
     found = importlib.util.find_spec("ansible_mitogen")
     where = Path(found.origin).parent if found and found.origin else Path("no-mitogen")
     return {"ANSIBLE_STRATEGY": "mitogen_linear", "ANSIBLE_STRATEGY_PLUGINS": str(where / "plugins/strategy")}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How the controller reaches the test host."""
+
+    key: str
+    title: str
+    slow: bool = False
+    pipelining: bool = False
+
+
+SETTINGS = [
+    Setting("near", "Next door"),
+    Setting("near-pipelining", "Next door, with pipelining", pipelining=True),
+    Setting("slow", f"{ONE_WAY * 2000:.0f} ms away", slow=True),
+    Setting("slow-pipelining", f"{ONE_WAY * 2000:.0f} ms away, with pipelining", slow=True, pipelining=True),
+]
 
 
 @dataclass(frozen=True)
@@ -65,6 +83,8 @@ class RunFailedError(Exception):
 class Run:
     seconds: list[float]
     """For each playbook, from the start of its first task to its last result."""
+    cpu: list[float]
+    """For each playbook, the processor time of all processes on the controller in that time; of ssh's as well."""
     whole: float
     """The process, from its start to its end."""
     jobs: list[float]
@@ -83,6 +103,10 @@ class Stage:
     def processes(self) -> list[Process]:
         """All of the test host."""
         return of_group(self._cgroup)
+
+    def cpu(self) -> float:
+        """Seconds of processor time that all processes of the test host have taken so far."""
+        return cpu_seconds(self._cgroup)
 
     def clear(self, timeout: float = 120) -> None:
         """End the jobs of the test host, wait until it rests, and remove what is left of them."""
@@ -105,7 +129,7 @@ class Stage:
         playbooks: Sequence[str],
         variables: Mapping[str, Any] | None = None,
         *,
-        slow: bool = False,
+        setting: Setting = SETTINGS[0],
         hosts: int = 1,
         forks: int = 5,
         watch: Callable[[str], None] | None = None,
@@ -121,16 +145,19 @@ class Stage:
         command = [
             str(Path(sys.executable).with_name("ansible-playbook")),
             f"--inventory={self.fleet.inventory}",
-            *([f"--inventory={WORK / 'slow.yml'}"] if slow else []),
+            *([f"--inventory={WORK / 'slow.yml'}"] if setting.slow else []),
             "--limit=" + ",".join(_names()[:hosts]),
             f"--forks={forks}",
             f"--extra-vars={json.dumps(variables or {})}",
             *(str(HERE / "playbooks" / _file(name, engine)) for name in playbooks),
         ]
         log = WORK / "ansible.log"
-        with open(log, "wb") as output:
+        with _group() as group, open(log, "wb") as output:
+            environment = _environment(engine, setting, events, mark, group)
             begin = time.monotonic()
-            process = subprocess.Popen(command, stdout=output, stderr=output, env=_environment(engine, events, mark))
+            # The shell enters the group before there is any other process.
+            joined = ["sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh", *command]
+            process = subprocess.Popen(joined, stdout=output, stderr=output, env=environment)
             while True:
                 try:
                     process.wait(0.5 if watch else None)
@@ -142,14 +169,25 @@ class Stage:
         if process.returncode:
             raise RunFailedError(f"{engine.name}: {' '.join(playbooks)} ended with {process.returncode}, see {log}")
         logged = [json.loads(line) for line in events.read_text(encoding="utf-8").splitlines()]
-        return Run(list(_seconds(logged)), whole, logged[-1].get("elapsed", []))
+        return Run(list(_spans(logged, "at")), list(_spans(logged, "cpu")), whole, logged[-1].get("elapsed", []))
 
 
 def _file(name: str, engine: Engine) -> str:
     return f"{name}.yml" if (HERE / f"playbooks/{name}.yml").exists() else f"{name}-{engine.playbooks}.yml"
 
 
-def _environment(engine: Engine, events: Path, mark: str) -> dict[str, str]:
+@contextmanager
+def _group() -> Iterator[Path]:
+    """A control group for one run of Ansible. Its ssh masters are ended with it, so no run finds those of another."""
+    group = Cgroup(f"background-jobs-bench-{os.getpid()}")
+    group.create()
+    try:
+        yield group.path
+    finally:
+        group.kill()
+
+
+def _environment(engine: Engine, setting: Setting, events: Path, mark: str, group: Path) -> dict[str, str]:
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
     return {
         **inherited,
@@ -158,18 +196,21 @@ def _environment(engine: Engine, events: Path, mark: str) -> dict[str, str]:
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
         "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback_plugins"),
         "ANSIBLE_CALLBACKS_ENABLED": "bench_events",
+        "ANSIBLE_PIPELINING": str(setting.pipelining),
+        "BENCH_CGROUP": str(group),
         "BENCH_EVENTS": str(events),
         RUN: mark,
         **engine.environment,
     }
 
 
-def _seconds(events: list[dict[str, Any]]) -> Iterator[float]:
+def _spans(events: list[dict[str, Any]], key: str) -> Iterator[float]:
+    """Of each playbook, the difference of *key* between its last event and its first."""
     plays: dict[int, list[float]] = {}
     for event in events:
-        plays.setdefault(event["play"], []).append(event["at"])
-    for moments in plays.values():
-        yield moments[-1] - moments[0]
+        plays.setdefault(event["play"], []).append(event[key])
+    for values in plays.values():
+        yield values[-1] - values[0]
 
 
 def _names() -> list[str]:

@@ -20,9 +20,9 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests/hosts"))
 
-from _report import NEAR, SLOW, Record, markdown, text  # noqa: E402
+from _report import Record, markdown, text  # noqa: E402
 from _rows import EXPERIMENTS, QUICK, Experiment, Size  # noqa: E402
-from _stage import HOST, MITOGEN, ROOT, WORK, RunFailedError, Stage, stage  # noqa: E402
+from _stage import HOST, MITOGEN, ROOT, SETTINGS, WORK, RunFailedError, Stage, stage  # noqa: E402
 from _system import HostsError, log  # noqa: E402
 
 RECORDS = WORK / "records.json"
@@ -40,7 +40,7 @@ def main() -> int:
             versions = _versions(on)
             for experiment in chosen:
                 try:
-                    record = _measure(on, experiment, size, options.repeats)
+                    record = _measure(on, experiment, size, options.repeats, options.settings)
                 except (RunFailedError, TimeoutError) as error:
                     print(f"{experiment.key}: {error}", file=sys.stderr)
                     failed += 1
@@ -54,20 +54,20 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def _measure(on: Stage, experiment: Experiment, size: Size, repeats: int) -> Record:
+def _measure(on: Stage, experiment: Experiment, size: Size, repeats: int, settings: list[str]) -> Record:
     """All rounds of an experiment. The engines take turns in each."""
     rounds = (repeats + 1) // 2 if experiment.long else repeats
     engines = [engine for engine in experiment.engines if engine is not MITOGEN or _version("mitogen")]
     samples: dict[str, dict[str, dict[str, list[float]]]] = {}
     commit, loads = _commit(), [os.getloadavg()[0]]
     for number in range(rounds):
-        for line in (NEAR, SLOW) if experiment.slow else (NEAR,):
-            for engine, rows in experiment.measure(on, engines, size, line == SLOW).items():
+        for setting in [setting for setting in experiment.settings if setting.key in settings]:
+            for engine, rows in experiment.measure(on, engines, size, setting).items():
                 for row, numbers in rows.items():
                     if numbers:
-                        samples.setdefault(line, {}).setdefault(row, {}).setdefault(engine, []).extend(numbers)
+                        samples.setdefault(setting.key, {}).setdefault(row, {}).setdefault(engine, []).extend(numbers)
             loads.append(os.getloadavg()[0])
-            print(f"... {experiment.key}, round {number + 1}, {line}; load {loads[-1]:.1f}", file=sys.stderr)
+            print(f"... {experiment.key}, round {number + 1}, {setting.key}; load {loads[-1]:.1f}", file=sys.stderr)
     on.clear()
     return {"samples": samples, "loads": loads, "rounds": rounds, "at": _today(), "commit": commit}
 
@@ -109,7 +109,7 @@ def _versions(on: Stage) -> Mapping[str, Any]:
         "mitogen": _version("mitogen") or "not installed, left out",
         "controller": f"Python {platform.python_version()}, Linux {platform.release().partition('-')[0]}, {os.cpu_count()} processors, {memory:.0f} GB",
         "test host": f"{', '.join(target)}; on the same machine, in containers of systemd-nspawn",
-        "settings": "all of ansible-core's defaults: OpenSSH with a shared connection (warm), no pipelining, no become",
+        "settings": "all of ansible-core's defaults: OpenSSH with a shared connection (warm), no become; pipelining as the headings say",
     }
 
 
@@ -122,6 +122,13 @@ def _parser() -> argparse.ArgumentParser:
         default=keys,
         metavar="ROW,ROW",
         help=f"only these experiments; docs/performance.md keeps the others as they are ({', '.join(keys)})",
+    )
+    parser.add_argument(
+        "--settings",
+        type=lambda names: names.split(","),
+        default=[setting.key for setting in SETTINGS],
+        metavar="SETTING,SETTING",
+        help=f"only these, of: {', '.join(setting.key for setting in SETTINGS)}; what is chosen replaces all of an experiment",
     )
     parser.add_argument(
         "--repeats", type=int, default=5, help="rounds; half as many of what takes minutes (%(default)s)"

@@ -2,13 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Logs when tasks start and results arrive, as lines of JSON. For benchmarks/, see _play.py there."""
+"""Logs when tasks start and results arrive, as lines of JSON. For benchmarks/, see _stage.py there."""
 
 from __future__ import annotations
 
 import json
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 from ansible.plugins.callback import CallbackBase
@@ -19,7 +20,8 @@ type: aggregate
 short_description: Logs when tasks start and results arrive
 version_added: 0.1.0
 description:
-  - Appends a line of JSON for each event to the file named in E(BENCH_EVENTS).
+  - Appends a line of JSON for each event to the file named in E(BENCH_EVENTS), with the processor time that the control
+    group E(BENCH_CGROUP), a directory, has taken so far.
 author:
   - background.jobs contributors (@background-jobs)
 """
@@ -34,10 +36,19 @@ class CallbackModule(CallbackBase):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._file = open(os.environ["BENCH_EVENTS"], "a", encoding="utf-8", buffering=1)  # noqa: SIM115
+        self._cpu = Path(os.environ["BENCH_CGROUP"], "cpu.stat")
         self._play = 0
 
     def _log(self, event: str, task: Any, **details: Any) -> None:
-        line = {"at": time.monotonic(), "event": event, "play": self._play, "task": task.get_name(), **details}
+        cpu = int(self._cpu.read_text(encoding="ascii").split()[1]) / 1_000_000  # the first line is usage_usec
+        line = {
+            "at": time.monotonic(),
+            "cpu": cpu,
+            "event": event,
+            "play": self._play,
+            "task": task.get_name(),
+            **details,
+        }
         print(json.dumps(line), file=self._file)
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
