@@ -21,9 +21,9 @@ from ansible_collections.background.jobs.plugins.plugin_utils._options.job_reque
     take_free_form,
 )
 from ansible_collections.background.jobs.plugins.plugin_utils._options.keywords import take, warn_of_short_limits
+from ansible_collections.background.jobs.plugins.plugin_utils._places.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show.attaching import report_existing
-from ansible_collections.background.jobs.plugins.plugin_utils._show.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import (
     Result,

@@ -21,8 +21,8 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.regis
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import arguments, refuse, refuse_follow
 from ansible_collections.background.jobs.plugins.plugin_utils._options.references import Reference, reference
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.reader import read_result
+from ansible_collections.background.jobs.plugins.plugin_utils._places.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
-from ansible_collections.background.jobs.plugins.plugin_utils._show.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import (
     Missing,
     as_read,

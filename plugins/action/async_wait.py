@@ -22,8 +22,8 @@ from ansible_collections.background.jobs.plugins.plugin_utils._options.durations
 from ansible_collections.background.jobs.plugins.plugin_utils._options.keywords import take
 from ansible_collections.background.jobs.plugins.plugin_utils._options.references import references
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.reader import read_output
+from ansible_collections.background.jobs.plugins.plugin_utils._places.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
-from ansible_collections.background.jobs.plugins.plugin_utils._show.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import (
     Missing,
