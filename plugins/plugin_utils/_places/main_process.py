@@ -2,20 +2,29 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What must be set up in ansible's main process, which does all the writing. Private to this collection."""
+"""What must be set up in ansible's main process: all workers inherit it. Private to this collection."""
 
 from __future__ import annotations
 
 import sys
 
+from ansible_collections.background.jobs.plugins.plugin_utils._places import loader
+
 
 def set_up_main_process() -> None:
-    """Write each line of standard output at once.
+    """Write each line of standard output at once, and prepare what each request needs.
 
-    ansible-core writes to a pipe or a file in blocks, so that a line would reach the log of a CI minutes late. The
-    actions that show something while they wait call this when they are imported: no code of an action runs in the main
-    process but the import of its class, which a strategy looks at before it forks a worker.
+    The actions that show something while they wait, or whose time counts most, call this when they are imported: no code
+    of an action runs in the main process but the import of its class, which a strategy looks at before it forks a worker.
     """
+    _write_lines()
+    # Both are kept. Otherwise each worker would make them anew, which takes a sixth of a look at a job.
+    loader.command()
+    loader.digest()
+
+
+def _write_lines() -> None:
+    """ansible-core writes to a pipe or a file in blocks, so that a line would reach the log of a CI minutes late."""
     reconfigure = getattr(sys.stdout, 'reconfigure', None)  # a worker's standard output has none
     if reconfigure is not None:
         reconfigure(line_buffering=True)
