@@ -74,7 +74,9 @@ def stop(main, grace, sleep, spare_daemons=False):
         if sessions is None:
             sessions = {main: main} if _signal_group(main, 0) else {}
         alive = [pid for pid, session in sessions.items() if session == main or not spare_daemons]
-        if not alive or time.monotonic() >= deadline:
+        # A process that is born while /proc is read, of a parent that dies meanwhile, is in no look.
+        ended = not alive and (spare_daemons or not _has_children())
+        if ended or time.monotonic() >= deadline:
             sleep(0)  # the dead are buried, too: how the module died is part of the end
             return Stopped({pid: name for pid, name in daemons.items() if pid not in alive}, alive)
         for pid in alive:
@@ -82,6 +84,21 @@ def stop(main, grace, sleep, spare_daemons=False):
                 daemons.setdefault(pid, _name(pid))
             _signal(pid, signal.SIGKILL)
         sleep(_POLL_SECONDS)
+
+
+def _has_children():
+    """Whether this process has a child, dead ones that wait to be reaped included.
+
+    This answer of the kernel is exact for the whole tree where adopt_orphans() works: whoever lost its parent is a child
+    of this process.
+    """
+    if not _LINUX:
+        return False
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _signal(pid, number):

@@ -122,6 +122,10 @@ _TREES = {
     'a daemon forks while it is hunted': (
         "(setsid sh -c 'trap \"\" TERM HUP; echo > {gate}; while :; do sleep 0.001 & sleep 0.001; done' &) ; exec sleep 1000"
     ),
+    'a daemon is followed by another, and so on': (
+        # Each ends as soon as it has started the next, so that one look at all processes may see none of them.
+        "printf 'setsid sh \"$0\" &' > {gate}.sh; setsid sh {gate}.sh & echo > {gate}; exec sleep 1000"
+    ),
 }
 
 
