@@ -22,7 +22,7 @@ LIVE = ('queued', 'running')
 """The states of jobs that have not ended."""
 BAD = ('failed', 'timed_out', 'cancelled', 'lost')
 """The states of jobs that have ended without success."""
-ENDED = ('succeeded', *BAD)
+ENDED = ('succeeded', 'skipped', *BAD)
 STATES = (*LIVE, *ENDED)
 
 GRACE = 10
@@ -51,6 +51,8 @@ StartRequest = collections.namedtuple(
         'grace',  # seconds between TERM and KILL
         'queue',  # name of a queue, or None
         'slots',  # how many jobs of the queue may run at once
+        'after',  # the jobs after which it starts: a list of ids, also of jobs further up in the request, or {"name": text}
+        'after_any',  # whether it starts however these have ended; else each of them must have succeeded
         'no_log',  # whether `no_log` hides what the job prints
         'argv',  # the command (list of str) that runs the module; "{job}" in it stands for the job directory
         'environment',  # what is added to the environment of the runtime ({str: str})

@@ -67,6 +67,8 @@ class Call:
             grace=GRACE,
             queue=None,
             slots=1,
+            after=[],
+            after_any=False,
             no_log=False,
             argv=[places.get(word, word) for word in self.command if not stdin or word != self.module],
             environment={},

@@ -74,6 +74,11 @@ def read_json(path):
     return value if isinstance(value, dict) else None
 
 
+def touch(path):
+    """Make an empty file, unless there is one."""
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600))
+
+
 def remove_file(path):
     """True where there was one."""
     try:

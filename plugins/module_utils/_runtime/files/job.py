@@ -133,6 +133,8 @@ def _unreadable_spec(job_id):
         spare_daemons=False,
         grace=GRACE,
         queue=None,
+        after=[],
+        after_any=False,
         no_log=True,
         retention=RETENTION,
         work=None,

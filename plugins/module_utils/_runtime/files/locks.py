@@ -6,20 +6,24 @@
 
 Each lock is a flock() on one file. docs/architecture.md says what each of them protects.
 
-    1. name    .names/<name>           a start that decides what the name means
-    2. job     .jobs/<jid>/lock        the start, then the supervisor, as long as the job lives
-    3. queue   .queues/<queue>/lock    who reads or changes the queue
+    1. name        .names/<name>           a start that decides what the name means
+    2. job         .jobs/<jid>/lock        the start, then the supervisor, as long as the job lives
+    3. dependents  .dependents/lock        who changes which job waits for which, starts or skips what waits for others
+    4. queue       .queues/<queue>/lock    who reads or changes the queue
 
-The order is name, job, queue: who holds a lock waits only for locks further down. The directory locks of
+The order is name, job, dependents, queue: who holds a lock waits only for locks further down. The directory locks of
 requests/retention.py come before all of these. A start with on_existing: replace holds the name while the old job ends;
-that job's supervisor takes its job and its queue, and no name.
+that job's supervisor takes its job, the dependents and its queue, and no name.
 
-One step goes the other way: Queue.next() holds the queue and waits for the lock of a job in waiting/. It cannot deadlock,
-because whoever holds the lock of a job in waiting/ waits for nothing. A job gets into waiting/ only by Queue.add() and
-Queue.put_back(), under the queue's lock, and whoever calls them releases the job next, without another lock.
+Two steps go the other way. Queue.next() holds the queue and waits for the lock of a job in waiting/; what frees a job that
+waited for others (supervise/following.py) holds the dependents and waits for the lock of this job. Neither can deadlock,
+because whoever holds the lock of a job that waits in such a place waits for nothing. A job gets there only by add() and
+put_back() of Queue and Dependents, under the lock of that place, and whoever calls them with the lock of the job in its
+hands releases it next, without another lock. A job that goes on from the dependents to a queue is added by a process that
+does not hold its lock.
 
 Job.alive() tests the lock of a job. It never waits, and takes no other lock while it tests, so it delays a holder only.
-No process waits for the lock of a job or of a queue while it holds another of that kind: hand_on() releases the job that
+No process waits for the lock of a job, or of a queue, while it holds another of that kind: hand_on() releases the job that
 has ended before it takes the next one. forget_names() skips a name that somebody holds.
 
 Standard library only, Python 3.6 and up. Private to this collection.

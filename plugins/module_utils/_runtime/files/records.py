@@ -31,6 +31,8 @@ Spec = collections.namedtuple(
         'spare_daemons',  # whether the limit spares processes in sessions of their own
         'grace',  # seconds between TERM and KILL
         'queue',  # name of its queue, or None
+        'after',  # ids of the jobs that it is started after, none or more
+        'after_any',  # whether it starts however these have ended; else each of them must have succeeded
         'no_log',  # whether `no_log` hides what the job prints
         'retention',  # seconds for which the files are kept after the end
         'work',  # a digest of what the job does, or None (protocol.StartRequest)
@@ -145,6 +147,8 @@ _LATER = {
         'about': (dict, {}),
         'leeway': (_NUMBER, 0),
         'spare_daemons': (bool, False),
+        'after': (list, []),
+        'after_any': (bool, False),
         'retention': (_NUMBER, RETENTION),
         'work': (str, None),
         'machine': (str, None),

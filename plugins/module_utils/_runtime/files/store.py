@@ -19,6 +19,7 @@
     collected                  somebody has seen the end
 <async_dir>/.names/<name>      the id of the last job of that name, its own lock (files/names.py)
 <async_dir>/.queues/<queue>/   who waits and who runs (schedule/queue.py)
+<async_dir>/.dependents/        who waits for the end of whom (schedule/dependents.py)
 <async_dir>/.runtime/r<hash>-<python>  this code, for requests that travel as a command (module_utils/_loader.py)
 
 A file appears whole or not at all (temporary name, rename). Everything is private to its owner.
@@ -50,7 +51,8 @@ class Store:
         self.names = os.path.join(self.root, '.names')
         self.queues = os.path.join(self.root, '.queues')
         self.runtimes = os.path.join(self.root, '.runtime')
-        self._directories = (self.root, self.jobs, self.names, self.queues, self.runtimes)
+        self.dependents = os.path.join(self.root, '.dependents')
+        self._directories = (self.root, self.jobs, self.names, self.queues, self.runtimes, self.dependents)
 
     def prepare(self):
         """Make the directories, or refuse ones that somebody else could have prepared for us."""

@@ -24,10 +24,11 @@ from ..files.names import find
 from ..files.tmpdir import remove_tmpdir, tmpdir_of
 from ..files.users import user
 from ..files.watch import Watch
+from ..schedule.dependents import Dependents
 from ..schedule.queue import Queue, QueueSnapshot
 from ..supervise.ending import write
 from ..supervise.vigil import STOP
-from .look import settle, take_look, unknown_look
+from .look import follow, settle, take_look, unknown_look
 
 _UNTIL_EXECUTED_SECONDS = 30
 """From the making of a job to the execution of its module, at most."""
@@ -51,9 +52,11 @@ def cancel(store, request):
         return looks
     looks = [look._replace(to_stop=not look.ended) for look in looks]
     if not request['check']:
-        for job, look in zip(jobs, looks):
-            if look.to_stop:
-                _ask_to_end(job, request['grace'], places)
+        to_stop = [(job, 'waits_for' not in look.job) for job, look in zip(jobs, looks) if look.to_stop]
+        # Those that wait for others come first: the end of another would start or skip them.
+        for job, _waits in sorted(to_stop, key=lambda pair: pair[1]):
+            _ask_to_end(job, request['grace'], places)
+        follow(store, [job.id for job, _waits in to_stop])
     return looks
 
 
@@ -70,16 +73,19 @@ def _refused_elsewhere(look):
 def stop(job, grace):
     """End *job*, and return when it has ended. *grace*: seconds between TERM and KILL."""
     _ask_to_end(job, grace, QueueSnapshot(job.store))
+    follow(job.store, [job.id])
     seconds = grace + _BEYOND_GRACE_SECONDS
-    if not _wait_for(job, seconds, lambda: not job.exists() or settle(job, job.spec())[1]):
+    if not _wait_for(job, seconds, lambda: not job.exists() or settle(job, job.spec()).end):
         raise TimeoutError('job %s did not end within %d s after it was asked to' % (job.id, seconds))
 
 
 def _ask_to_end(job, grace, places):
     by = 'on request of user %s' % user()
     write_file(job.file('collected'), b'')  # nobody waits for the result of what was stopped on purpose
-    queue = job.spec().queue
-    if queue is not None and _withdraw(job, queue, by, places):
+    spec = job.spec()
+    if spec.after and _give_up(job, by):
+        return
+    if spec.queue is not None and _withdraw(job, spec.queue, by, places):
         return
     try:
         job.write('stop.json', {'grace': grace, 'by': by})
@@ -89,6 +95,18 @@ def _ask_to_end(job, grace, places):
     run = job.run()
     if run and not job.end() and job.alive() and not is_another(run.supervisor, run.supervisor_start):
         os.kill(run.supervisor, STOP)
+
+
+def _give_up(job, by):
+    """Write the end of *job* if it waits for others. False where it does not."""
+    with Dependents(job.store) as dependents:
+        if not dependents.waits(job.id) or job.launch() is None:
+            return False
+        tmpdir = tmpdir_of(job)
+        write(job, 'cancelled', reason='job %s was stopped %s, while it waited for other jobs' % (job.id, by))
+        dependents.remove(job.id)
+    remove_tmpdir(tmpdir)
+    return True
 
 
 def _withdraw(job, queue_name, by, places):

@@ -8,6 +8,7 @@ Most requests name their jobs in ``ids``: a list of references, each a job id (s
 of that name. Standard library only, Python 3.6 and up. Private to this collection.
 """
 
+import collections
 import os
 
 from ..files.atomic import read_json
@@ -19,9 +20,10 @@ from ..files.tmpdir import remove_tmpdir, tmpdir_of
 from ..files.users import user
 from ..output.reader import read
 from ..protocol import ABOUT, new_look
+from ..schedule.dependents import Edge, awaited_by, edges_to
 from ..schedule.queue import QueueSnapshot
-from ..supervise.batch import kick
 from ..supervise.ending import read_text, result_of, write_lost
+from ..supervise.following import kick
 from ..supervise.supervisor import supervise
 
 _LEAST_LIVE_OUTPUT_BYTES = 4096
@@ -29,7 +31,7 @@ _LEAST_LIVE_OUTPUT_BYTES = 4096
 
 
 def take_looks(store, references, output=False):
-    """A look at each of *references*, after a kick of the queues that these jobs wait in."""
+    """A look at each of *references*, after what may start now was started."""
     jobs = [(reference, find(store, reference)) for reference in references]
     return after_kick(
         store,
@@ -40,15 +42,51 @@ def take_looks(store, references, output=False):
 
 
 def after_kick(store, take):
-    """What *take(places)* returns, looks, after the queues of the waiting jobs were kicked: a killed supervisor did not."""
+    """What *take(places)* returns, looks, after what may start now was started: a killed supervisor did not."""
     looks = take(QueueSnapshot(store))
-    queues = {look.job['queue'] for look in looks if look.job and look.job['state'] == 'queued'}
-    return take(QueueSnapshot(store)) if kick_queues(store, queues) else looks
+    queued = [look.job for look in looks if look.job and look.job['state'] == 'queued']
+    queues = {job['queue'] for job in queued if 'waits_for' not in job} - {None}
+    edges = [edge for look in looks if look.ended for edge in edges_to(store, look.id)]
+    edges += due_edges(store, [job['id'] for job in queued if 'waits_for' in job])
+    return take(QueueSnapshot(store)) if kick(store, queues, edges, supervise) or edges else looks
 
 
-def kick_queues(store, queues):
-    """Start what may start now in *queues* (names). True where a job was started."""
-    return kick(store, queues, supervise)
+def due_edges(store, job_ids):
+    """The edges above the jobs *job_ids*, and above those that these wait for, whose awaited job has ended or is gone."""
+    due, pending, visited = [], list(job_ids), set(job_ids)
+    while pending:
+        job_id = pending.pop()
+        awaited_ids = awaited_by(store, job_id)
+        if awaited_ids == []:  # ready, but not started: whoever was about to do so was killed
+            due.append(Edge(job_id, None))
+        for awaited_id in awaited_ids or ():
+            if awaited_by(store, awaited_id) is None:
+                due += [Edge(job_id, awaited_id)] if _has_ended(store.job(awaited_id)) else []
+            elif awaited_id not in visited:
+                visited.add(awaited_id)
+                pending.append(awaited_id)
+    return due
+
+
+def _has_ended(job):
+    """Whether *job* has ended, or is gone. False where this version cannot tell."""
+    try:
+        spec = job.spec()
+        return spec is None or settle(job, spec).end is not None
+    except NewerFormat:
+        return False
+
+
+def follow(store, job_ids):
+    """Go on with what waits for the jobs *job_ids*, which have ended, before their files are removed for example."""
+    kick(store, (), [edge for job_id in job_ids for edge in edges_to(store, job_id)], supervise)
+
+
+def kick_jobs(store, jobs):
+    """Start what may start now of *jobs*, and of the queues and jobs that they wait for."""
+    specs = {job.id: job.spec() for job in jobs}
+    queues = {spec.queue for spec in specs.values() if spec} - {None}
+    kick(store, queues, due_edges(store, [job_id for job_id, spec in specs.items() if spec and spec.after]), supervise)
 
 
 def with_live_output(store, looks, offsets, limit_bytes, newest=False):
@@ -90,13 +128,14 @@ def _take_look(job, output, places):
     if spec is None:  # of ansible-core's own jobs, there is only a result file
         known = os.path.isfile(job.result_file)
         return unknown_look(job.store, job.id)._replace(known=known, results_file=job.result_file)
-    position, end = settle(job, spec, places)
+    standing = settle(job, spec, places)
+    end = standing.end
     if end is None and not job.exists():
         return unknown_look(job.store, job.id)
     return _known_look(
         job,
         spec,
-        _describe(job, spec, job.run(), position, end),
+        _describe(job, spec, job.run(), standing),
         ended=end is not None,
         output=_printed(job, end) if output and end is not None else None,
     )
@@ -126,8 +165,20 @@ def unknown_look(store, reference):
     return new_look(reference, store.root, user())
 
 
+Standing = collections.namedtuple(
+    'Standing',
+    (
+        'position',  # the place of the job in its queue from 1 on, or None: it is in none, or does not wait
+        'awaited',  # the ids of the jobs that it waits for, or None: it does not wait for others
+        'end',  # its End, or None while it waits or lives
+    ),
+)
+"""Where a job stands. All None: it runs, or is gone."""
+_RUNS = Standing(None, None, None)
+
+
 def settle(job, spec, places=None):
-    """(position, end) of *job*: its place in its queue from 1 on, or None; its end, or None while it waits or lives.
+    """The Standing of *job*, which is declared lost if it is dead and has no end.
 
     The lock is tested before the end is read again, because a job writes its end before it releases the lock. And the
     queue is read again where the job is not in the snapshot *places*, because it may have been queued since.
@@ -135,18 +186,21 @@ def settle(job, spec, places=None):
     end = job.end()
     elsewhere = other_machine(spec) is not None  # then this machine's locks and processes say nothing of it
     if end is not None or (not elsewhere and job.alive()):
-        return None, end
+        return Standing(None, None, end)
+    awaited = awaited_by(job.store, job.id) if spec.after else None
+    if awaited is not None:
+        return Standing(None, awaited, None)
     if spec.queue is not None:
         for snapshot in (places, QueueSnapshot(job.store)):
             position = snapshot and snapshot.place(spec.queue, job.id)
             if position:
-                return position, None
+                return Standing(position, None, None)
     if elsewhere or job.alive():  # its turn came meanwhile
-        return None, None
+        return _RUNS
     end = job.end()
     if end is None and not job.exists():  # not lost: somebody has removed it meanwhile
-        return None, None
-    return None, end or _declare_lost(job, spec)
+        return _RUNS
+    return Standing(None, None, end or _declare_lost(job, spec))
 
 
 def _declare_lost(job, spec):
@@ -173,11 +227,12 @@ def _declare_lost(job, spec):
     return end
 
 
-def _describe(job, spec, run, position=None, end=None):
+def _describe(job, spec, run, standing=_RUNS):
     """The job as users see it: the ``job`` of a look, and of what tasks return."""
+    end = standing.end
     if end is not None:
         state, elapsed = end.state, end.elapsed
-    elif position is not None:
+    elif standing.position is not None or standing.awaited is not None:
         state, elapsed = 'queued', None
     else:
         state, elapsed = 'running', since(run) if run else None
@@ -199,9 +254,22 @@ def _describe(job, spec, run, position=None, end=None):
     machine = other_machine(spec)
     if machine is not None:
         described['machine'] = machine
-    if position is not None:
-        described['position'] = position
+    if standing.position is not None:
+        described['position'] = standing.position
+    if spec.after:
+        described['after'] = spec.after
+    if standing.awaited is not None:
+        described['waits_for'] = [_label(job.store.job(awaited)) for awaited in standing.awaited]
     for key in ('reason', 'signal', 'last_lines'):
         if end is not None and getattr(end, key):
             described[key] = getattr(end, key)
     return described
+
+
+def _label(job):
+    """How people call *job*: by its name, or where it has none by its id."""
+    try:
+        spec = job.spec()
+        return job.id if spec is None or spec.name is None else spec.name
+    except NewerFormat:
+        return job.id

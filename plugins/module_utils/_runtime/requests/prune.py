@@ -22,7 +22,7 @@ from ..files.clock import seconds
 from ..files.names import forget_names
 from ..files.records import NewerFormat
 from ..schedule.queue import QueueSnapshot
-from .look import settle, take_look
+from .look import follow, settle, take_look
 from .retention import ended_before
 
 
@@ -41,6 +41,7 @@ def prune(store, request):
     selected = [look for look in map(take_look, old) if look.ended]
     selected = [look for look in selected if ended_before(store.job(look.id), look, request['older_than'])]
     if not request['check']:
+        follow(store, [look.id for look in selected])
         for look in selected:
             store.job(look.id).remove()
         forget_names(store)
@@ -51,6 +52,6 @@ def _missing_end(job, places):
     """The end of a job that has none in its files: None if it waits or lives, else it is declared lost now."""
     try:
         spec = job.spec()
-        return settle(job, spec, places)[1] if spec else None
+        return settle(job, spec, places).end if spec else None
     except NewerFormat:  # nobody knows here whether it has ended
         return None

@@ -25,12 +25,14 @@ from ..files.names import Name, check_new_name, path_of
 from ..files.records import VERSION, Launch, Spec
 from ..files.tmpdir import remove_unused_tmpdir
 from ..protocol import PayloadReference, StartRequest
+from ..schedule.dependents import Dependents
 from ..schedule.queue import Queue, QueueSnapshot
 from ..supervise.batch import Batch
 from ..supervise.ending import write_started
 from ..supervise.supervisor import supervise
 from .cancel import stop
-from .look import executed_look, kick_queues, take_look, unknown_look
+from .dependencies import Dependencies
+from .look import executed_look, kick_jobs, take_look, unknown_look
 from .retention import start_under_way
 
 
@@ -40,20 +42,21 @@ def start(store, request, umask):
     *umask*: of the modules.
     """
     store.prepare()
+    dependencies = Dependencies(store, request['jobs'])
     bases = {}
     with start_under_way(store):
         batch = Batch(supervise)
         try:
             # Free the payloads before forking; each supervisor inherits this memory.
             _write_bases(store, request.pop('bases'), bases)
-            starter = _Starter(store, bases, umask, batch)
+            starter = _Starter(store, bases, umask, batch, dependencies)
             looks = [starter.start(fields) for fields in request['jobs']]  # None: started or queued
         finally:
             for path in bases.values():
                 remove_file(path)
             reports = batch.go()
     started = [fields for look, fields in zip(looks, request['jobs']) if look is None]
-    kick_queues(store, {fields['queue'] for fields in started} - {None})
+    kick_jobs(store, [store.job(fields['id']) for fields in started if fields['queue'] or fields['after']])
     places = QueueSnapshot(store)
     return [
         look or starter.started_look(store.job(fields['id']), reports.get(fields['id']), places)
@@ -73,17 +76,22 @@ def _write_bases(store, bases, paths):
 class _Starter:
     """Starts or queues the jobs of one request."""
 
-    def __init__(self, store, bases, umask, batch):
+    def __init__(self, store, bases, umask, batch, dependencies):
         self._store = store
         self._bases = bases
         self._umask = umask
         self._batch = batch
+        self._dependencies = dependencies
         self._uncollected = {}  # id of a job -> the ended job of its name whose result was left
 
     def start(self, fields):
         """None if the job was started or queued; otherwise a look at the existing job, or at the error."""
         look = self._start(fields)
-        if look is not None:
+        if look is None:
+            self._dependencies.started(fields['id'], fields['id'])
+        else:
+            if not look.error:
+                self._dependencies.started(fields['id'], look.id)
             remove_unused_tmpdir(self._store, fields.get('id'), fields.get('tmpdir'))
         return look
 
@@ -176,17 +184,23 @@ class _Starter:
         _check_numbers(request)
         args = None if request.args is None else binascii.a2b_base64(request.args)
         queue = None if request.queue is None else Queue(self._store, request.queue)
+        after = self._dependencies.ids(request.id)
         base = self._bases[PayloadReference(**request.payload).base]
-        job = self._store.create(_spec(request), _launch(request, self._umask), base, args)
+        job = self._store.create(_spec(request, after), _launch(request, self._umask), base, args)
         if job is None:  # an earlier request, whose answer was lost, has started it
             return
         try:
             write_started(job)
-            if queue is None:
-                self._batch.add(job)
-            else:
+            if queue is not None:
                 with queue:
-                    queue.add(job.id, request.slots)
+                    queue.resize(request.slots)
+                    if not after:
+                        queue.add(job.id)
+            if after:
+                with Dependents(self._store) as dependents:
+                    dependents.add(job.id, after)
+            elif queue is None:
+                self._batch.add(job)
         except BaseException:  # no room, no more processes: then there is no such job
             job.remove()
             raise
@@ -205,7 +219,7 @@ def _check_numbers(request):
         raise StoreError('retention must be a number of 0 or more, found %r' % (request.retention,))
 
 
-def _spec(request):
+def _spec(request, after):
     return Spec(
         version=VERSION,
         id=request.id,
@@ -217,6 +231,8 @@ def _spec(request):
         spare_daemons=request.spare_daemons,
         grace=request.grace,
         queue=request.queue,
+        after=after,
+        after_any=request.after_any,
         no_log=request.no_log,
         retention=request.retention,
         work=request.work,

@@ -19,13 +19,12 @@ Standard library only, Python 3.6 and up. Private to this collection.
 
 import time
 
-from ..files.job import Job
 from ..files.names import find
 from ..files.records import NewerFormat
 from ..files.watch import Watch
 from ..output.reader import has_more, last_line
 from ..schedule.queue import QueueSnapshot
-from .look import kick_queues, settle, take_looks, with_live_output, with_result
+from .look import kick_jobs, settle, take_looks, with_live_output, with_result
 
 _GATHERING_SECONDS = 0.5
 """From the first new line to the answer: followed output comes in groups of lines, and within a second."""
@@ -41,7 +40,7 @@ def wait(store, request):
     pending = {job.path: job for job in jobs if job is not None and _is_pending(job, places)}
     followed = _followed(jobs, request.get('offsets'))
     with Watch(pending, writes=bool(followed)) as watch:
-        kick_queues(store, {spec.queue for spec in map(Job.spec, pending.values()) if spec} - {None})
+        kick_jobs(store, pending.values())
         touched = list(pending)  # what ended before the watch began
         while True:
             _drop_ended(pending, touched, QueueSnapshot(store))
@@ -72,7 +71,7 @@ def _is_pending(job, places=None):
     """Whether there is such a job, and it has not ended, as far as this version can tell."""
     try:
         spec = job.spec()
-        return spec is not None and settle(job, spec, places)[1] is None
+        return spec is not None and settle(job, spec, places).end is None
     except NewerFormat:
         return False
 

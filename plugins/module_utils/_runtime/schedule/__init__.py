@@ -2,6 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What may start now: the queues and their slots.
+"""What may start now: the queues and their slots, and the jobs that wait for the ends of others.
 
 Imports `files`."""

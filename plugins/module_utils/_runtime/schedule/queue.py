@@ -21,7 +21,7 @@ import fcntl
 import os
 import re
 
-from ..files.atomic import read_json, remove_file, write_json
+from ..files.atomic import read_json, remove_file, touch, write_json
 from ..files.clock import lives
 from ..files.errors import StoreError
 from ..files.ids import JOB_ID
@@ -88,11 +88,18 @@ class Queue:
     def __exit__(self, kind, value, trace):
         os.close(self._lock)
 
-    def add(self, job_id, slots):
-        """Put a job at the end of the queue, and remember how many slots it has from now on."""
+    def resize(self, slots):
+        """Remember how many slots the queue has from now on."""
+        self._write_state(slots=slots)
+
+    def add(self, job_id):
+        """Put a job at the end of the queue."""
         number = self._state().get('last', 0) + 1
-        write_json(os.path.join(self._path, 'state.json'), {'slots': slots, 'last': number})
-        _touch(os.path.join(self._waiting, '%012d-%s' % (number, job_id)))
+        self._write_state(last=number)
+        touch(os.path.join(self._waiting, '%012d-%s' % (number, job_id)))
+
+    def _write_state(self, **changes):
+        write_json(os.path.join(self._path, 'state.json'), dict(self._state(), **changes))
 
     def _state(self):
         state = read_json(os.path.join(self._path, 'state.json'))
@@ -136,7 +143,7 @@ class Queue:
                 continue
             job.hold()  # against the order of locks; files/locks.py says why that cannot deadlock
             try:
-                _touch(os.path.join(self._running, job_id))
+                touch(os.path.join(self._running, job_id))
                 remove_file(place)
             except BaseException:  # the disk is full, say: the job waits on
                 job.release()
@@ -204,7 +211,3 @@ def _runs(job):
     except NewerFormat:
         return False
     return run is not None and lives(run.pid, run.process_start)
-
-
-def _touch(path):
-    os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Starting jobs, many at once, and those whose turn in a queue has come.
+"""Starting jobs, many at once.
 
 Standard library only, Python 3.6 and up. Private to this collection.
 """
@@ -11,9 +11,7 @@ import json
 import os
 
 from ..contain import tree
-from ..files.errors import StoreError
 from ..files.records import Report, Run, Spec
-from ..schedule.queue import Queue
 from .fork import fork
 
 
@@ -70,77 +68,3 @@ class Batch:
                 fields = json.loads(data.decode('ascii'))
                 reports[job.id] = Report(Spec(**fields['spec']), Run(**fields['run']))
         return reports
-
-
-def kick(store, names, supervise):
-    """Start what may start now in the queues *names*. True if something was started.
-
-    Whatever is wrong with one queue, the other queues are kicked and the caller can answer: the jobs stay queued.
-    """
-    batch = Batch(supervise)
-    try:
-        added = [_add_next_jobs(store, name, batch) for name in names]
-    finally:
-        batch.go()  # in any case: the modules of the jobs that were added wait for this
-    return any(added)
-
-
-def _add_next_jobs(store, name, batch):
-    """Add to *batch* the jobs of the queue *name* that may start now. True if there was one."""
-    added = set()
-    try:
-        job = _next_job(store, name)
-        while job is not None:
-            if job.id in added:  # its supervisor has put it back already
-                put_back(job, name)
-                break
-            try:
-                batch.add(job)
-            except OSError:  # at the limit of processes, say
-                put_back(job, name)
-                break
-            added.add(job.id)
-            job = _next_job(store, name)
-    except (StoreError, OSError):  # the disk is full, say
-        pass
-    return bool(added)
-
-
-def _next_job(store, name):
-    with Queue(store, name) as queue:
-        return queue.next()
-
-
-def put_back(job, name):
-    """Return *job*, whose module was not executed, to the head of the queue *name*, and release its lock."""
-    with Queue(job.store, name) as queue:
-        queue.put_back(job.id)
-    job.release()  # after that: a job that nobody holds and that waits nowhere counts as lost
-
-
-def hand_on(job, name, shutdown, supervise):
-    """Release the lock of *job*, which has ended, and its slot in the queue *name* (or None).
-
-    Returns the next job of the queue, its lock held, for this process to supervise, or None. That is in a new process,
-    because what *job* has left behind must not belong to the tree of the next one. *shutdown*: the host is being shut
-    down, so jobs that wait stay queued until it has booted.
-    """
-    job.release()  # first: a process holds the lock of one job at a time, so a slot never counts as two
-    following = None
-    if name is not None:
-        with Queue(job.store, name) as queue:
-            queue.leave(job.id)
-            if not shutdown:
-                following = queue.next()
-    if following is None:
-        return None
-    try:
-        child = fork()
-    except OSError:  # at the limit of processes, say
-        put_back(following, name)
-        return None
-    if child == 0:
-        return following
-    following.release()
-    kick(job.store, [name], supervise)  # slots that were added, or lost with a killed supervisor
-    return None

@@ -34,7 +34,8 @@ def write_started(job):
 
 
 def write(job, state, status=None, reason=None, stopped=None):
-    """Write that *job* ended; nobody else may be about to do so: the caller holds its lock, or that of its queue.
+    """Write that *job* ended; nobody else may be about to do so: the caller holds its lock, that of its queue, or that of
+    the jobs that wait for others.
 
     *state* None: the module's process ended by itself with wait status *status*, and its output tells the state.
     *stopped*: what contain.tree.stop() returned, if the job was stopped.
@@ -134,6 +135,8 @@ def _result_without_module(job, end):
     """A result for a job whose module's own is not there."""
     if end.state == 'timed_out':  # ansible-core's text, which people match
         return {'failed': True, 'msg': 'Timeout exceeded', 'child_pid': end.pid, 'ansible_job_id': job.id}
+    if end.state == 'skipped':
+        return {'skipped': True, 'changed': False, 'msg': end.reason, 'ansible_job_id': job.id}
     return {'failed': True, 'msg': end.reason, 'ansible_job_id': job.id}
 
 

@@ -6,12 +6,12 @@
 
 The runtime forks in three places. What a refused fork does there:
 
-* Batch.add(), the supervisor of a job: a start reports the error for this job, and there is no such job; a job of a
-  queue goes back to the head of its queue.
-* hand_on(), the supervisor of the next job of a slot: that job goes back to the head of its queue.
-* the supervisor, its job's module: a job of a queue goes back to the head of its queue; any other job ends as failed.
+* Batch.add(), the supervisor of a job: a start reports the error for this job, and there is no such job; a job that has
+  waited goes back to where it waited: the head of its queue, or the jobs that wait for others.
+* hand_on(), the supervisor of a job that may start: it goes back.
+* the supervisor, its job's module: a job that has waited goes back; any other job ends as failed.
 
-A job that went back is started by the next start, end or look at a job of its queue.
+A job that went back is started by the next start, end or look at a job of its queue, or else by the next look at it.
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 

@@ -26,10 +26,9 @@ exec(marshal.loads(os.pread(fd,size,0))[0],module.__dict__)
 sys.meta_path.insert(0,module.Bundle(fd,size))
 __import__(sys.argv[4],fromlist=["main"]).main(sys.meta_path[0],sys.argv[5:])
 """
-_EXTENSIONS = ('fcntl', 'binascii', '_json')
-"""What the end of a job needs of extension modules, which no bundle can hold: the small image loads them at once."""
-_NEXT_EXTENSIONS = ('_struct', '_ctypes')
-"""The same for the start of the next job of a queue."""
+_EXTENSIONS = ('fcntl', 'binascii', '_json', '_struct', '_ctypes')
+"""What the end of a job and the start of the next one need of extension modules, which no bundle can hold: the small image
+loads them at once. A job may get one that waits for it at any time."""
 
 
 _image = None
@@ -53,11 +52,11 @@ class Image:
         self.bundle = bundle
         self._signature = _signature()
 
-    def replace(self, job, queued, vigil, deadline, resume):
+    def replace(self, job, vigil, deadline, resume):
         """Replace it by main(), which waits and then calls *resume*; child, lock and signals stay.
 
         Returns where that cannot be done, and where the *vigil* is over already: then this image goes on.
-        *queued*: whether a next job may follow. *resume*: a function of the runtime (shape: supervisor.resume()).
+        *resume*: a function of the runtime (shape: supervisor.resume()).
         """
         if vigil.status is not None or not sys.executable:
             return
@@ -68,7 +67,7 @@ class Image:
         if _signature() != self._signature:  # the interpreter has been replaced: another image might not even start
             return
         words = [bundle.fd, bundle.head_size, Bundle.__module__, __name__, resume.__module__, resume.__name__]
-        words += [job.store.root, job.id, job.lock, vigil.main, deadline or '', int(queued), job.file('stop.json')]
+        words += [job.store.root, job.id, job.lock, vigil.main, deadline or '', job.file('stop.json')]
         signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)  # what comes from here on is for the new image
         _set_inheritable((job.lock, bundle.fd), True)
         try:
@@ -83,9 +82,9 @@ class Image:
 def main(bundle, words):
     """Go on where Image.replace() of the former image has left off."""
     global _image
-    module, function, root, job_id, lock, pid, deadline, queued, stop_file = words
+    module, function, root, job_id, lock, pid, deadline, stop_file = words
     _set_inheritable((int(lock), bundle.fd), False)
-    for name in _EXTENSIONS + (_NEXT_EXTENSIONS if int(queued) else ()):
+    for name in _EXTENSIONS:
         _load(name)
     _image = Image(bundle)
     _import_from_nowhere_else(bundle)

@@ -6,7 +6,8 @@
 
 It holds the job's lock (inherited from the process that made the job) until the end is written, sleeps in one
 select() until the module ends, the limit is over or somebody asks it to stop, and never wakes up in between.
-A job of a queue hands its slot on to the next one, so that a slot is one process, however many jobs wait.
+It hands on to the jobs that may start then: the next of its queue, so that a slot is one process, however many jobs wait,
+and those that wait for its end.
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
@@ -18,7 +19,7 @@ from ..files.store import Store
 from ..files.tmpdir import remove_tmpdir, tmpdir_of
 from ..protocol import GRACE
 from . import ending
-from .batch import hand_on, put_back
+from .following import hand_on, put_back
 from .fork import ForkError
 from .handover import this_image
 from .module import ModuleStart
@@ -29,7 +30,7 @@ _LONG_SECONDS = 2
 
 
 def supervise(job, report=None, gate=None):
-    """The life of the daemon: *job*, then a child of its own for the next job of the same slot."""
+    """The life of the daemon: *job*, then a child of its own for each job that may start after it."""
     image = this_image()
     while job is not None:
         _close_descriptors(keep=(0, 1, 2, report, gate, job.lock, image.bundle and image.bundle.fd))
@@ -40,12 +41,12 @@ def supervise(job, report=None, gate=None):
         if _guarded(job, vigil, _execute, job, start):
             if spec.limit is None or spec.limit > _LONG_SECONDS:
                 vigil.sleep(_LONG_SECONDS)
-                image.replace(job, spec.queue is not None, vigil, start.deadline, resume)
+                image.replace(job, vigil, start.deadline, resume)
             state = vigil.keep(start.deadline, job.file('stop.json'))
             _guarded(job, vigil, _finish, job, vigil, state)
         start.answer()
         report = gate = None
-        job = hand_on(job, spec.queue, vigil.signals.shutdown, supervise)
+        job = hand_on(job, spec.queue, vigil.signals.shutdown)
 
 
 def resume(root, job_id, lock, vigil, state):
@@ -54,7 +55,7 @@ def resume(root, job_id, lock, vigil, state):
     job.lock = lock
     spec = job.spec()  # now, because whoever sees the end may remove the job
     _guarded(job, vigil, _finish, job, vigil, state)
-    supervise(hand_on(job, spec and spec.queue, vigil.signals.shutdown, supervise))
+    supervise(hand_on(job, spec and spec.queue, vigil.signals.shutdown))
 
 
 def _execute(job, start):
@@ -62,9 +63,9 @@ def _execute(job, start):
     try:
         return start.execute()
     except ForkError:
-        if start.spec.queue is None:
+        if start.spec.queue is None and not start.spec.after:
             raise
-        put_back(job, start.spec.queue)
+        put_back(job)
         os._exit(0)  # not on to the next job of the slot: that is the same job, and would fail in the same way
 
 

@@ -21,7 +21,7 @@ from ansible_collections.background.jobs.tests.tools.supervisor import is_small
 HERE = Path(__file__).resolve().parent
 PLUGINS = HERE.parents[3] / 'plugins'
 HUNG = 30  # seconds; no request of a test takes as long, however slow the machine
-ENDED = ('succeeded', 'failed', 'timed_out', 'cancelled', 'lost')
+ENDED = ('succeeded', 'skipped', 'failed', 'timed_out', 'cancelled', 'lost')
 _FAKETIME = sorted(Path('/usr/lib').glob('*/faketime/libfaketime.so.1'))
 _MARK = 'BACKGROUND_JOBS_TEST'
 _numbers = itertools.count(1)
@@ -50,6 +50,8 @@ class Order(Dict[str, Any]):
             grace=10,
             queue=None,
             slots=1,
+            after=[],
+            after_any=False,
             no_log=False,
             argv=['/bin/sh'],
             environment={},

@@ -16,7 +16,7 @@ from ansible_collections.background.jobs.plugins.module_utils._runtime.files.ato
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.records import Launch, Spec, parse
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import Store
 from ansible_collections.background.jobs.plugins.module_utils._runtime.schedule.queue import Queue
-from ansible_collections.background.jobs.plugins.module_utils._runtime.supervise.batch import hand_on
+from ansible_collections.background.jobs.plugins.module_utils._runtime.supervise.following import hand_on
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     HUNG,
     Gate,
@@ -355,7 +355,7 @@ def test_a_supervisor_holds_one_job_at_a_time(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(Queue, 'next', watched)
     monkeypatch.setattr('os.fork', lambda: 0)  # go on as the process of the next job
-    following: Any = hand_on(ended, 'q', shutdown=False, supervise=None)
+    following: Any = hand_on(ended, 'q', shutdown=False)
     assert following.id != ended.id
     assert alive == [(False, True)]
     following.release()
