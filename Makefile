@@ -168,7 +168,7 @@ unit: $(CORES:%=unit-%)
 
 # The runtime knows no ansible-core: its tests, under every Python there is for targets, run once.
 unit-%: .venv/core-%/.made $(COLLECTION)
-	$(call in_venv,core-$*) python -m pytest tests/unit --numprocesses 2 --dist loadfile $(if $(filter-out $(CORE),$*),--ignore tests/unit/plugins/module_utils)
+	$(call in_venv,core-$*) python -m pytest tests/unit -m "not nightly" --numprocesses 2 --dist loadfile $(if $(filter-out $(CORE),$*),--ignore tests/unit/plugins/module_utils)
 
 # The test hosts themselves, which no Ansible is needed for.
 hosts: .venv/core-$(CORE)/.made
@@ -206,7 +206,7 @@ molecule: .venv/molecule/.made $(COLLECTION)
 # --- Nightly --------------------------------------------------------------------------------------------------------
 
 # Not for every change: each version costs an environment and some minutes.
-nightly: bare $(CORES:%=long-%) $(NIGHTLY_CORES:%=unit-%) $(NIGHTLY_CORES:%=spine-%) early
+nightly: bare $(CORES:%=long-%) long-unit $(NIGHTLY_CORES:%=unit-%) $(NIGHTLY_CORES:%=spine-%) early
 
 early:
 	+@$(one_by_one) unit-$(EARLY_CORE) spine-$(EARLY_CORE) || echo "WARNING: this is what ansible-core $(EARLY_CORE) will break."
@@ -214,6 +214,10 @@ early:
 # The integration tests that take too long for every change.
 long-%: .venv/core-%/.made $(COLLECTION)
 	$(call in_venv,core-$*) python -m pytest tests/integration -m nightly
+
+# The same of the unit tests.
+long-unit: .venv/core-$(CORE)/.made $(COLLECTION)
+	$(call in_venv,core-$(CORE)) python -m pytest tests/unit -m nightly
 
 # Whether .ci/install finds all that the checks need, in a Debian with nothing on it.
 bare: .venv/core-$(CORE)/.made

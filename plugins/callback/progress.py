@@ -70,7 +70,6 @@ import time
 import typing as t
 
 from ansible import constants as C
-from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import BAD
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.display import display_lock
 from ansible_collections.background.jobs.plugins.plugin_utils._show.lines import (
     Style,
@@ -83,6 +82,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._show.lines import
 )
 from ansible_collections.background.jobs.plugins.plugin_utils._show.region import PACE_SECONDS, Region, Ticker, can_dim
 from ansible_collections.background.jobs.plugins.plugin_utils._show.stream import is_for_people, stream
+from ansible_collections.background.jobs.plugins.plugin_utils._show.table import COLORS
 from ansible_collections.background.jobs.plugins.plugin_utils._show.text import fit
 from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import Job, SeesJobs, Tracker
 
@@ -194,6 +194,4 @@ class CallbackModule(SeesJobs):
 
 
 def _color(job: Job) -> str | None:
-    if job.state == 'succeeded':
-        return str(C.COLOR_OK)
-    return str(C.COLOR_ERROR) if job.state in BAD else None
+    return COLORS.get(job.state)

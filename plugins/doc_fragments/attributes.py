@@ -49,6 +49,7 @@ options:
       - queued
       - running
       - succeeded
+      - skipped
       - failed
       - timed_out
       - cancelled

@@ -40,12 +40,14 @@ options:
     elements: str
     choices:
       - succeeded
+      - skipped
       - failed
       - timed_out
       - cancelled
       - lost
     default:
       - succeeded
+      - skipped
       - failed
       - timed_out
       - cancelled

@@ -45,12 +45,39 @@ options:
   tasks:
     description:
       - Many of these, started with one request. Each may carry, beside its module, a C(name), a limit (C(async)), a
-        C(queue) and C(slots) of its own. Here the limit may be a duration like V(5m); the keyword C(async) of the task
-        itself is a number for ansible-core.
+        C(queue), C(slots), C(after) and C(after_any) of its own. Here the limit may be a duration like V(5m);
+        the keyword C(async) of the task itself is a number for ansible-core.
       - The task returns RV(ignore:jobs), one result for each in the same order, and fails after all have ended if one of
         them failed.
     type: list
     elements: raw
+  in_order:
+    description:
+      - With V(true), the O(tasks) run one after the other. Each starts when the one before has succeeded. The first that does
+        not succeed ends the row, and the rest are V(skipped).
+      - The target does this by itself. No controller and no connection is needed meanwhile.
+      - A task with C(after_any) set to V(true) starts when the one before has ended, however.
+    type: bool
+    default: false
+    version_added: 0.2.0
+  after:
+    description:
+      - The jobs of this host after which the job starts, as job ids, names, registered results, or a list of these. They may
+        have been started by another task, play or controller, for the same user and async directory.
+      - The job starts when all of them have succeeded. If one of them ends in another way or is removed, the job is
+        V(skipped), and RV(job.reason) says which. One that is unknown is an error before anything starts.
+      - Until then it is V(queued), as files, without a process, also through a reboot. Then its limit begins, or its wait
+        for a slot of its O(queue).
+      - In one of the O(tasks), it may also be the C(name) of a task that stands above. For the O(tasks) as a whole, it is for
+        each of them, and with O(in_order) for the first.
+    type: raw
+    version_added: 0.2.0
+  after_any:
+    description:
+      - With V(true), the job starts when the jobs of O(after) have ended, however they have.
+    type: bool
+    default: false
+    version_added: 0.2.0
   cmd:
     description:
       - A command line, short for a O(task) of M(ansible.builtin.command). Meant for ad hoc use.
@@ -194,6 +221,36 @@ EXAMPLES = r"""
     slots: 2
   async: 3600
 
+- name: Build in steps, and clean up whatever came of it
+  background.jobs.async_run:
+    in_order: true
+    tasks:
+      - ansible.builtin.command: make -C /srv/one
+      - ansible.builtin.command: make -C /srv/one check
+      - ansible.builtin.command: make -C /srv/one install
+      - ansible.builtin.command: make -C /srv/one clean
+        after_any: true
+  async: 3600
+  poll: 0
+
+- name: Restart when both downloads are there
+  background.jobs.async_run:
+    tasks:
+      - ansible.builtin.get_url:
+          url: https://example.com/app.tar
+          dest: /srv/app.tar
+        name: app
+      - ansible.builtin.get_url:
+          url: https://example.com/data.tar
+          dest: /srv/data.tar
+        name: data
+      - ansible.builtin.service:
+          name: app
+          state: restarted
+        after: [app, data]
+  async: 3600
+  poll: 0
+
 - name: A job that may tidy up for a minute when its time is up
   background.jobs.async_run:
     cmd: /usr/local/bin/export
@@ -241,7 +298,7 @@ job:
       type: str
       returned: always
     state:
-      description: One of V(queued), V(running), V(succeeded), V(failed), V(timed_out), V(cancelled), V(lost).
+      description: One of V(queued), V(running), V(succeeded), V(failed), V(timed_out), V(cancelled), V(lost), V(skipped).
       type: str
       returned: always
     module:
@@ -279,7 +336,17 @@ job:
     position:
       description: The place of the job in its queue, from 1 on.
       type: int
-      returned: while it is queued
+      returned: while it is in its queue
+    after:
+      description: The ids of the jobs after which it was to start.
+      type: list
+      elements: str
+      returned: when there are any
+    waits_for:
+      description: Those of them that it waits for yet, by their names, or by their ids where they have none.
+      type: list
+      elements: str
+      returned: while it waits for others
     machine:
       description:
         - The host name of the machine that the job belongs to. This machine only reads its files, and does not know
@@ -319,7 +386,7 @@ job:
       type: str
       returned: by M(background.jobs.async_info) with O(background.jobs.async_info#module:output=true), while the job lives
     reason:
-      description: A sentence that tells why the job ended badly.
+      description: A sentence that tells why the job ended badly, or was skipped.
       type: str
       returned: when it did
     last_lines:

@@ -43,6 +43,27 @@ BAD_TASKS: dict[str, tuple[dict[str, t.Any], list[str]]] = {
         {RUN: {'tasks': [{**GOOD, 'slots': 2}, {**GOOD, 'queue': 'q'}]}},
         ["'slots' of tasks[0] has no effect", "'queue'"],
     ),
+    'order of one task': (
+        {RUN: {'cmd': 'true', 'in_order': True}},
+        ["'in_order' of async_run has no effect", "'tasks'"],
+    ),
+    'after_any without after': ({RUN: {'cmd': 'true', 'after_any': True}}, ["'after_any' of async_run has no effect"]),
+    'after_any of one without after': (
+        {RUN: {'tasks': [{**GOOD, 'after_any': True}]}},
+        ["'after_any' of tasks[0] has no effect"],
+    ),
+    'after no such job': (
+        {RUN: {'cmd': 'true', 'after': 'nobody'}},
+        ['could not find job nobody, after which', 'Nothing'],
+    ),
+    'after a number': (
+        {RUN: {'cmd': 'true', 'after': 3}},
+        ["'after' takes job ids, names and registered results", '3'],
+    ),
+    'after one below': (
+        {RUN: {'tasks': [{**GOOD, 'after': 'second'}, {**GOOD, 'name': 'second'}]}},
+        ["'after' of tasks[0] names tasks[1], which stands below it"],
+    ),
     'follow of a list': ({INFO: {'follow': True}}, ["'follow' of async_info has no effect"]),
     'follow of a cancel': ({CANCEL: {'jobs': 'x', 'follow': True}}, ["'follow' of async_cancel has no effect"]),
     'follow of a look': ({STATUS: {'jid': 'x', 'follow': False}}, ["'follow' of async_status has no effect"]),

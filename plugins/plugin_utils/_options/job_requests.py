@@ -22,13 +22,17 @@ from ansible_collections.background.jobs.plugins.module_utils._runtime.files.nam
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import GRACE, OUTPUT_LIMIT
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import task_of
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import refuse
+from ansible_collections.background.jobs.plugins.plugin_utils._options.dependencies import of_each, of_the_task
 from ansible_collections.background.jobs.plugins.plugin_utils._options.durations import seconds
+from ansible_collections.background.jobs.plugins.plugin_utils._options.references import Reference
 from ansible_collections.background.jobs.plugins.plugin_utils._options.settings import number, request_timeout
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import build
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.payload import Payload
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.summary import one_line
 
-_OF_EACH = ('name', 'async', 'queue', 'slots')
+_OWN = ('name', 'async', 'queue', 'slots')
+"""What each of `tasks` may carry that the other tasks do not matter to."""
+_OF_EACH = (*_OWN, 'after', 'after_any')
 """What each of `tasks` may carry beside its module."""
 _FREE_FORM = '_raw_params'
 """Where ansible-core leaves the words of an argument string that are no ``key=value``."""
@@ -42,6 +46,7 @@ class JobRequest:
 
     *about*: what people want to know of it (protocol.ABOUT). *place*: where it stands in the task, as in ``tasks[1]``, None
     where it is the only one. *limit*: seconds, or None. *slots*: places of its queue. *grace*: seconds. *output_limit*: bytes.
+    *after*: the jobs that it waits for; a number is the index of another request of the task. *after_any*: however these end.
     """
 
     payload: Payload
@@ -52,6 +57,8 @@ class JobRequest:
     on_existing: str = 'attach'
     queue: str | None = None
     slots: int = 1
+    after: list[Reference | int] = dataclasses.field(default_factory=list)
+    after_any: bool = False
     grace: float = GRACE
     no_log: bool = False
     output_limit: int = OUTPUT_LIMIT
@@ -81,18 +88,26 @@ def job_requests(
     common['grace'] = seconds(options['grace'], 'grace')
     common['no_log'] = bool(task_of(action).no_log)
     common['output_limit'] = number(action, task_vars, 'background_jobs_output_limit', OUTPUT_LIMIT)
+    if options['after_any'] and options['after'] is None:
+        refuse(action, 'after_any', "it is about the jobs of 'after', and there is no 'after'.")
     common['slots'] = 1 if options['slots'] is None else _whole(options['slots'], 'slots', 1)
     if options['tasks'] is None:
         task = options['task'] if options['cmd'] is None else {'ansible.builtin.command': {'cmd': options['cmd']}}
         payload = _payload(action, task, ('task',), task_vars)
         about = _about(action, payload, task_vars)
+        if options['in_order']:
+            refuse(action, 'in_order', "it is for 'tasks', and there is one task.")
+        common.update(of_the_task(options)._asdict())
         requests = [JobRequest(payload=payload, about=about, place=None, **common)]
     elif not options['tasks']:
         raise AnsibleActionFail("'tasks' is empty: there is nothing to run.")
     elif options['name'] is not None:
         raise AnsibleActionFail("'name' names one job: give each of 'tasks' its own.")
     else:
-        requests = [_of_each(action, index, task, common, task_vars) for index, task in enumerate(options['tasks'])]
+        requests = [
+            _of_each(action, index, task, {**common, **dependencies._asdict()}, task_vars)
+            for index, (task, dependencies) in enumerate(zip(options['tasks'], of_each(options), strict=True))
+        ]
     if options['slots'] is not None and not any(request.queue for request in requests):
         refuse(action, 'slots', "it counts the jobs of a 'queue' that run at once, and there is no 'queue'.")
     _check_names(requests)
@@ -109,7 +124,7 @@ def _of_each(
     place = f'tasks[{index}]'
     if not isinstance(task, c.Mapping):
         raise AnsibleActionFail(f"'{place}' must be a mapping of one module name to its arguments, found: {task!r}.")
-    own = {key: task[key] for key in _OF_EACH if task.get(key) is not None}
+    own = {key: task[key] for key in _OWN if task.get(key) is not None}
     if 'async' in own:
         own['limit'] = math.ceil(seconds(own.pop('async'), f'async of {place}')) or None
     if 'slots' in own:

@@ -16,8 +16,8 @@ Reference = str | dict[str, str]
 """A job as requests name it: its id, or ``{"name": text}``."""
 
 
-def references(value: t.Any) -> list[Reference]:
-    """The jobs in *value*, in order: an id, a name, a registered result (of a loop, or of many jobs), or a list of these.
+def references(value: t.Any, option: str = 'jobs') -> list[Reference]:
+    """The jobs in *value*, that of an *option*, in order: an id, a name, a registered result (of a loop, or of many jobs), or a list of these.
 
     Jobs that a loop skipped are left out. Raises AnsibleActionFail that tells of all values that are no job.
     """
@@ -26,7 +26,7 @@ def references(value: t.Any) -> list[Reference]:
     _walk(value, jobs, wrong)
     if wrong:
         raise AnsibleActionFail(
-            f"'jobs' takes job ids, names and registered results of background jobs, found: {', '.join(wrong)}."
+            f"'{option}' takes job ids, names and registered results of background jobs, found: {', '.join(wrong)}."
         )
     return jobs
 

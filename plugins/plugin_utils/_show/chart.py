@@ -18,6 +18,7 @@ import typing as t
 import urllib.parse
 
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import BAD
+from ansible_collections.background.jobs.plugins.plugin_utils._show.table import after
 from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock, readable
 from ansible_collections.background.jobs.plugins.plugin_utils._show.timeline import Bar
 
@@ -73,7 +74,7 @@ td.chart { background-image: repeating-linear-gradient(to right, var(--grid) 0 1
   .name { min-width: 0; max-width: none; } th.chart, td.chart { display: block; width: auto; min-width: 0; padding: 0; } }
 """
 _LEGEND = (
-    ('queued', 'in a queue'),
+    ('queued', 'in a queue, or waiting for other jobs'),
     ('ran', 'ran, and succeeded'),
     ('ran bad', 'ran, and ended badly'),
     ('ran open', 'had not ended when last seen'),
@@ -121,6 +122,7 @@ def _summary(bars: list[Bar]) -> str:
 
 
 def _table(bars: list[Bar], scale: _Scale, ahead: c.Callable[[str], float]) -> str:
+    labels = {stripe.job.id: stripe.job.label for stripe in bars}
     hosts = [(host, list(group)) for host, group in itertools.groupby(bars, key=lambda stripe: stripe.job.host)]
     return f"""<table style="--step: {100 * scale.step / scale.span:.4f}%">
 <caption>Times in minutes and seconds. All bars are by the controller's clock, from the beginning of the run.</caption>
@@ -128,7 +130,7 @@ def _table(bars: list[Bar], scale: _Scale, ahead: c.Callable[[str], float]) -> s
 <th scope="col" class="time">Queued</th><th scope="col" class="time">Ran</th><th scope="col" class="time">Limit</th>
 <th scope="col" class="time">Waited for</th>
 <th scope="col" class="chart"><div class="track">{scale.ticks()}</div></th></tr></thead>
-{''.join(_host(host, group, scale, ahead(host)) for host, group in hosts)}</table>"""
+{''.join(_host(host, group, scale, ahead(host), labels) for host, group in hosts)}</table>"""
 
 
 class _Scale:
@@ -155,22 +157,24 @@ class _Scale:
         return f'<i class="{kind}" style="left: {100 * left:.4f}%; width: {100 * max(right - left, 0):.4f}%"></i>'
 
 
-def _host(host: str, bars: list[Bar], scale: _Scale, ahead: float) -> str:
+def _host(host: str, bars: list[Bar], scale: _Scale, ahead: float, labels: dict[str, str]) -> str:
     note = ''
     if abs(ahead) >= _CLOCK_NOTE_SECONDS:
         note = f'<small>its clock is {clock(abs(ahead))} {"ahead" if ahead > 0 else "behind"}</small>'
     heads = [f'<th scope="rowgroup" rowspan="{len(bars)}">{_text(host)}{note}</th>', *[''] * (len(bars) - 1)]
     rows = (
-        f'<tr id="{_text(stripe.job.id)}">{head}{_row(stripe, scale)}</tr>\n'
+        f'<tr id="{_text(stripe.job.id)}">{head}{_row(stripe, scale, labels)}</tr>\n'
         for head, stripe in zip(heads, bars, strict=True)
     )
     return f'<tbody>\n{"".join(rows)}</tbody>\n'
 
 
-def _row(stripe: Bar, scale: _Scale) -> str:
+def _row(stripe: Bar, scale: _Scale, labels: dict[str, str]) -> str:
+    """*labels*: job id -> how people call it."""
     job = stripe.job
     kind = 'open' if job.live else 'bad' if job.state in BAD else ''
-    notes = ''.join(f'<br><small>{_text(note)}</small>' for note in (job.summary, job.cause) if note)
+    waited_for = after([labels.get(job_id, job_id) for job_id in job.after])
+    notes = ''.join(f'<br><small>{_text(note)}</small>' for note in (job.summary, waited_for, job.cause) if note)
     queued = stripe.queued if stripe.queued >= _QUEUED_SECONDS else None
     return (
         f'<td class="name" title="{_text(job.id)}">{_text(job.label)}{notes}</td>'

@@ -10,7 +10,7 @@ import re
 import typing as t
 
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import BAD
-from ansible_collections.background.jobs.plugins.plugin_utils._show.table import count_states, natural, number
+from ansible_collections.background.jobs.plugins.plugin_utils._show.table import after, count_states, natural, number
 from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock, fit, printable, width
 from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import Job
 
@@ -124,9 +124,10 @@ def _ending(job: Job) -> str:
 
 
 def _doing(job: Job, now: float, *, with_percentage: bool = True) -> str:
-    """``queued, place 2``, or ``running 0:42 of 5:00, 62%``."""
+    """``queued, place 2``, ``queued, after download``, or ``running 0:42 of 5:00, 62%``."""
     if job.state == 'queued':
-        return 'queued' if job.position is None else f'queued, place {job.position:.0f}'
+        place = '' if job.position is None else f'place {job.position:.0f}'
+        return ', '.join(filter(None, ['queued', after(job.waits_for) or place]))
     ran = job.ran(now)
     running = job.state if ran is None else f'{job.state} {_time(job, ran)}'
     return ', '.join(filter(None, [running, percentage(job.line) if with_percentage else '']))

@@ -178,7 +178,8 @@ def summary(jobs: list[dict[str, t.Any]], labels: dict[str, str]) -> str:
     counts = collections.Counter(job['state'] for job in jobs)
     bad = [labels[job['id']] for job in jobs if job['state'] in BAD]
     parts = [f'{counts[state]} {state}' for state in ('running', 'queued') if counts[state]]
-    parts.append(f'{counts["succeeded"] + len(bad)} of {len(jobs)} done')
+    parts.append(f'{counts["succeeded"] + counts["skipped"] + len(bad)} of {len(jobs)} done')
+    parts += [f'{counts["skipped"]} skipped'] if counts['skipped'] else []
     if bad:
         parts.append(f'{len(bad)} failed ({", ".join(bad)})')
     lines = [job['line'] for job in reversed(jobs) if job['state'] == 'running' and job['line']]

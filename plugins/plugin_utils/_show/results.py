@@ -67,6 +67,8 @@ def ended_result(look: Look, read: Read, label: str) -> Result:
         if 'signal' in job:
             result['msg'] = readable_lines(job['reason'])
         job = as_read(job, result)
+    elif job['state'] == 'skipped':
+        result = {'skipped': True, 'changed': False, 'msg': readable_lines(job['reason'])}
     else:
         result = {'failed': True, 'msg': readable_lines(job['reason']), 'changed': False}
         result.update({f'module_{name}': output[name] for name in ('stdout', 'stderr') if output[name]})
@@ -100,7 +102,8 @@ def result_of_many(results: list[Result], labels: list[str], *, no_log: bool) ->
     """The result of a task of many jobs, which fails where one of them did, and is hidden where one of them is.
 
     *labels*: how people call the job of each of *results*. *no_log*: of the task. ansible-core 2.21 shows the message of a
-    failed task in spite of `no_log`, so the message leaves out what such a job printed.
+    failed task in spite of `no_log`, so the message leaves out what such a job printed. A task all of whose jobs were
+    skipped is skipped, as a loop is.
     """
     failures = [
         _failure(result, label, no_log=no_log or result.get('_ansible_no_log', False))
@@ -108,9 +111,16 @@ def result_of_many(results: list[Result], labels: list[str], *, no_log: bool) ->
         if result.get('failed')
     ]
     together: Result = {'jobs': results, 'changed': any(result.get('changed') for result in results)}
+    skipped = [label for result, label in zip(results, labels, strict=True) if _is_skipped(result)]
+    messages = []
     if failures:
         together['failed'] = True
-        together['msg'] = f'{len(failures)} of {_jobs(len(results))} failed: ' + '; '.join(failures)
+        messages.append(f'{len(failures)} of {_jobs(len(results))} failed: ' + '; '.join(failures))
+    if skipped:
+        together['skipped'] = len(skipped) == len(results)
+        messages.append(f'{len(skipped)} of {_jobs(len(results))} skipped: ' + ', '.join(skipped))
+    if messages:
+        together['msg'] = '. '.join(messages)
     if any(result.get('_ansible_no_log') for result in results):
         together['_ansible_no_log'] = True
     return together
@@ -193,6 +203,11 @@ def with_last_line(look: Look) -> Result:
 def label_of(look: Look) -> str:
     """How people call the job of *look*: by its name, or where it has none by its id."""
     return printable(look.job['name'] or look.id) if look.job else written(look.id)
+
+
+def _is_skipped(result: Result) -> bool:
+    """Whether the job of *result* was. A module may say the same of itself, and has run nevertheless."""
+    return (result.get('job') or {}).get('state') == 'skipped'
 
 
 def _jobs(count: int) -> str:

@@ -25,7 +25,23 @@ _WIDEST_HOST, _WIDEST_JOB = 24, 32
 """Cells of these columns at most."""
 _PREFIX = 'Task failed: '
 """Of every message of a failed task, from ansible-core 2.19 on."""
-_ORDER = (UNREACHABLE, NO_ANSWER, 'lost', 'failed', 'timed_out', 'cancelled', 'running', 'queued', 'succeeded', 'ended')
+_ORDER = (
+    UNREACHABLE,
+    NO_ANSWER,
+    'lost',
+    'failed',
+    'timed_out',
+    'cancelled',
+    'skipped',
+    'running',
+    'queued',
+    'succeeded',
+    'ended',
+)
+
+
+COLORS = {'succeeded': str(C.COLOR_OK), 'skipped': str(C.COLOR_SKIP), **dict.fromkeys(BAD, str(C.COLOR_ERROR))}
+"""The colours of ended jobs, by state."""
 
 
 class Row(t.NamedTuple):
@@ -43,9 +59,7 @@ class Row(t.NamedTuple):
     def color(self) -> str | None:
         if self.state == UNREACHABLE:
             return str(C.COLOR_UNREACHABLE)
-        if self.state in BAD or self.state == NO_ANSWER:
-            return str(C.COLOR_ERROR)
-        return str(C.COLOR_OK) if self.state == 'succeeded' else None
+        return str(C.COLOR_ERROR) if self.state == NO_ANSWER else COLORS.get(self.state)
 
 
 def rows(results: c.Mapping[str, c.Mapping[str, t.Any]]) -> list[Row]:
@@ -81,8 +95,10 @@ def _short(module: t.Any) -> str:
 
 
 def _time(job: c.Mapping[str, t.Any]) -> str:
-    """``0:42 of 5:00``; the place in its queue of a job that waits."""
+    """``0:42 of 5:00``; of a job that waits, for which others or its place in its queue."""
     if job['state'] == 'queued':
+        if isinstance(job.get('waits_for'), list):
+            return _one_line(after(job['waits_for']))
         return f'place {job["position"]}' if job.get('position') else ''
     if job.get('elapsed') is None:
         return ''
@@ -93,6 +109,11 @@ def _time(job: c.Mapping[str, t.Any]) -> str:
 def _one_line(value: t.Any) -> str:
     """Any value of a target, safe for a terminal, on one line."""
     return printable(' '.join(str(value).split())) if value not in (None, '') else ''
+
+
+def after(names: list[str]) -> str:
+    """For which jobs a job waits: ``after download and 2 more``."""
+    return f'after {names[0]}' + (f' and {len(names) - 1} more' if len(names) > 1 else '') if names else ''
 
 
 def natural(text: str) -> list[tuple[str, int]]:

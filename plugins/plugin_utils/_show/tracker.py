@@ -51,6 +51,10 @@ class Job:
     """Its command line, or the telling arguments of its module."""
     limit: float | None = None
     position: float | None = None
+    after: list[str] = dataclasses.field(default_factory=list)
+    """The ids of the jobs that it was started after."""
+    waits_for: list[str] = dataclasses.field(default_factory=list)
+    """The names, or else the ids, of those that it waits for yet."""
     created: float | None = None
     started: float | None = None
     ended: float | None = None
@@ -99,6 +103,7 @@ class Job:
         for field, read in _FIELDS.items():
             if field in record:
                 setattr(self, field, read(record[field]))
+        self.waits_for = _texts(record.get('waits_for'))
         if self.created is None:  # a job of ansible-core itself, whose results have no times
             self.elapsed = now - self.first
 
@@ -191,6 +196,12 @@ class SeesJobs(CallbackBase):
     def v2_runner_on_unreachable(self, result: t.Any) -> None:
         self.saw(result)
 
+    def v2_runner_on_skipped(self, result: t.Any) -> None:
+        self.saw(result)
+
+    def v2_runner_item_on_skipped(self, result: t.Any) -> None:
+        self.saw(result)
+
     def v2_runner_item_on_ok(self, result: t.Any) -> None:
         self.saw(result)
 
@@ -236,6 +247,10 @@ def _text(value: t.Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+def _texts(value: t.Any) -> list[str]:
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
+
+
 def _number(value: t.Any) -> float | None:
     usable = isinstance(value, (int, float)) and math.isfinite(value) and 0 <= value < 1e10
     return float(value) if usable else None
@@ -254,6 +269,7 @@ _FIELDS: dict[str, c.Callable[[t.Any], t.Any]] = {
     'summary': _text,
     'limit': _number,
     'position': _number,
+    'after': _texts,
     'created': _moment,
     'started': _moment,
     'ended': _moment,

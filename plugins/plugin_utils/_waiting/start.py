@@ -31,10 +31,8 @@ def start(remote: Remote, requests: list[JobRequest], retention: float) -> list[
     Raises AnsibleConnectionFailure if that answer is lost, too.
     """
     bases: dict[str, bytes] = {}
-    jobs = [
-        _job(request, job_id, retention, bases)
-        for request, job_id in zip(requests, _new_ids(len(requests)), strict=True)
-    ]
+    ids = _new_ids(len(requests))
+    jobs = [_job(request, job_id, ids, retention, bases) for request, job_id in zip(requests, ids, strict=True)]
     names = ', '.join(printable(job['name'] or job['id']) for job in jobs)
     encoded = {digest: base64.b64encode(base).decode() for digest, base in bases.items()}
     ask = functools.partial(remote.ask, 'start', jobs=jobs, bases=encoded)
@@ -60,8 +58,13 @@ def _new_ids(count: int) -> list[str]:
     return [f'j{moment:%Y%m%d%H%M%S%f}.{secrets.randbelow(90000000) + 10000000}' for moment in moments]
 
 
-def _job(request: JobRequest, job_id: str, retention: float, bases: dict[str, bytes]) -> dict[str, t.Any]:
-    """One job of a start request (protocol.StartRequest); a base that it needs is added to *bases*."""
+def _job(
+    request: JobRequest, job_id: str, ids: list[str], retention: float, bases: dict[str, bytes]
+) -> dict[str, t.Any]:
+    """One job of a start request (protocol.StartRequest); a base that it needs is added to *bases*.
+
+    *ids*: of all jobs of the request.
+    """
     payload = request.payload
     digest, head, tail = _difference(payload.file, bases)
     middle = payload.file[head : len(payload.file) - tail]
@@ -78,6 +81,8 @@ def _job(request: JobRequest, job_id: str, retention: float, bases: dict[str, by
         grace=request.grace,
         queue=request.queue,
         slots=request.slots,
+        after=[ids[other] if isinstance(other, int) else other for other in request.after],
+        after_any=request.after_any,
         no_log=request.no_log,
         argv=payload.argv,
         environment=payload.environment,

@@ -123,7 +123,9 @@ def test_what_has_ended_before_counts_at_once(some_target: Target) -> None:
 def test_an_unknown_job_is_an_error_before_anything_starts(some_target: Target) -> None:
     trace = some_target.directory / 'trace'
     orders = [Order('touch %s' % trace), Order(result(), after=['j20260101000000000000.00000001', {'name': 'no'}])]
-    with pytest.raises(Said, match='could not find job j20260101000000000000.00000001, job no, .* Nothing was started'):
+    with pytest.raises(
+        Said, match=r'could not find job j20260101000000000000.00000001, job no, .* Nothing was started'
+    ):
         some_target.start(*orders)
     assert not trace.exists()
     assert some_target.ask('list', states=None, names=None, queues=None) == []
@@ -234,7 +236,7 @@ def test_any_look_goes_on_where_a_supervisor_was_killed(some_target: Target, op:
         some_target.ask('list', states=None, names=None, queues=None)
     else:
         some_target.ask(op, ids=[orders[-1].id], seconds=0)
-    until(lambda: (some_target.files(orders[-1].id) / 'end.json').exists())
+    until((some_target.files(orders[-1].id) / 'end.json').exists)
     assert _states(some_target, *orders) == ['lost', 'succeeded', 'succeeded', 'succeeded']
 
 
@@ -277,7 +279,7 @@ def test_a_supervisor_in_its_small_image_starts_what_came_meanwhile(some_target:
     second = Order(result(), after=[first.id])
     some_target.start(second)
     gate.open()
-    until(lambda: (some_target.files(second.id) / 'end.json').exists())  # without a look
+    until((some_target.files(second.id) / 'end.json').exists)  # without a look
     assert _states(some_target, second) == ['succeeded']
 
 
@@ -324,7 +326,7 @@ def test_a_long_row_nests_nothing(newest_target: Target, count: int) -> None:
     trace = newest_target.directory / 'trace'
     orders = _row(*[Order('echo %d >> %s; %s' % (number, trace, result())) for number in range(count)])
     newest_target.start(*orders)
-    until(lambda: (newest_target.files(orders[-1].id) / 'end.json').exists(), seconds=300)
+    until((newest_target.files(orders[-1].id) / 'end.json').exists, seconds=300)
     assert trace.read_text(encoding='ascii').split() == [str(number) for number in range(count)]
     assert set(_states(newest_target, *orders)) == {'succeeded'}
 
@@ -333,7 +335,7 @@ def test_a_long_row_nests_nothing(newest_target: Target, count: int) -> None:
 def test_a_long_row_is_skipped(newest_target: Target, count: int) -> None:
     orders = _row(Order(_BAD), *[Order(result()) for _number in range(count)])
     newest_target.start(*orders)
-    until(lambda: (newest_target.files(orders[-1].id) / 'end.json').exists(), seconds=300)
+    until((newest_target.files(orders[-1].id) / 'end.json').exists, seconds=300)
     assert _states(newest_target, *orders) == ['failed'] + ['skipped'] * count
 
 
@@ -346,6 +348,6 @@ def test_one_then_many_then_one(newest_target: Target, count: int) -> None:
     newest_target.start(first, *middle, last)
     assert len(newest_target.job(last.id)['waits_for']) == count
     gate.open()
-    until(lambda: (newest_target.files(last.id) / 'end.json').exists(), seconds=300)
+    until((newest_target.files(last.id) / 'end.json').exists, seconds=300)
     assert set(_states(newest_target, first, *middle, last)) == {'succeeded'}
     assert _left(newest_target) == []

@@ -23,6 +23,7 @@ def running(job_id: str = 'j1.1', **more: t.Any) -> Job:
 def test_a_table() -> None:
     jobs = [
         running(state='queued', position=3, task='Wait'),
+        running(state='queued', waits_for=['fetch', 'build'], task='Test'),
         running(elapsed=42.0, limit=3600, line='62% copying'),
         running(elapsed=42.0, limit=84, host='日本語', name='nightly', line='1 of 2'),
         running(elapsed=42.0, line='Unpacking'),
@@ -32,6 +33,7 @@ def test_a_table() -> None:
         'web1    Back up  running 0:42                            Unpacking',
         '日本語  nightly  ━━━━━━━━────────  0:42 of 1:24          1 of 2',
         'web1    Wait     queued, place 3',
+        'web1    Test     queued, after fetch and 1 more',
     ]
 
 

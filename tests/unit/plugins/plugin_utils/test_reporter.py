@@ -102,6 +102,7 @@ def job(state: str, **more: t.Any) -> dict[str, t.Any]:
             ],
             '2 running, 1 queued, 2 of 5 done, 1 failed (backup) | 1:05 of 1:00:00 | Unpacking',
         ),
+        ([job('queued'), job('skipped'), job('succeeded')], '1 queued, 2 of 3 done, 1 skipped'),
         ([job('lost'), job('succeeded')], '2 of 2 done, 1 failed (backup)'),
     ],
 )

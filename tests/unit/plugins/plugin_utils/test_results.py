@@ -76,6 +76,23 @@ def test_no_log_hides_the_cause(of_task: bool, of_job: bool) -> None:
     assert together['msg'] == '1 of 1 job failed: upgrade (command, rc 3)'
 
 
+def test_a_job_that_was_skipped_is_no_failure() -> None:
+    result = ended_result(look(state='skipped', reason=f'{HOSTILE} failed'), read, 'Job x')
+    assert (result['skipped'], result['msg'], result['finished']) == (True, f'{HARMLESS} failed', True)
+    assert 'failed' not in result
+    good = {'changed': True, 'job': {'state': 'succeeded'}}
+    some = result_of_many([good, result], ['fetch', 'build'], no_log=False)
+    assert some['msg'] == '1 of 2 jobs skipped: build'
+    assert not some.get('failed')
+    assert not some['skipped']
+    assert result_of_many([result], ['build'], no_log=False)['skipped'] is True
+
+
+def test_a_module_that_calls_itself_skipped_has_run() -> None:
+    result = {'skipped': True, 'job': {'state': 'succeeded'}}
+    assert 'skipped' not in result_of_many([result], ['build'], no_log=False)
+
+
 def test_a_long_cause_is_cut() -> None:
     results = [{'failed': True, 'msg': 'x' * 5000, 'job': look().job}]
     assert len(result_of_many(results, ['upgrade'], no_log=False)['msg']) < 300

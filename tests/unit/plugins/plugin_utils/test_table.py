@@ -101,6 +101,16 @@ def test_colors() -> None:
     assert colors['running'] is colors['queued'] is None
 
 
+def test_who_waits_for_whom_and_what_was_skipped() -> None:
+    evil = ['fetch\x1b[2J', 'build']
+    jobs = [job('queued', name='test', waits_for=evil), job('skipped', name='install', reason='fetch failed')]
+    assert shown({'web1': {'jobs': jobs}})[1:] == [
+        'web1  install  skipped                                     fetch failed',
+        'web1  test     queued   after fetch\\x1b[2J and 1 more',
+    ]
+    assert [row.color for row in table.rows({'web1': {'jobs': jobs}})] == [C.COLOR_SKIP, None]
+
+
 def test_summary() -> None:
     rows = table.rows(RESULTS)
     states = '1 unreachable, 1 error, 1 failed, 1 running, 1 queued, 1 succeeded'
