@@ -36,6 +36,7 @@ ASYNC_RUN = {
         'in_order': {'type': 'bool', 'default': False},
         'after': {'type': 'raw'},
         'after_any': {'type': 'bool', 'default': False},
+        'on_end': {'type': 'raw'},
         'grace': {'type': 'str', 'default': str(GRACE)},
         'follow': _FOLLOW,
     },

@@ -45,7 +45,7 @@ options:
   tasks:
     description:
       - Many of these, started with one request. Each may carry, beside its module, a C(name), a limit (C(async)), a
-        C(queue), C(slots), C(after) and C(after_any) of its own. Here the limit may be a duration like V(5m);
+        C(queue), C(slots), C(after), C(after_any) and C(on_end) of its own. Here the limit may be a duration like V(5m);
         the keyword C(async) of the task itself is a number for ansible-core.
       - The task returns RV(ignore:jobs), one result for each in the same order, and fails after all have ended if one of
         them failed.
@@ -77,6 +77,19 @@ options:
       - With V(true), the job starts when the jobs of O(after) have ended, however they have.
     type: bool
     default: false
+    version_added: 0.2.0
+  on_end:
+    description:
+      - One more task, like that of O(task), which runs as a job of its own when the job has ended, however it has. It may carry
+        a limit (C(async)) of its own.
+      - It runs once, on the target, without a controller, with the user and the C(environment) of this task. Its own failure
+        changes nothing of the job. Nobody waits for it; M(background.jobs.async_info) lists it.
+      - Its environment has the variables E(BACKGROUND_JOBS_ID), E(BACKGROUND_JOBS_NAME), E(BACKGROUND_JOBS_STATE) and
+        E(BACKGROUND_JOBS_RC) of the job that has ended. A value that the job does not have is empty. The state is V(removed)
+        if somebody removed the job before it had an end.
+      - Each of O(tasks) gets it, unless it carries an C(on_end) of its own. A task that attaches to a job adds none to it.
+      - C(module_defaults) can set it for a whole play.
+    type: raw
     version_added: 0.2.0
   cmd:
     description:
@@ -248,6 +261,17 @@ EXAMPLES = r"""
           name: app
           state: restarted
         after: [app, data]
+  async: 3600
+  poll: 0
+
+- name: Upgrade, and say so when it is over
+  background.jobs.async_run:
+    name: upgrade
+    task:
+      ansible.builtin.apt:
+        upgrade: dist
+    on_end:
+      ansible.builtin.shell: echo "$BACKGROUND_JOBS_NAME $BACKGROUND_JOBS_STATE" | mail -s "upgrade of $(hostname)" root
   async: 3600
   poll: 0
 

@@ -33,12 +33,14 @@ _FILE = re.compile(r'---\n# ([\w./-]+\.yml)\n')
 # What the pages run on hosts of their readers, and a Debian with nothing on it does not have.
 PROGRAMS = {
     '/usr/local/bin/backup': 'sleep 1; echo backup written',
+    '/usr/local/bin/chat': 'cat > /dev/null',
     '/usr/local/bin/make': 'echo "compiling $@"; sleep 1; echo "unused variable" >&2; sleep 1; echo "linking $@"',
 }
 
 # The test hosts have no package mirror, and not the bindings that the modules for packages need: an upgrade cannot be
-# had. The module that stands in for it takes any arguments, and changes nothing.
-STAND_INS = {'ansible.builtin.apt:': 'upgraded:', 'ansible.builtin.dnf:': 'upgraded:'}
+# had. Nor can downloads, and the services of others. The module that stands in for them takes any arguments, and changes
+# nothing.
+STAND_INS = {f'ansible.builtin.{name}:': 'upgraded:' for name in ('apt', 'dnf', 'get_url', 'service')}
 
 
 @dataclasses.dataclass(frozen=True)

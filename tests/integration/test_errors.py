@@ -64,6 +64,15 @@ BAD_TASKS: dict[str, tuple[dict[str, t.Any], list[str]]] = {
         {RUN: {'tasks': [{**GOOD, 'after': 'second'}, {**GOOD, 'name': 'second'}]}},
         ["'after' of tasks[0] names tasks[1], which stands below it"],
     ),
+    'on_end of two modules': (
+        {RUN: {'cmd': 'true', 'on_end': {**GOOD, 'shell': 'true'}}},
+        ["'on_end' must be a mapping of one module name to its arguments", 'shell'],
+    ),
+    'on_end of one of the tasks': (
+        {RUN: {'tasks': [{**GOOD, 'on_end': {'debug': {'msg': 'x'}}}]}},
+        ["'debug'", 'cannot run in the background'],
+    ),
+    'on_end that is no task': ({RUN: {'tasks': [{**GOOD, 'on_end': 3}]}}, ["'tasks[0].on_end' must be a mapping", '3']),
     'follow of a list': ({INFO: {'follow': True}}, ["'follow' of async_info has no effect"]),
     'follow of a cancel': ({CANCEL: {'jobs': 'x', 'follow': True}}, ["'follow' of async_cancel has no effect"]),
     'follow of a look': ({STATUS: {'jid': 'x', 'follow': False}}, ["'follow' of async_status has no effect"]),

@@ -147,3 +147,35 @@ def test_the_callbacks_tell_who_waits_and_what_was_skipped(
     page = eventually(lambda: (tmp_path / 'timeline.html').read_text(encoding='utf-8'), 'the timeline is written')
     assert '<small>after upgrade</small>' in page
     assert '<small>after restart</small>' in page
+
+
+@pytest.mark.any_core
+def test_on_end_of_a_whole_play(controller: Controller, local: Target, tmp_path: Path) -> None:
+    trace = tmp_path / 'trace'
+    told = shell(f'echo "$BACKGROUND_JOBS_NAME $BACKGROUND_JOBS_STATE $BACKGROUND_JOBS_RC $HOW" >> {trace}')
+    other = shell(f'echo "other $BACKGROUND_JOBS_STATE" >> {trace}; exit 4')
+    count = {'ansible.builtin.shell': f'until [ $(wc -l < {trace}) -ge 4 ]; do sleep 0.1; done'}
+    tasks = [
+        {RUN: {'name': 'good', 'cmd': 'true'}, 'register': 'good', 'name': 'Do it'},
+        {RUN: {'name': 'bad', 'cmd': 'false'}, 'ignore_errors': True},
+        {RUN: {'name': 'good', 'cmd': 'true', 'on_existing': 'attach'}, 'poll': 0},
+        {RUN: {'tasks': [shell('true', name='late', on_end={**other, 'async': '5m'})]}},
+        count,
+        {WAIT: {'jobs': '{{ (info.jobs | map(attribute="id") | list) }}'}, 'ignore_errors': True, 'register': 'ends'},
+    ]
+    tasks.insert(5, {INFO: {}, 'register': 'info'})
+    defaults = {'background.jobs.async_run': {'on_end': told, 'grace': '5s'}}
+    run = controller.play([local], {'tasks': tasks, 'module_defaults': defaults, 'environment': {'HOW': 'by hand'}})
+    assert run.rc == 0, run.output
+    assert sorted(trace.read_text(encoding='ascii').splitlines()) == [
+        'bad failed 1 by hand',
+        'good succeeded 0 by hand',
+        'good succeeded 0 by hand',
+        'other succeeded',
+    ]
+    assert run['good']['job']['state'] == 'succeeded'
+    jobs = [job['job'] for job in run['ends']['jobs']]
+    ends = [job for job in jobs if job['name'] is None]
+    assert sorted(job['state'] for job in ends) == ['failed', 'succeeded', 'succeeded', 'succeeded']
+    assert {job['limit'] for job in ends if job['state'] == 'failed'} == {300}
+    assert 'Do it: on_end' in [job['task'] for job in ends]

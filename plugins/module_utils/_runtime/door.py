@@ -12,7 +12,7 @@ import os
 
 from .files.errors import StoreError, trace
 from .files.store import Store
-from .files.tmpdir import remove_unused_tmpdir
+from .files.tmpdir import remove_unused_tmpdirs
 from .files.users import user
 from .protocol import VERSION
 from .requests.cancel import cancel
@@ -84,8 +84,7 @@ def _failure(request, store, error):
     """The response to a request that failed as a whole. A start that failed leaves no temporary directory behind."""
     jobs = request.get('jobs') if request.get('op') == 'start' else None
     for fields in jobs if isinstance(jobs, list) else ():
-        if isinstance(fields, dict):
-            remove_unused_tmpdir(store, fields.get('id'), fields.get('tmpdir'))
+        remove_unused_tmpdirs(store, fields)
     return {'version': VERSION, 'error': error}
 
 

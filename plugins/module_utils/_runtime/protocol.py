@@ -53,6 +53,7 @@ StartRequest = collections.namedtuple(
         'slots',  # how many jobs of the queue may run at once
         'after',  # the jobs after which it starts: a list of ids, also of jobs further up in the request, or {"name": text}
         'after_any',  # whether it starts however these have ended; else each of them must have succeeded
+        'on_end',  # a StartRequest, as a JSON object, of a job that starts when this one has ended, however; or None
         'no_log',  # whether `no_log` hides what the job prints
         'argv',  # the command (list of str) that runs the module; "{job}" in it stands for the job directory
         'environment',  # what is added to the environment of the runtime ({str: str})

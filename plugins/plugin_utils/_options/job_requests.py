@@ -29,10 +29,11 @@ from ansible_collections.background.jobs.plugins.plugin_utils._options.settings 
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import build
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.payload import Payload
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.summary import one_line
+from ansible_collections.background.jobs.plugins.plugin_utils._payload.task import Path, written
 
 _OWN = ('name', 'async', 'queue', 'slots')
 """What each of `tasks` may carry that the other tasks do not matter to."""
-_OF_EACH = (*_OWN, 'after', 'after_any')
+_OF_EACH = (*_OWN, 'after', 'after_any', 'on_end')
 """What each of `tasks` may carry beside its module."""
 _FREE_FORM = '_raw_params'
 """Where ansible-core leaves the words of an argument string that are no ``key=value``."""
@@ -47,6 +48,7 @@ class JobRequest:
     *about*: what people want to know of it (protocol.ABOUT). *place*: where it stands in the task, as in ``tasks[1]``, None
     where it is the only one. *limit*: seconds, or None. *slots*: places of its queue. *grace*: seconds. *output_limit*: bytes.
     *after*: the jobs that it waits for; a number is the index of another request of the task. *after_any*: however these end.
+    *on_end*: a job that starts when this one has ended.
     """
 
     payload: Payload
@@ -59,6 +61,7 @@ class JobRequest:
     slots: int = 1
     after: list[Reference | int] = dataclasses.field(default_factory=list)
     after_any: bool = False
+    on_end: JobRequest | None = None
     grace: float = GRACE
     no_log: bool = False
     output_limit: int = OUTPUT_LIMIT
@@ -108,6 +111,9 @@ def job_requests(
             _of_each(action, index, task, {**common, **dependencies._asdict()}, task_vars)
             for index, (task, dependencies) in enumerate(zip(options['tasks'], of_each(options), strict=True))
         ]
+    for request, (on_end, path) in zip(requests, _on_ends(options), strict=True):
+        if on_end is not None:
+            request.on_end = _on_end(action, on_end, path, request, task_vars)
     if options['slots'] is not None and not any(request.queue for request in requests):
         refuse(action, 'slots', "it counts the jobs of a 'queue' that run at once, and there is no 'queue'.")
     _check_names(requests)
@@ -136,6 +142,38 @@ def _of_each(
     return JobRequest(payload=payload, about=_about(action, payload, task_vars), place=place, **{**common, **own})
 
 
+def _on_ends(options: dict[str, t.Any]) -> list[tuple[t.Any, Path]]:
+    """What is to run when each job has ended, or None, and where it stands."""
+    common: tuple[t.Any, Path] = options['on_end'], ('on_end',)
+    if options['tasks'] is None:
+        return [common]
+    return [
+        (task['on_end'], ('tasks', index, 'on_end')) if 'on_end' in task else common
+        for index, task in enumerate(options['tasks'])
+    ]
+
+
+def _on_end(action: ActionBase, task: t.Any, path: Path, ended: JobRequest, task_vars: dict[str, t.Any]) -> JobRequest:
+    """The job that starts when that of *ended* has ended, however. *path*: where it stands."""
+    limit = None
+    if isinstance(task, c.Mapping) and task.get('async') is not None:
+        limit = math.ceil(seconds(task['async'], f'async of {written(path)}')) or None
+    module = {key: value for key, value in task.items() if key != 'async'} if isinstance(task, c.Mapping) else task
+    payload = _payload(action, module, path, task_vars)
+    about = _about(action, payload, task_vars)
+    about['task'] = f'{about["task"]}: on_end' if about['task'] else 'on_end'
+    return JobRequest(
+        payload=payload,
+        about=about,
+        place=None,
+        limit=limit,
+        after_any=True,
+        grace=ended.grace,
+        no_log=ended.no_log,
+        output_limit=ended.output_limit,
+    )
+
+
 def _about(action: ActionBase, payload: Payload, task_vars: dict[str, t.Any]) -> dict[str, str | None]:
     """What people want to know of a job (protocol.ABOUT). `no_log` hides what it does, not what its task is called."""
     task = task_of(action)
@@ -157,7 +195,7 @@ def _started_by() -> str:
     return f'{user}@{socket.gethostname()}'
 
 
-def _payload(action: ActionBase, task: t.Any, path: tuple[str | int, ...], task_vars: dict[str, t.Any]) -> Payload:
+def _payload(action: ActionBase, task: t.Any, path: Path, task_vars: dict[str, t.Any]) -> Payload:
     silence = request_timeout(action, task_vars)
     return build(action, task, path, task_vars, silence + _PREPARATION_SECONDS if silence else None)
 

@@ -17,14 +17,22 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.actio
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.constants import PLAYBOOK_ACTIONS
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task import untemplated_arguments
 
+Path = tuple[str | int, ...]
+"""Where something stands in the arguments of a task, as keys and positions."""
 
-def parse(action: ActionBase, task: t.Any, path: tuple[str | int, ...]) -> tuple[str, dict[str, t.Any]]:
+
+def written(path: Path) -> str:
+    """*path* as people write it: ``tasks[0].on_end``."""
+    return ''.join(f'[{step}]' if isinstance(step, int) else f'.{step}' for step in path).removeprefix('.')
+
+
+def parse(action: ActionBase, task: t.Any, path: Path) -> tuple[str, dict[str, t.Any]]:
     """(module name, arguments) of *task*, as the same lines would give them in a task of their own.
 
-    *path*: where it stands in the arguments of *action*, as keys and positions. Raises AnsibleActionFail for what is no
+    *path*: where it stands in the arguments of *action*. Raises AnsibleActionFail for what is no
     such task.
     """
-    option = ''.join(f'[{step}]' if isinstance(step, int) else step for step in path)
+    option = written(path)
     if not isinstance(task, c.Mapping) or len(task) != 1:
         given = ', '.join(map(str, task)) or 'none' if isinstance(task, c.Mapping) else repr(task)
         raise AnsibleActionFail(f"'{option}' must be a mapping of one module name to its arguments, found: {given}.")

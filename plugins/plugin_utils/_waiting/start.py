@@ -31,8 +31,8 @@ def start(remote: Remote, requests: list[JobRequest], retention: float) -> list[
     Raises AnsibleConnectionFailure if that answer is lost, too.
     """
     bases: dict[str, bytes] = {}
-    ids = _new_ids(len(requests))
-    jobs = [_job(request, job_id, ids, retention, bases) for request, job_id in zip(requests, ids, strict=True)]
+    ids = _new_ids(2 * len(requests))  # of the jobs, then of those that start at their ends
+    jobs = [_job(request, number, ids, retention, bases) for number, request in enumerate(requests)]
     names = ', '.join(printable(job['name'] or job['id']) for job in jobs)
     encoded = {digest: base64.b64encode(base).decode() for digest, base in bases.items()}
     ask = functools.partial(remote.ask, 'start', jobs=jobs, bases=encoded)
@@ -59,17 +59,17 @@ def _new_ids(count: int) -> list[str]:
 
 
 def _job(
-    request: JobRequest, job_id: str, ids: list[str], retention: float, bases: dict[str, bytes]
+    request: JobRequest, number: int, ids: list[str], retention: float, bases: dict[str, bytes]
 ) -> dict[str, t.Any]:
-    """One job of a start request (protocol.StartRequest); a base that it needs is added to *bases*.
+    """The job *number* of a start request (protocol.StartRequest); a base that it needs is added to *bases*.
 
-    *ids*: of all jobs of the request.
+    *ids*: of all jobs of the request; then as many for the jobs that start at their ends.
     """
     payload = request.payload
     digest, head, tail = _difference(payload.file, bases)
     middle = payload.file[head : len(payload.file) - tail]
     job = protocol.StartRequest(
-        id=job_id,
+        id=ids[number],
         name=request.name,
         on_existing=request.on_existing,
         work=payload.work,
@@ -83,6 +83,7 @@ def _job(
         slots=request.slots,
         after=[ids[other] if isinstance(other, int) else other for other in request.after],
         after_any=request.after_any,
+        on_end=None if request.on_end is None else _job(request.on_end, len(ids) // 2 + number, ids, retention, bases),
         no_log=request.no_log,
         argv=payload.argv,
         environment=payload.environment,

@@ -69,6 +69,7 @@ class Call:
             slots=1,
             after=[],
             after_any=False,
+            on_end=None,
             no_log=False,
             argv=[places.get(word, word) for word in self.command if not stdin or word != self.module],
             environment={},

@@ -135,6 +135,7 @@ def _unreadable_spec(job_id):
         queue=None,
         after=[],
         after_any=False,
+        is_on_end=False,
         no_log=True,
         retention=RETENTION,
         work=None,

@@ -33,6 +33,7 @@ Spec = collections.namedtuple(
         'queue',  # name of its queue, or None
         'after',  # ids of the jobs that it is started after, none or more
         'after_any',  # whether it starts however these have ended; else each of them must have succeeded
+        'is_on_end',  # whether it tells of the end of the one job in `after`, with which it was started
         'no_log',  # whether `no_log` hides what the job prints
         'retention',  # seconds for which the files are kept after the end
         'work',  # a digest of what the job does, or None (protocol.StartRequest)
@@ -149,6 +150,7 @@ _LATER = {
         'spare_daemons': (bool, False),
         'after': (list, []),
         'after_any': (bool, False),
+        'is_on_end': (bool, False),
         'retention': (_NUMBER, RETENTION),
         'work': (str, None),
         'machine': (str, None),

@@ -13,6 +13,7 @@
     run.json                   when and as what the module's process was executed
     stdout, stderr             what the module's process printed
     output, output.old         what the module's commands print, as it comes (output/tap.py)
+    ended.json                 what a job of `on_end` gets to know of the job that has ended
     stop.json                  how somebody asked the supervisor to stop it
     end.json                   how the job ended
     end.spare, result.spare    room for this and the result file, set aside in case that the disk is full by then

@@ -14,11 +14,17 @@ from .clock import lives
 from .errors import StoreError
 
 
-def remove_unused_tmpdir(store, job_id, tmpdir):
-    """Remove *tmpdir* (path or None) of a job that a start was asked for, if there is no such job.
+def remove_unused_tmpdirs(store, fields):
+    """Remove the directory of a job that a start was asked for, if there is no such job; and that of its `on_end`.
 
-    *store* None: the async directory cannot be used at all.
+    *fields*: of protocol.StartRequest, unchecked. *store* None: the async directory cannot be used at all.
     """
+    while isinstance(fields, dict):
+        _remove_unused(store, fields.get('id'), fields.get('tmpdir'))
+        fields = fields.get('on_end')
+
+
+def _remove_unused(store, job_id, tmpdir):
     try:
         exists = store is not None and store.job(job_id).exists()
     except StoreError:  # not an id, so there is no such job

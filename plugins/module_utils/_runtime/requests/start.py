@@ -23,9 +23,9 @@ from ..files.errors import StoreError, trace
 from ..files.machine import host_name, machine_id, other_machine
 from ..files.names import Name, check_new_name, path_of
 from ..files.records import VERSION, Launch, Spec
-from ..files.tmpdir import remove_unused_tmpdir
+from ..files.tmpdir import remove_unused_tmpdirs
 from ..protocol import PayloadReference, StartRequest
-from ..schedule.dependents import Dependents
+from ..schedule.dependents import Dependents, awaited_by
 from ..schedule.queue import Queue, QueueSnapshot
 from ..supervise.batch import Batch
 from ..supervise.ending import write_started
@@ -92,7 +92,7 @@ class _Starter:
         else:
             if not look.error:
                 self._dependencies.started(fields['id'], look.id)
-            remove_unused_tmpdir(self._store, fields.get('id'), fields.get('tmpdir'))
+            remove_unused_tmpdirs(self._store, fields)
         return look
 
     def started_look(self, job, report, places):
@@ -181,31 +181,47 @@ class _Starter:
             raise
 
     def _create(self, request):
+        self._create_after(request, self._dependencies.ids(request.id))
+
+    def _create_after(self, request, after, is_on_end=False):
+        """Make and start the job of *request*, which waits for the jobs *after* (ids); then there is a job for its end, too."""
         _check_numbers(request)
         args = None if request.args is None else binascii.a2b_base64(request.args)
-        queue = None if request.queue is None else Queue(self._store, request.queue)
-        after = self._dependencies.ids(request.id)
         base = self._bases[PayloadReference(**request.payload).base]
-        job = self._store.create(_spec(request, after), _launch(request, self._umask), base, args)
+        job = self._store.create(_spec(request, after, is_on_end), _launch(request, self._umask), base, args)
         if job is None:  # an earlier request, whose answer was lost, has started it
             return
         try:
             write_started(job)
-            if queue is not None:
-                with queue:
-                    queue.resize(request.slots)
-                    if not after:
-                        queue.add(job.id)
-            if after:
-                with Dependents(self._store) as dependents:
-                    dependents.add(job.id, after)
-            elif queue is None:
-                self._batch.add(job)
+            if request.on_end is not None:
+                self._create_after(StartRequest(**request.on_end), [job.id], is_on_end=True)
+            self._let_go(job, request, after)
         except BaseException:  # no room, no more processes: then there is no such job
-            job.remove()
+            self._remove(job)
+            if request.on_end is not None:
+                self._remove(self._store.job(request.on_end['id']))
             raise
         finally:
             job.release()
+
+    def _let_go(self, job, request, after):
+        """Put *job* where it waits, or into the batch."""
+        if request.queue is not None:
+            with Queue(self._store, request.queue) as queue:
+                queue.resize(request.slots)
+                if not after:
+                    queue.add(job.id)
+        if after:
+            with Dependents(self._store) as dependents:
+                dependents.add(job.id, after)
+        elif request.queue is None:
+            self._batch.add(job)
+
+    def _remove(self, job):
+        job.remove()
+        if awaited_by(self._store, job.id) is not None:
+            with Dependents(self._store) as dependents:
+                dependents.remove(job.id)
 
 
 def _check_numbers(request):
@@ -219,7 +235,7 @@ def _check_numbers(request):
         raise StoreError('retention must be a number of 0 or more, found %r' % (request.retention,))
 
 
-def _spec(request, after):
+def _spec(request, after, is_on_end):
     return Spec(
         version=VERSION,
         id=request.id,
@@ -233,6 +249,7 @@ def _spec(request, after):
         queue=request.queue,
         after=after,
         after_any=request.after_any,
+        is_on_end=is_on_end,
         no_log=request.no_log,
         retention=request.retention,
         work=request.work,

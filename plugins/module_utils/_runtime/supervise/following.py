@@ -18,6 +18,7 @@ from ..schedule.queue import Queue, job_of
 from . import ending
 from .batch import Batch
 from .fork import fork
+from .module import ENDED_KEYS
 
 _ENDS = {
     'failed': 'failed',
@@ -153,6 +154,8 @@ def _resolve(store, edge, edges, entered):
         end = awaited.end()
         if end is None and awaited.exists():
             return None
+        if spec.is_on_end:
+            job.write('ended.json', dict(zip(ENDED_KEYS, _ended(awaited, end))))
         if spec.after_any or (end is not None and end.state == 'succeeded'):
             return _take(job, spec.queue, dependents, entered, is_known=dependents.met(edge))
         _skip(job, _told(awaited, end))
@@ -194,8 +197,19 @@ def _told(job, end):
     """*job* and how it ended (*end*, None: it was removed), for people."""
     if end is None:
         return 'job %s, which was removed before it had an end' % job.id
-    try:
-        name = job.spec().name
-    except (NewerFormat, AttributeError):  # AttributeError: removed just now
-        name = None
+    name = _name(job)
     return 'job %s%s, which %s' % (job.id, ' (%s)' % ending.cut(name) if name else '', _ENDS[end.state])
+
+
+def _ended(job, end):
+    """The values of ENDED_KEYS for *job*, which ended as *end*, or was removed (None)."""
+    return (job.id, _name(job), end.state, end.module_rc) if end is not None else (job.id, None, 'removed', None)
+
+
+def _name(job):
+    """The user's name for *job*, or None."""
+    try:
+        spec = job.spec()
+    except NewerFormat:
+        return None
+    return spec and spec.name

@@ -14,7 +14,7 @@ import os
 import shlex
 import signal
 
-from ..files.atomic import read_file, write_file
+from ..files.atomic import read_file, read_json, write_file
 from ..files.clock import now, process_start
 from ..files.records import VERSION, Report, Run
 from ..files.tmpdir import remove_tmpdir
@@ -22,6 +22,9 @@ from ..output import reader
 from ..protocol import PayloadReference
 from . import ending
 from .fork import fork
+
+ENDED_KEYS = ('id', 'name', 'state', 'rc')
+"""Of ended.json: what a job of `on_end` gets to know, each in a variable like BACKGROUND_JOBS_STATE."""
 
 
 class ModuleStart:
@@ -85,7 +88,7 @@ class ModuleStart:
         self.vigil.main = fork()
         if self.vigil.main == 0:
             try:
-                _become_module(argv, launch, stdio, self.gate, supervisor)
+                _become_module(argv, launch, self._environment(launch), stdio, self.gate, supervisor)
             except Exception as error:
                 os.write(writer, (getattr(error, 'strerror', None) or str(error)).encode('utf-8', 'replace'))
             finally:
@@ -94,6 +97,16 @@ class ModuleStart:
             if fd is not None:
                 os.close(fd)
         return pipe
+
+    def _environment(self, launch):
+        """The environment of the module. A job of `on_end` gets to know how the other job has ended."""
+        if not self.spec.is_on_end:
+            return launch.environment
+        ended = read_json(self.job.file('ended.json')) or {}
+        told = {
+            'BACKGROUND_JOBS_' + key.upper(): '' if ended.get(key) is None else '%s' % ended[key] for key in ENDED_KEYS
+        }
+        return dict(launch.environment, **told)
 
     def _failure(self, fd, argv):
         """None once the kernel has executed the module, else the reason why not."""
@@ -127,10 +140,10 @@ class ModuleStart:
         return os.open(self.job.file(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o600)
 
 
-def _become_module(argv, launch, stdio, gate, supervisor):
+def _become_module(argv, launch, environment, stdio, gate, supervisor):
     """In the child: turn into the module, in a session of its own, with signals as a login shell leaves them."""
     words = [_bytes(word) for word in argv]
-    environment = {_bytes(name): _bytes(value) for name, value in launch.environment.items()}
+    environment = {_bytes(name): _bytes(value) for name, value in environment.items()}
     os.setsid()
     signal.set_wakeup_fd(-1)
     for name in ('SIGPIPE', 'SIGXFSZ', 'SIGHUP', 'SIGINT', 'SIGTERM', 'SIGCHLD', 'SIGUSR1'):

@@ -52,6 +52,7 @@ class Order(Dict[str, Any]):
             slots=1,
             after=[],
             after_any=False,
+            on_end=None,
             no_log=False,
             argv=['/bin/sh'],
             environment={},
@@ -263,14 +264,18 @@ def set_clock(target: Target) -> Path:
 
 def start_request(*orders: Order, **details: Any) -> Dict[str, Any]:
     """A start request as the controller makes it: each script is sent once. Only version 0.1.0 reads `retention`."""
-    bases = {}
-    jobs = []
-    for order in orders:
-        digest = str(hash(order.script))
-        bases[digest] = base64.b64encode(order.script).decode()
-        payload = {'base': digest, 'head': len(order.script), 'middle': '', 'tail': 0}
-        jobs.append({'payload': payload, **order})
+    bases: Dict[str, str] = {}
+    jobs = [_fields(order, bases) for order in orders]
     return {'op': 'start', 'bases': bases, 'jobs': jobs, 'retention': 604800, **details}
+
+
+def _fields(order: Order, bases: Dict[str, str]) -> Dict[str, Any]:
+    """The JSON object of *order*, and of the order that is its `on_end`; their scripts are added to *bases*."""
+    digest = str(hash(order.script))
+    bases[digest] = base64.b64encode(order.script).decode()
+    payload = {'base': digest, 'head': len(order.script), 'middle': '', 'tail': 0}
+    end = order['on_end']
+    return {'payload': payload, **order, 'on_end': _fields(end, bases) if isinstance(end, Order) else end}
 
 
 def answer(process: 'subprocess.Popen[bytes]') -> Dict[str, Any]:

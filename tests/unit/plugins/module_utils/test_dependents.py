@@ -7,6 +7,7 @@
 import os
 import shutil
 import signal
+from pathlib import Path
 from typing import Any, List
 
 import pytest
@@ -351,3 +352,88 @@ def test_one_then_many_then_one(newest_target: Target, count: int) -> None:
     until((newest_target.files(last.id) / 'end.json').exists, seconds=300)
     assert set(_states(newest_target, first, *middle, last)) == {'succeeded'}
     assert _left(newest_target) == []
+
+
+def _tells(trace: Path, **changes: Any) -> Order:
+    """A job of `on_end`, which writes down what it gets to know."""
+    told = ' '.join('<$BACKGROUND_JOBS_%s>' % key for key in ('ID', 'NAME', 'STATE', 'RC'))
+    return Order('echo "%s" >> %s; %s' % (told, trace, result()), after_any=True, **changes)
+
+
+@pytest.mark.parametrize(
+    ('script', 'told'),
+    [
+        (result(rc=0), '<upgrade> <succeeded> <0>'),
+        (result(rc=3, failed=True), '<upgrade> <failed> <3>'),
+        ('kill -9 $$', '<upgrade> <failed> <>'),
+    ],
+    ids=['success', 'failure', 'killed'],
+)
+def test_on_end_tells_how_a_job_has_ended(target: Target, script: str, told: str) -> None:
+    trace = target.directory / 'trace'
+    end = _tells(trace)
+    order = Order(script, name='upgrade', on_end=end)
+    looks = target.start(order)
+
+    assert [look['id'] for look in looks] == [order.id]
+    assert target.job(end.id)['after'] == [order.id]
+    assert _ends(target, end) == ['succeeded']
+    assert trace.read_text(encoding='ascii') == '<%s> %s\n' % (order.id, told)
+    assert _left(target) == []
+
+
+@pytest.mark.parametrize('how', ['cancelled', 'timed_out', 'lost', 'removed', 'skipped', 'queued'])
+def test_on_end_runs_whatever_the_end(some_target: Target, how: str) -> None:
+    trace, gate = some_target.directory / 'trace', some_target.gate()
+    end = _tells(trace)
+    order = _blocked(gate, limit=0.2 if how == 'timed_out' else None, on_end=end)
+    if how == 'skipped':
+        order['after'] = [some_target.run(_BAD)]
+    elif how == 'queued':
+        some_target.start(_blocked(some_target.gate('other'), queue='q'))
+        order['queue'] = 'q'
+    some_target.start(order)
+    if how in ('cancelled', 'queued'):
+        some_target.ask('cancel', ids=[order.id], grace=0, check=False)
+    elif how == 'lost':
+        some_target.kill_supervisor(order.id)
+    elif how == 'removed':
+        shutil.rmtree(str(some_target.files(order.id)))
+
+    assert _ends(some_target, end) == ['succeeded']
+    state = 'cancelled' if how == 'queued' else how
+    assert trace.read_text(encoding='ascii') == '<%s> <> <%s> <>\n' % (order.id, state)
+
+
+def test_the_failure_of_on_end_is_its_own(some_target: Target) -> None:
+    end = Order(_BAD, after_any=True)
+    order = Order(result(), on_end=end)
+    some_target.start(order)
+    assert _ends(some_target, end, order) == ['failed', 'succeeded']
+
+
+def test_on_end_is_started_once(some_target: Target) -> None:
+    """Neither with the job that a start attaches to, nor by a start that is asked again."""
+    trace, gate = some_target.directory / 'trace', some_target.gate()
+    order = _blocked(gate, name='upgrade', on_end=_tells(trace))
+    tmpdir = some_target.directory / 'tmpdir'
+    tmpdir.mkdir()
+    again = _blocked(gate, name='upgrade', on_end=_tells(trace, tmpdir=str(tmpdir)))
+    some_target.start(order)
+    some_target.start(order)
+    assert some_target.start(again)[0]['attached']
+    assert not tmpdir.exists()  # of a job that was not made
+    gate.open()
+    listed = some_target.ask('list', states=None, names=None, queues=None)
+    assert {look['id'] for look in listed} == {order.id, order['on_end'].id}
+    assert set(_ends(some_target, order, order['on_end'])) == {'succeeded'}
+    assert trace.read_text(encoding='ascii').count('\n') == 1
+
+
+def test_a_job_whose_on_end_cannot_be_made_is_not_started(some_target: Target) -> None:
+    trace = some_target.directory / 'trace'
+    (look,) = some_target.start(Order('touch %s' % trace, on_end=_tells(trace, grace=-1)))
+    assert 'grace must be a number of 0 or more' in look['error']
+    assert some_target.ask('list', states=None, names=None, queues=None) == []
+    assert _left(some_target) == []
+    assert not trace.exists()
