@@ -94,13 +94,22 @@ def shut_down(fleet: Fleet, host: Target) -> None:
 def test_the_host_goes_and_comes_back(
     play: Play, victim: Target, fleet: Fleet, go: c.Callable[[Fleet, Target], None], state: str, words: str
 ) -> None:
-    """What ran has ended, and says how; what waited in its queue runs after the boot, in order."""
+    """What ran has ended, and says how; what waited in its queue runs after the boot, in order.
+
+    So does what waited for the ends of others, or it is skipped.
+    """
     line = [{'shell': 'sleep 1000'}, *({'shell': f'echo {name} >> {LOG}'} for name in ('second', 'third'))]
     started = play(
         victim,
         {RUN: {'tasks': line, 'queue': 'power'}, **MARKED, 'poll': 0, 'register': 'line'},
         {**shell('sleep 1000'), **MARKED, 'async': 500, 'poll': 0, 'register': 'alone'},
+        {
+            RUN: {'tasks': [{'shell': 'true', 'after_any': True}, {'shell': 'true'}], 'after': '{{ alone }}'},
+            'poll': 0,
+            'register': 'after',
+        },
     )
+    assert [job['job']['state'] for job in started['after']['jobs']] == ['queued', 'queued']
     assert [job['job']['state'] for job in started['line']['jobs']] == ['running', 'queued', 'queued']
 
     go(fleet, victim)
@@ -113,9 +122,14 @@ def test_the_host_goes_and_comes_back(
             WAIT: {'jobs': [job['ansible_job_id'] for job in started['line']['jobs']], 'timeout': 100},
             'register': 'line',
         },
+        {
+            WAIT: {'jobs': [job['ansible_job_id'] for job in started['after']['jobs']], 'timeout': 100},
+            'register': 'after',
+        },
         {INFO: {'states': ['queued', 'running']}, 'register': 'live'},
         ignore_errors=True,
     )
+    assert [job['job']['state'] for job in run['after']['jobs']] == ['succeeded', 'skipped']
     check_ended(run['alone'], state, words)
     check_ended(run['line']['jobs'][0], state, words)
     assert [job['job']['state'] for job in run['line']['jobs'][1:]] == ['succeeded', 'succeeded']

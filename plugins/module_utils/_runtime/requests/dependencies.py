@@ -9,6 +9,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 """
 
 from ..files.errors import StoreError
+from ..files.ids import check_job_id, is_job_id
 from ..files.names import find
 from ..files.users import user
 
@@ -30,7 +31,8 @@ class Dependencies:
                 if found is None:
                     unknown.append(reference['name'] if isinstance(reference, dict) else reference)
                 ids.append(found)
-            self._references[own] = ids
+            if is_job_id(own):
+                self._references[own] = ids
         if unknown:
             raise StoreError(
                 'could not find %s, after which a job is to be started: user %s has no such job in %s. Nothing was started.'
@@ -44,10 +46,10 @@ class Dependencies:
     def ids(self, request_id):
         """The ids of the jobs after which the job *request_id* of the request is to be started.
 
-        Raises StoreError if one of them is a job of the request that was not started.
+        Raises StoreError if one of them is a job of the request that was not started, or if this is no id.
         """
         found = []
-        for reference in self._references[request_id]:
+        for reference in self._references[check_job_id(request_id)]:
             job_id = self._started.get(reference) if reference in self._references else reference
             if job_id is None:
                 raise StoreError('job %s, after which it was to start, was not started' % reference)

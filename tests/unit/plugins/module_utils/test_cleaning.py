@@ -456,5 +456,11 @@ def test_a_look_never_finds_the_half_of_a_job(some_target: Target) -> None:
             assert {look['job']['state'] for look in looks(answer(process))} <= {'running', 'failed'}
     until(lambda: not some_target.processes())
     _prune(some_target)
-    assert sorted(path.name for path in some_target.async_dir.iterdir()) == ['.jobs', '.names', '.queues', '.runtime']
+    assert sorted(path.name for path in some_target.async_dir.iterdir()) == [
+        '.dependents',
+        '.jobs',
+        '.names',
+        '.queues',
+        '.runtime',
+    ]
     assert list((some_target.async_dir / '.jobs').iterdir()) == []

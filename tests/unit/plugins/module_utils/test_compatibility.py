@@ -340,6 +340,20 @@ def test_an_old_job_gets_the_slot_of_a_new_one(old: Target, some_target: Target)
     assert json.loads(look['output']['stdout']) == {'number': 2}
 
 
+def test_a_new_job_waits_for_an_old_one(old: Target, some_target: Target) -> None:
+    """The old supervisor knows nothing of it, so a look goes on."""
+    gate = some_target.gate()
+    first = _blocked(gate, queue=QUEUE)
+    old.start(first)
+    orders = [Order(result(), after=[first.id], queue=queue) for queue in (None, QUEUE)]
+    some_target.start(*orders)
+
+    assert [some_target.job(order.id)['waits_for'] for order in orders] == [[first.id]] * 2
+    gate.open()
+    until((some_target.files(first.id) / 'end.json').exists)
+    assert {look['job']['state'] for look in some_target.end(*[order.id for order in orders])} == {'succeeded'}
+
+
 def test_slots_count_old_and_new_jobs(old: Target, some_target: Target) -> None:
     gates = [some_target.gate(str(number)) for number in range(4)]
     orders = [_blocked(gate, queue=QUEUE, slots=2) for gate in gates]
