@@ -132,6 +132,16 @@ def test_an_unknown_job_is_an_error_before_anything_starts(some_target: Target) 
     assert some_target.ask('list', states=None, names=None, queues=None) == []
 
 
+def test_a_start_that_is_asked_again_starts_nothing(some_target: Target) -> None:
+    """Also if what it was after is gone by then."""
+    first = some_target.run(result())
+    order = Order(result(), after=[first])
+    some_target.start(order)
+    some_target.end(order.id)
+    some_target.ask('remove', ids=[first])
+    assert some_target.start(order)[0]['job']['state'] == 'succeeded'
+
+
 def test_a_job_waits_for_the_one_that_the_start_attached_to(some_target: Target) -> None:
     gate = some_target.gate()
     there = _blocked(gate, name='download')
