@@ -26,9 +26,8 @@ class Dependencies:
         unknown = []
         for own, after in ((fields.get('id'), fields.get('after')) for fields in jobs if isinstance(fields, dict)):
             ids = []
-            if not isinstance(after, list) or _exists(store, own):  # asked again: what it was after may be gone by now
-                after = ()
-            for reference in after:
+            asked_again = is_job_id(own) and store.job(own).exists()  # what it was after may be gone by now
+            for reference in after if isinstance(after, list) and not asked_again else ():
                 found = reference if _is_in(reference, self._references) else _job_id(store, reference)
                 if found is None:
                     unknown.append(reference['name'] if isinstance(reference, dict) else reference)
@@ -58,10 +57,6 @@ class Dependencies:
             if job_id not in found:
                 found.append(job_id)
         return found
-
-
-def _exists(store, job_id):
-    return is_job_id(job_id) and store.job(job_id).exists()
 
 
 def _is_in(reference, ids):
