@@ -187,6 +187,7 @@ class _Starter:
         """Make and start the job of *request*, which waits for the jobs *after* (ids); then there is a job for its end, too."""
         _check_numbers(request)
         args = None if request.args is None else binascii.a2b_base64(request.args)
+        queue = None if request.queue is None else Queue(self._store, request.queue)  # here it refuses what is no name
         base = self._bases[PayloadReference(**request.payload).base]
         job = self._store.create(_spec(request, after, is_on_end), _launch(request, self._umask), base, args)
         if job is None:  # an earlier request, whose answer was lost, has started it
@@ -195,7 +196,7 @@ class _Starter:
             write_started(job)
             if request.on_end is not None:
                 self._create_after(StartRequest(**request.on_end), [job.id], is_on_end=True)
-            self._let_go(job, request, after)
+            self._let_go(job, after, queue, request.slots)
         except BaseException:  # no room, no more processes: then there is no such job
             self._remove(job)
             if request.on_end is not None:
@@ -204,17 +205,17 @@ class _Starter:
         finally:
             job.release()
 
-    def _let_go(self, job, request, after):
-        """Put *job* where it waits, or into the batch."""
-        if request.queue is not None:
-            with Queue(self._store, request.queue) as queue:
-                queue.resize(request.slots)
+    def _let_go(self, job, after, queue, slots):
+        """Put *job* where it waits, or into the batch. *queue*: a Queue, or None."""
+        if queue is not None:
+            with queue:
+                queue.resize(slots)
                 if not after:
                     queue.add(job.id)
         if after:
             with Dependents(self._store) as dependents:
                 dependents.add(job.id, after)
-        elif request.queue is None:
+        elif queue is None:
             self._batch.add(job)
 
     def _remove(self, job):
