@@ -21,7 +21,6 @@ from ansible_collections.background.jobs.plugins.plugin_utils._options.job_reque
     take_free_form,
 )
 from ansible_collections.background.jobs.plugins.plugin_utils._options.keywords import take, warn_of_short_limits
-from ansible_collections.background.jobs.plugins.plugin_utils._places.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show.attaching import report_existing
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter
@@ -34,6 +33,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._show.results impo
 )
 from ansible_collections.background.jobs.plugins.plugin_utils._show.text import printable
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.collect import collect, wait_and_remove
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.start import start
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN_SECONDS
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers import Worker

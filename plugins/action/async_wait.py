@@ -22,7 +22,6 @@ from ansible_collections.background.jobs.plugins.plugin_utils._options.durations
 from ansible_collections.background.jobs.plugins.plugin_utils._options.keywords import take
 from ansible_collections.background.jobs.plugins.plugin_utils._options.references import references
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.reader import read_output
-from ansible_collections.background.jobs.plugins.plugin_utils._places.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import (
@@ -36,6 +35,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._show.results impo
     with_facts,
 )
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.collect import mark_collected
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN_SECONDS, wait
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers import Worker
 
