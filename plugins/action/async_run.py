@@ -61,6 +61,7 @@ class ActionModule(ActionBase):
         retention = settings.duration(self, task_vars, 'background_jobs_retention', '7d')
         margin = settings.duration(self, task_vars, 'background_jobs_margin', MARGIN_SECONDS)
         follow = settings.follow(self, task_vars, options['follow'])
+        on_interrupt = settings.on_interrupt(self, task_vars)
         many = options['tasks'] is not None
         worker = Worker(self, task_vars) if keywords.poll else None
         looks = start(remote, requests, retention)
@@ -76,7 +77,7 @@ class ActionModule(ActionBase):
             if not all(look.ended for look in looks):
                 reporter.begin(looks)
                 turns = worker.give_back(looks)
-            looks = wait_and_remove(remote, looks, reporter, margin, turns)
+            looks = wait_and_remove(remote, looks, reporter, margin, turns, on_interrupt=on_interrupt)
         result = self._result(requests, looks, many=many)
         if reporter is not None:
             reporter.ended(result)

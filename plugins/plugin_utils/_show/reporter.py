@@ -35,6 +35,9 @@ display = Display()
 class SilentReporter:
     """Shows nothing while a task waits."""
 
+    latest: t.Sequence[Look] = ()
+    """The last looks that it has seen."""
+
     def begin(self, looks: list[Look]) -> None:
         """Show *looks*, taken when the wait begins."""
 
@@ -48,6 +51,7 @@ class SilentReporter:
 
     def seen(self, looks: list[Look], *, over: bool) -> None:
         """Show what *looks* tell; *over*: they are the last."""
+        self.latest = looks
 
 
 class Reporter(SilentReporter):
@@ -94,6 +98,7 @@ class Reporter(SilentReporter):
         return max(0.0, self._reported + self._poll - time.monotonic())
 
     def seen(self, looks: list[Look], *, over: bool) -> None:
+        super().seen(looks, over=over)
         for look in looks:
             if look.live_output is not None:
                 self._followers[look.id].show(look)
