@@ -159,7 +159,8 @@ def _what_became(look: Look) -> str:
         return 'is gone: somebody removed its files'
     if not look.ended:
         return f'was asked to stop, and has not ended within {GRACE + SILENCE_SECONDS} s'
-    return 'was cancelled' if look.job['state'] == 'cancelled' else f'had ended: {look.job["state"]}'
+    state = look.job['state']
+    return f'was {state}' if state in ('cancelled', 'skipped') else f'had ended: {state}'
 
 
 class Wait:
