@@ -21,7 +21,6 @@ from ansible_collections.background.jobs.plugins.plugin_utils._options.job_reque
     take_free_form,
 )
 from ansible_collections.background.jobs.plugins.plugin_utils._options.keywords import take, warn_of_short_limits
-from ansible_collections.background.jobs.plugins.plugin_utils._places.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show.attaching import report_existing
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter
@@ -34,6 +33,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._show.results impo
 )
 from ansible_collections.background.jobs.plugins.plugin_utils._show.text import printable
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.collect import collect, wait_and_remove
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.start import start
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN_SECONDS
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers import Worker
@@ -61,6 +61,7 @@ class ActionModule(ActionBase):
         retention = settings.duration(self, task_vars, 'background_jobs_retention', '7d')
         margin = settings.duration(self, task_vars, 'background_jobs_margin', MARGIN_SECONDS)
         follow = settings.follow(self, task_vars, options['follow'])
+        on_interrupt = settings.on_interrupt(self, task_vars)
         many = options['tasks'] is not None
         worker = Worker(self, task_vars) if keywords.poll else None
         looks = start(remote, requests, retention)
@@ -76,7 +77,7 @@ class ActionModule(ActionBase):
             if not all(look.ended for look in looks):
                 reporter.begin(looks)
                 turns = worker.give_back(looks)
-            looks = wait_and_remove(remote, looks, reporter, margin, turns)
+            looks = wait_and_remove(remote, looks, reporter, margin, turns, on_interrupt=on_interrupt)
         result = self._result(requests, looks, many=many)
         if reporter is not None:
             reporter.ended(result)

@@ -21,7 +21,6 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.regis
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import arguments, refuse, refuse_follow
 from ansible_collections.background.jobs.plugins.plugin_utils._options.references import Reference, reference
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.reader import read_result
-from ansible_collections.background.jobs.plugins.plugin_utils._places.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import (
     Missing,
@@ -32,6 +31,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._show.results impo
     written,
 )
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting import drop_in
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.main_process import set_up_main_process
 
 set_up_main_process()
 

@@ -22,7 +22,6 @@ from ansible_collections.background.jobs.plugins.plugin_utils._options.durations
 from ansible_collections.background.jobs.plugins.plugin_utils._options.keywords import take
 from ansible_collections.background.jobs.plugins.plugin_utils._options.references import references
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.reader import read_output
-from ansible_collections.background.jobs.plugins.plugin_utils._places.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import (
@@ -36,7 +35,9 @@ from ansible_collections.background.jobs.plugins.plugin_utils._show.results impo
     with_facts,
 )
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.collect import mark_collected
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN_SECONDS, wait
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.interrupt import wait_interruptibly
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.main_process import set_up_main_process
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN_SECONDS
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers import Worker
 
 set_up_main_process()
@@ -57,6 +58,7 @@ class ActionModule(ActionBase):
         timeout = None if options['timeout'] is None else seconds(options['timeout'], 'timeout')
         margin = settings.duration(self, task_vars, 'background_jobs_margin', MARGIN_SECONDS)
         follow = settings.follow(self, task_vars, options['follow'])
+        on_interrupt = settings.on_interrupt(self, task_vars)
         if not ids:
             return result_of_many([], [], no_log=False)
         remote = Remote(self, task_vars)
@@ -74,7 +76,9 @@ class ActionModule(ActionBase):
             reporter = Reporter(self, task_vars, labels, poll=poll, follow=follow, together=True)
             reporter.begin(looks)
             turns = Worker(self, task_vars).give_back(looks)
-            looks = wait(remote, looks, reporter, timeout=timeout, margin=margin, turns=turns)
+            looks = wait_interruptibly(
+                remote, looks, reporter, on_interrupt=on_interrupt, timeout=timeout, margin=margin, turns=turns
+            )
         mark_collected(remote, looks, turns)
         read = functools.partial(read_output, self, task_vars)
         results = [

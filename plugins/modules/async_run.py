@@ -161,6 +161,10 @@ notes:
     is noticed within 10 seconds, or some seconds more if there are more than four hosts for each fork.
   - C(background_jobs_max_waiting) is how many tasks may wait like this at once, V(200) by default. Each takes about 20 MB
     of the controller's memory. Beyond that, tasks keep their forks.
+  - C(background_jobs_on_interrupt) is what becomes of the jobs that a task waits for when the play is interrupted by Ctrl-C,
+    TERM or the loss of its terminal. With V(leave), the default, they go on, and Ansible says which. With V(cancel), they
+    are stopped on their targets before Ansible ends, with ten seconds between TERM and KILL, and Ansible says what became
+    of each. A second interrupt ends Ansible at once. Jobs with C(poll) 0 go on in any case.
   - C(background_jobs_margin) is for how long beyond the limits of its jobs a host that cannot be reached is asked again,
     V(60) seconds by default. It may be a duration like V(5m).
   - C(background_jobs_request_timeout) is for how many seconds a host may be silent before a task of this collection gives

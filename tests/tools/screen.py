@@ -28,6 +28,7 @@ class Screen:
         self._lock = threading.Lock()
         self.raw = b''
         self._master, self.slave = os.openpty()
+        self._hung_up, self._hang_up = os.pipe()
         self._set_size(columns, rows)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -92,6 +93,13 @@ class Screen:
             time.sleep(0.02)
         return True
 
+    def hang_up(self) -> None:
+        """Take the terminal away from the programs that run there, as a lost connection does."""
+        os.write(self._hang_up, b'.')
+        self._reader.join(10)
+        os.close(self._master)
+        os.close(self.slave)
+
     def close(self) -> None:
         """After the last program that writes there has ended: have all of it on the screen."""
         os.close(self.slave)
@@ -103,7 +111,9 @@ class Screen:
 
     def _read(self) -> None:
         while True:
-            select.select([self._master], [], [])
+            ready = select.select([self._master, self._hung_up], [], [])[0]
+            if self._hung_up in ready:
+                return
             try:
                 data = os.read(self._master, 65536)
             except OSError:  # nobody has the other end open any more

@@ -14,6 +14,8 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import template
 from ansible_collections.background.jobs.plugins.plugin_utils._options.durations import seconds
 
+CANCEL, LEAVE = 'cancel', 'leave'
+"""What becomes of the jobs that a play waits for when it is interrupted."""
 _REQUEST_TIMEOUT = '60s'
 
 
@@ -29,6 +31,16 @@ def flag(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: bo
 def follow(action: ActionBase, task_vars: dict[str, t.Any], option: bool | None) -> bool:
     """Whether live output is shown: the task's own *option*, or the variable."""
     return flag(action, task_vars, 'background_jobs_follow', False) if option is None else option
+
+
+def on_interrupt(action: ActionBase, task_vars: dict[str, t.Any]) -> str:
+    """CANCEL or LEAVE: what becomes of the jobs that the task waits for when the play is interrupted."""
+    value = _value(action, task_vars, 'background_jobs_on_interrupt', LEAVE)
+    if value not in (CANCEL, LEAVE):
+        raise AnsibleActionFail(
+            f"The variable 'background_jobs_on_interrupt' must be {CANCEL} or {LEAVE}, found {value!r}."
+        )
+    return str(value)
 
 
 def number(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: int) -> int:

@@ -35,6 +35,9 @@ display = Display()
 class SilentReporter:
     """Shows nothing while a task waits."""
 
+    latest: t.Sequence[Look] = ()
+    """The last looks that it has seen."""
+
     def begin(self, looks: list[Look]) -> None:
         """Show *looks*, taken when the wait begins."""
 
@@ -48,6 +51,7 @@ class SilentReporter:
 
     def seen(self, looks: list[Look], *, over: bool) -> None:
         """Show what *looks* tell; *over*: they are the last."""
+        self.latest = looks
 
 
 class Reporter(SilentReporter):
@@ -94,6 +98,7 @@ class Reporter(SilentReporter):
         return max(0.0, self._reported + self._poll - time.monotonic())
 
     def seen(self, looks: list[Look], *, over: bool) -> None:
+        super().seen(looks, over=over)
         for look in looks:
             if look.live_output is not None:
                 self._followers[look.id].show(look)
@@ -106,7 +111,7 @@ class Reporter(SilentReporter):
     def ended(self, result: dict[str, t.Any]) -> None:
         """Tell of the result of the task."""
         jobs = result['jobs'] if self._together else [result]
-        text = self._jobs_text([job['ansible_job_id'] for job in jobs], '')
+        text = self._jobs_text([job['ansible_job_id'] for job in jobs], [])
         event: t.Literal['failed', 'ok'] = 'failed' if result.get('failed') else 'ok'
         events.send(self._action, event, {**result, 'ansible_job_id': text, **self._hidden()})
 
@@ -117,7 +122,7 @@ class Reporter(SilentReporter):
             return
         result: dict[str, t.Any] = {
             **({'jobs': jobs} if self._together else jobs[0]),
-            'ansible_job_id': self._jobs_text([look.id for look in looks], _times([job['job'] for job in jobs])),
+            'ansible_job_id': self._jobs_text([look.id for look in looks], [job['job'] for job in jobs]),
             'started': True,
             'finished': False,
             **self._hidden(),
@@ -132,13 +137,25 @@ class Reporter(SilentReporter):
     def _hidden(self) -> dict[str, t.Any]:
         return {'_ansible_no_log': True} if self._no_log else {}
 
-    def _jobs_text(self, ids: list[str], times: str) -> str:
-        """What an event calls the jobs *ids*, so that its line has 80 columns at most: ``build and 2 more (0:42 of 5:00)``."""
-        more = f' and {len(ids) - 1} more' if len(ids) > 1 else ''
+    def _jobs_text(self, ids: list[str], jobs: list[dict[str, t.Any]]) -> str:
+        """What an event calls the jobs *ids*, so that its line has 80 columns: ``build and 2 more (0:42 of 5:00)``.
+
+        Where this is too long, it is ``build +2 (0:42/5:00)``. *jobs*: those of which it tells how long they run.
+        """
+        others = len(ids) - 1
+        more = f' and {others} more' if others else ''
         if self._drop_in or not is_for_people():  # ansible-runner looks for the events of an id
             return ids[0] + more
-        cells = _EVENT_CELLS - width(self._host) - width(more) - width(times)
-        return fit(self._labels.get(ids[0], ids[0]), max(_LEAST_NAME_CELLS, cells)) + more + times
+        label = self._labels.get(ids[0], ids[0])
+        least = min(width(label), _LEAST_NAME_CELLS)
+        rest = more + _times(jobs, ' of ')
+        if self._cells_beside(rest) < least:
+            rest = (f' +{others}' if others else '') + _times(jobs, '/')
+        return fit(label, max(least, self._cells_beside(rest))) + rest
+
+    def _cells_beside(self, rest: str) -> int:
+        """For the name of a job, in an event that goes on with *rest*."""
+        return _EVENT_CELLS - width(self._host) - width(rest)
 
 
 def _states(looks: list[Look]) -> dict[str, str]:
@@ -162,12 +179,12 @@ def _longest(jobs: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
     return [max(running, key=lambda job: job['elapsed'])] if running else []
 
 
-def _elapsed(job: dict[str, t.Any]) -> str:
-    return clock(job['elapsed']) + ('' if job['limit'] is None else f' of {clock(job["limit"])}')
+def _elapsed(job: dict[str, t.Any], of: str = ' of ') -> str:
+    return clock(job['elapsed']) + ('' if job['limit'] is None else of + clock(job['limit']))
 
 
-def _times(jobs: list[dict[str, t.Any]]) -> str:
-    return ''.join(f' ({_elapsed(job)})' for job in _longest(jobs))
+def _times(jobs: list[dict[str, t.Any]], of: str) -> str:
+    return ''.join(f' ({_elapsed(job, of)})' for job in _longest(jobs))
 
 
 def summary(jobs: list[dict[str, t.Any]], labels: dict[str, str]) -> str:

@@ -14,6 +14,7 @@ from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol 
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import label_of
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.interrupt import wait_interruptibly
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.turns import Turns
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import (
     MARGIN_SECONDS,
@@ -42,6 +43,8 @@ def wait_and_remove(
     reporter: SilentReporter,
     margin: float = MARGIN_SECONDS,
     turns: Turns | None = None,
+    *,
+    on_interrupt: str,
 ) -> list[Look]:
     """*looks* after the ends of their jobs, with their output. The jobs' files are removed, as ansible-core does.
 
@@ -52,7 +55,7 @@ def wait_and_remove(
     started = [look for look in looks if not look.error]
     if not started:
         return looks
-    ended = wait(remote, started, reporter, margin=margin, turns=turns)
+    ended = wait_interruptibly(remote, started, reporter, on_interrupt=on_interrupt, margin=margin, turns=turns)
     mark_collected(remote, [look for look in ended if _keeps_files(look)], turns)
     _tidy_up(remote, 'remove', [look for look in ended if not _keeps_files(look)], turns)
     return _replaced(looks, ended)

@@ -29,7 +29,8 @@ from ansible_collections.background.jobs.plugins.plugin_utils._options import se
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show import events
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN_SECONDS, SILENCE_SECONDS, wait
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.interrupt import wait_interruptibly
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN_SECONDS, SILENCE_SECONDS
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers import Worker
 
 display = Display()
@@ -79,13 +80,22 @@ class Polling:
             return look  # ansible-core takes no other
         margin = settings.duration(action, task_vars, 'background_jobs_margin', MARGIN_SECONDS)
         follow = settings.follow(action, task_vars, None)
+        on_interrupt = settings.on_interrupt(action, task_vars)
         worker = Worker(action, task_vars)
         labels = {look.id: look.job['module']}
         reporter = Reporter(action, task_vars, labels, poll=poll, follow=follow, together=False, drop_in=True)
         events.send(action, 'poll', status.status(look))
         turns = worker.give_back([look])
         try:
-            return wait(remote, [look], reporter, margin=margin, turns=turns, results=True)[0]
+            return wait_interruptibly(
+                remote,
+                [look],
+                reporter,
+                on_interrupt=on_interrupt,
+                margin=margin,
+                turns=turns,
+                results=True,
+            )[0]
         except AnsibleConnectionFailure as error:
             return look._replace(error=error.message)
 

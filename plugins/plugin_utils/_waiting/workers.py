@@ -44,6 +44,8 @@ MAX_WAITING = 200
 _PINNED = ('host_pinned', 'ansible.builtin.host_pinned', 'mitogen_host_pinned')
 """Strategies whose meaning is that no more hosts are under way than there are forks."""
 _WHAT_NEXT = 'The jobs go on: wait for them with async_wait.'
+_LONGEST_END_SECONDS = 300
+"""Of a child that stops its jobs when ansible has ended; more than it takes if its host does not answer."""
 _GO = b'.'
 """What one process writes into a pipe when another may go on."""
 
@@ -208,8 +210,7 @@ def _guard(child: _Guarded, ansible: int, what: str) -> t.NoReturn:
     """
     while (ended := _first_end(child, ansible)) != child.pidfd:
         if ended == ansible:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)  # with the processes of its connection
+            _end_with_ansible(child)
             os._exit(1)
         renew_watch()
     status = os.waitpid(child.pid, 0)[1]
@@ -217,6 +218,16 @@ def _guard(child: _Guarded, ansible: int, what: str) -> t.NoReturn:
         os._exit(0)
     how = f'signal {os.WTERMSIG(status)}' if os.WIFSIGNALED(status) else f'exit code {os.WEXITSTATUS(status)}'
     raise AnsibleActionFail(f'{what} ended with {how}. {_WHAT_NEXT}')
+
+
+def _end_with_ansible(child: _Guarded) -> None:
+    """End *child*, which may stop its jobs before (interrupt.py), and the processes of its connection."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child.pid, signal.SIGTERM)
+        end = select.poll()
+        end.register(child.pidfd, select.POLLIN)
+        end.poll(_LONGEST_END_SECONDS * 1000)
+        os.killpg(child.pid, signal.SIGKILL)
 
 
 def _first_end(child: _Guarded, ansible: int) -> int:

@@ -154,8 +154,26 @@ def test_an_event_names_the_job_in_80_columns(shown: Shown, sent: Sent, label: s
 
 def test_the_wait_begins_with_a_report_of_all_jobs(shown: Shown, sent: Sent) -> None:
     of_task({'j1.1': 'tasks[0]', 'j2.2': 'b'}).begin([running('j1.1'), running('j2.2')])
-    assert sent[0][1]['ansible_job_id'] == 'tasks[0] and 1 more (0:42 of 1:00:00)'
+    assert sent[0][1]['ansible_job_id'] == 'tasks[0] +1 (0:42/1:00:00)'
     assert [text for text, _colour in shown] == ['web1 | 2 running, 0 of 2 done | 0:42 of 1:00:00 | line']
+
+
+@pytest.mark.parametrize(
+    ('label', 'others', 'expected'),
+    [
+        ('x', 0, 'x (0:42 of 1:00:00)'),
+        ('db', 1, 'db +1 (0:42/1:00:00)'),
+        ('a very long name', 1, 'a very lo… +1 (0:42/1:00:00)'),
+        ('a very long name', 10, 'a very l… +10 (0:42/1:00:00)'),
+    ],
+)
+def test_an_event_of_many_jobs_has_80_columns_too(
+    shown: Shown, sent: Sent, label: str, others: int, expected: str
+) -> None:
+    ids = [f'j{number}.1' for number in range(others + 1)]
+    of_task({ids[0]: label, **dict.fromkeys(ids[1:], 'other')}).begin([running(job_id) for job_id in ids])
+    assert sent[0][1]['ansible_job_id'] == expected
+    assert len(f'ASYNC POLL on web1: jid={expected} started=True finished=False') <= 80
 
 
 def test_in_drop_in_an_event_has_the_id(shown: Shown, sent: Sent) -> None:
