@@ -114,7 +114,9 @@ class ModuleStart:
             raise
         if self.vigil.main == 0:
             try:
-                _become_module(argv, launch, self._environment(launch), stdio, self.gate, supervisor, self._enter_limits)
+                _become_module(
+                    argv, launch, self._environment(launch), stdio, self.gate, supervisor, self._enter_limits
+                )
             except Exception as error:
                 os.write(writer, (getattr(error, 'strerror', None) or str(error)).encode('utf-8', 'replace'))
             finally:
