@@ -31,7 +31,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._show.results impo
     result_of_many,
     with_facts,
 )
-from ansible_collections.background.jobs.plugins.plugin_utils._show.text import printable
+from ansible_collections.background.jobs.plugins.plugin_utils._show.text import printable, readable
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.collect import collect, wait_and_remove
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.main_process import set_up_main_process
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.start import start
@@ -66,6 +66,7 @@ class ActionModule(ActionBase):
         worker = Worker(self, task_vars) if keywords.poll else None
         looks = start(remote, requests, retention)
         report_existing(remote.host, looks)
+        warnings = sorted({look.warning for look in looks if look.warning})
         reporter = None
         if worker is None:
             looks = collect(remote, looks, margin)
@@ -79,6 +80,8 @@ class ActionModule(ActionBase):
                 turns = worker.give_back(looks)
             looks = wait_and_remove(remote, looks, reporter, margin, turns, on_interrupt=on_interrupt)
         result = self._result(requests, looks, many=many)
+        if warnings:
+            result['warnings'] = [*result.get('warnings', []), *map(readable, warnings)]
         if reporter is not None:
             reporter.ended(result)
         hide_loop(self, result)

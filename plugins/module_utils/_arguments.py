@@ -38,6 +38,8 @@ ASYNC_RUN = {
         'after_any': {'type': 'bool', 'default': False},
         'on_end': {'type': 'raw'},
         'grace': {'type': 'str', 'default': str(GRACE)},
+        'limit': {'type': 'str'},
+        'resources': {'type': 'dict'},
         'follow': _FOLLOW,
     },
     'mutually_exclusive': [_WAYS],
@@ -77,6 +79,13 @@ ASYNC_PRUNE = {
         'follow': _FOLLOW,
     },
 }
+
+OPTIONS = frozenset(
+    option
+    for arguments in (ASYNC_RUN, ASYNC_WAIT, ASYNC_STATUS, ASYNC_CANCEL, ASYNC_INFO, ASYNC_TABLE, ASYNC_PRUNE)
+    for option in arguments['argument_spec']
+)
+"""The options of all actions. `module_defaults` of their group hands each of them to every action."""
 
 IS_AN_ACTION = (
     '%s runs on the controller, as the action plugin of the same name; on a target there is nothing to run. Ansible did not '

@@ -45,8 +45,8 @@ options:
   tasks:
     description:
       - Many of these, started with one request. Each may carry, beside its module, a C(name), a limit (C(async)), a
-        C(queue), C(slots), C(after), C(after_any) and C(on_end) of its own. Here the limit may be a duration like V(5m);
-        the keyword C(async) of the task itself is a number for ansible-core.
+        C(queue), C(slots), C(resources), C(after), C(after_any) and C(on_end) of its own. Here the limit may be a duration like
+        V(5m); the keyword C(async) of the task itself is a number for ansible-core.
       - The task returns RV(ignore:jobs), one result for each in the same order, and fails after all have ended if one of
         them failed.
     type: list
@@ -135,6 +135,24 @@ options:
         V(s), V(m), V(h), V(d), V(w), like V(5m).
     type: str
     default: "10"
+  limit:
+    description:
+      - The limit of a job whose task does not have the keyword C(async), in seconds, or as a duration like V(2h). V(0) means no
+        limit.
+      - It is meant for C(module_defaults), because a play cannot set keywords for its tasks. C(async) takes precedence.
+    type: str
+  resources:
+    description:
+      - What the job may use of its host. If the host cannot limit it, the task fails before it starts anything.
+      - V(memory) is the memory that all processes of the job may use together, like V(200M) or V(2G). A job that uses more is
+        killed, and is V(failed) with that reason.
+      - V(cpu) is their share of the processors, like V(50%). V(150%) is one and a half processors.
+      - V(tasks) is how many processes and threads they may be.
+      - V(nice) is their nice value, from V(-20) to V(19).
+      - V(io) is their class of input and output, V(idle), V(best-effort) or V(realtime). The last two may have a level from 0
+        to 7, like V(best-effort:7).
+      - V(memory), V(cpu) and V(tasks) need cgroup v2. Where systemd runs, the job has to run as root, or as a user who lingers.
+    type: dict
   follow:
     description:
       - With V(true), show each line that the commands of the module print within about a second, as
@@ -179,6 +197,9 @@ seealso:
   - module: background.jobs.async_info
   - module: background.jobs.async_cancel
   - module: background.jobs.async_prune
+  - name: Resources of a job
+    description: What each kind of host can limit.
+    link: https://github.com/background-jobs/background.jobs/blob/main/docs/resources.md
   - name: Guides
     description: A playbook for each task that people have.
     link: https://github.com/background-jobs/background.jobs/blob/main/docs/guides.md
@@ -284,6 +305,12 @@ EXAMPLES = r"""
     cmd: /usr/local/bin/export
     grace: 60
   async: 600
+
+- name: A backup that takes at most 2 GB of memory and one processor, and lets others go first
+  background.jobs.async_run:
+    cmd: /usr/local/bin/backup
+    resources: {memory: 2G, cpu: 100%, nice: 10, io: idle}
+  become: true
 
 # From the command line, where -B is async and -P is poll:
 # ansible all -B 3600 -P 0 -m background.jobs.async_run -a 'cmd="/usr/bin/long_running_operation --do-stuff"'

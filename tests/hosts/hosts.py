@@ -15,9 +15,10 @@ from pathlib import Path
 
 from _base_tree import DEPLOY, OPERATOR, PASSWORD, PLAIN
 from _fleet import Fleet, Shape
+from _kernel import run_in_kernel
 from _system import HostsError
 
-__all__ = ["DEPLOY", "OPERATOR", "PASSWORD", "PLAIN", "Fleet", "HostsError", "Shape"]
+__all__ = ["DEPLOY", "OPERATOR", "PASSWORD", "PLAIN", "Fleet", "HostsError", "Shape", "run_in_kernel"]
 
 
 def main() -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import os
+import re
 import signal
 import typing as t
 from pathlib import Path
@@ -36,6 +37,7 @@ OWN = f'ends-{os.getpid()}'  # the same tests may run with another ansible-core,
 MARK = f'BACKGROUND_JOBS_TEST={OWN}'
 MARKED = {'environment': {'BACKGROUND_JOBS_TEST': OWN}}
 WAIT, STATUS, INFO = (f'background.jobs.async_{name}' for name in ('wait', 'status', 'info'))
+SUDOERS = '/etc/sudoers.d/zz-ends'
 LOG, GATE = '/var/tmp/ends.log', '/var/tmp/ends.gate'  # /tmp is emptied by a boot
 RESTART = 'systemctl restart systemd-logind'
 
@@ -219,7 +221,50 @@ def test_the_user_is_logged_out_by_a_system_that_kills(
     if lives:
         assert run['job']['job']['state'] == 'running'
     else:
+        assert f'the job ends when user {PLAIN} logs out' in started['job']['warnings'][0]
         check_ended(run['job'], 'cancelled', 'did its user log out (KillUserProcesses)?')
+
+
+@pytest.mark.any_core
+@pytest.mark.parametrize(
+    ('allow', 'forbid', 'keywords', 'place'),
+    [
+        (f'loginctl enable-linger {PLAIN}', f'loginctl disable-linger {PLAIN}', {}, '/user@'),
+        (f"echo '{PLAIN} ALL=(ALL) NOPASSWD: ALL' > {SUDOERS}", f'rm {SUDOERS}', {'become': True}, '/system.slice/'),
+    ],
+    ids=['who lingers', 'who becomes root'],
+)
+def test_a_job_outlives_the_session_of_a_user(
+    play: Play, hosts: list[Target], allow: str, forbid: str, keywords: dict[str, t.Any], place: str
+) -> None:
+    """It leaves the session before its module is executed, so KillUserProcesses=yes does not reach it. Nothing warns."""
+    host = hosts[0]
+    path = '/etc/systemd/logind.conf.d/zz-ends.conf'
+    host.shell(f"printf '[Login]\\nKillUserProcesses=yes\\n' > {path}; {RESTART}; {allow}", user='root')
+    try:
+        user = host.also('user', ansible_user=PLAIN)
+        started = play(user, {**shell('sleep 1000'), **MARKED, 'poll': 0, 'register': 'job', **keywords})
+        assert 'warnings' not in started['job']
+        scope = f'background-jobs-{started["job"]["ansible_job_id"]}.scope'
+        (cgroup,) = re.findall(
+            '^0::(.*)$', Path(f'/proc/{module().pid}/cgroup').read_text(encoding='ascii'), re.MULTILINE
+        )
+        assert cgroup.endswith(scope)
+        assert place in cgroup
+        host.shell(f'pkill -KILL -u {PLAIN} sshd', user='root')
+        sessions = f'loginctl list-sessions --no-legend | grep -w {PLAIN} || true'
+        eventually(lambda: not host.shell(sessions, user='root').strip(), 'the session ends')
+        look = {STATUS: {'jid': started['job']['ansible_job_id']}, 'register': 'job', **keywords}
+        assert play(user, look)['job']['job']['state'] == 'running'
+        stop = {
+            'background.jobs.async_cancel': {'jobs': started['job']['ansible_job_id']},
+            'register': 'job',
+            **keywords,
+        }
+        assert play(user, stop)['job']['jobs'][0]['state'] == 'cancelled'
+        eventually(lambda: scope not in host.shell('systemd-cgls --no-pager'), 'the scope is gone')
+    finally:
+        host.shell(f'rm {path}; {RESTART}; {forbid}', user='root')
 
 
 @pytest.fixture

@@ -84,6 +84,14 @@ BAD_TASKS: dict[str, tuple[dict[str, t.Any], list[str]]] = {
     ),
     'negative grace': ({RUN: {'cmd': 'true', 'grace': -1}}, ["'grace' must be a number of seconds", "'-1'"]),
     'grace in words': ({CANCEL: {'jobs': 'x', 'grace': 'long'}}, ["'grace' must be a number of seconds", "'long'"]),
+    'default limit in words': (
+        {RUN: {'cmd': 'true', 'limit': 'long'}},
+        ["'limit' must be a number of seconds", "'long'"],
+    ),
+    'resources of one': (
+        {RUN: {'tasks': [GOOD, {**GOOD, 'resources': {'memry': '2G'}}]}},
+        ["'resources of tasks[1]' has no key 'memry': did you mean 'memory'?"],
+    ),
     'margin in words': (
         {RUN: {'cmd': 'true'}, 'vars': {'background_jobs_margin': 'wide'}},
         ["'background_jobs_margin' must be a number of seconds", "'wide'"],
@@ -165,6 +173,30 @@ def test_what_module_defaults_hand_to_every_action_is_accepted(play: Play, local
         module_defaults={'group/background.jobs.jobs': {'follow': True}, RUN: {'slots': 2}},
     )
     assert run.rc == 0, run.output
+
+
+def test_module_defaults_set_what_not_every_action_has(play: Play, local: Target) -> None:
+    """The group's options reach each action that knows them. The keyword `async`, and the options of a task, say otherwise."""
+    run = play(
+        local,
+        {RUN: {'cmd': 'nice'}, 'register': 'default'},
+        {RUN: {'cmd': 'nice', 'resources': {'nice': 8}}, 'async': 60, 'register': 'own'},
+        {RUN: {'cmd': 'nice', 'limit': 0}, 'register': 'unlimited'},
+        {RUN: {'tasks': [GOOD, {**GOOD, 'async': '1m'}]}, 'register': 'tasks'},
+        {INFO: {}, 'register': 'info'},
+        {WAIT: {'jobs': []}},
+        {PRUNE: {}},
+        {WAIT: {'jobs': [], 'limt': 1}, 'ignore_errors': True, 'register': 'misspelt'},
+        module_defaults={
+            'group/background.jobs.jobs': {'grace': 3, 'limit': '1h', 'resources': {'nice': 6}, 'on_end': GOOD},
+        },
+    )
+    assert run.rc == 0, run.output
+    jobs = [run[name] for name in ('default', 'own', 'unlimited')]
+    assert [(job['stdout'], job['job']['limit']) for job in jobs] == [('6', 3600), ('8', 60), ('6', None)]
+    assert [job['job']['limit'] for job in run['tasks']['jobs']] == [3600, 60]
+    assert [job['task'] for job in run['info']['jobs']] == ['on_end'] * 5  # the other jobs went when their tasks had waited
+    assert "async_wait has no option 'limt'" in run['misspelt']['msg']
 
 
 def test_durations_work_wherever_seconds_do(play: Play, local: Target) -> None:

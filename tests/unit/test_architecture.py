@@ -26,7 +26,7 @@ CONTROLLER = ROOT / 'plugins/plugin_utils'
 RUNTIME_FLOORS = {
     'protocol': set(),
     'files': {'protocol'},
-    'contain': {'protocol'},
+    'contain': {'protocol', 'files'},
     'output': {'protocol', 'files'},
     'schedule': {'protocol', 'files'},
     'supervise': {'protocol', 'files', 'contain', 'output', 'schedule'},

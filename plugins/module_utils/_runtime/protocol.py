@@ -62,10 +62,29 @@ StartRequest = collections.namedtuple(
         'tmpdir',  # path of ansible-core's temporary directory for the task, which goes when the job has ended; or None
         'output_limit',  # bytes of live output that are kept, where `stdin` is true; 0: none
         'retention',  # seconds for which the files are kept after the end
+        'resources',  # what the job may use of its host: a Resources, as a JSON object
         'payload',  # a PayloadReference, as a JSON object
     ),
 )
 """One of the ``jobs`` of a start request, sent as the JSON object of these fields."""
+
+Resources = collections.namedtuple(
+    'Resources',
+    (
+        'memory',  # bytes (int) that all processes of the job together may use, or None
+        'cpu',  # percent of one processor that they may use (a number), or None
+        'tasks',  # how many processes and threads they may be (int), or None
+        'nice',  # their nice value (int), or None: that of the connection
+        'io',  # their class of input and output, as in "idle" or "best-effort:7", or None
+    ),
+)
+"""What a job may use of its host."""
+
+
+def resources_of(fields):
+    """The Resources of a JSON object, in which some of the fields may be missing."""
+    return Resources(**{key: fields.get(key) for key in Resources._fields})
+
 
 PayloadReference = collections.namedtuple(
     'PayloadReference',
@@ -90,6 +109,7 @@ Look = collections.namedtuple(
         'ended',  # whether the job has ended
         'no_log',  # whether `no_log` hides what the job printed
         'error',  # why the job was not started, or cannot be looked at, or None
+        'warning',  # what may happen to the job that its user does not expect, of a start, or None
         'output',  # {"rc": int, "stdout": str, "stderr": str} of an ended module, where it was asked for, or None
         'result',  # what the result file says (dict), where it was asked for, or None
         'last_line',  # the last line of live output of a job that has not ended, where it was asked for, or None

@@ -14,6 +14,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.playbook.task import Task
 from ansible.plugins.action import ActionBase
+from ansible_collections.background.jobs.plugins.module_utils._arguments import OPTIONS
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import task_of
 
 _GROUP = 'group/background.jobs.jobs'
@@ -33,11 +34,17 @@ def arguments(action: ActionBase, spec: dict[str, t.Any]) -> dict[str, t.Any]:
     """The options of the task of *action*, as *spec* (of module_utils/_arguments.py) has them.
 
     Raises AnsibleActionFail for what is wrong. An unknown option is told first: what it should have been is then missing.
+    Left out is what the defaults of the action group set for other actions of it.
     """
     name = name_of(action)
     options = spec['argument_spec']
     known = [*options, *(alias for option in options.values() for alias in option.get('aliases', ()))]
-    unknown = [str(key) for key in task_of(action).args if key not in known]
+    task = task_of(action)
+    unknown = [str(key) for key in task.args if key not in known]
+    of_others = [key for key in unknown if key in OPTIONS and _may_be_default(task, key, (_GROUP,))]
+    if of_others:
+        task.args = {key: value for key, value in task.args.items() if key not in of_others}
+        unknown = [key for key in unknown if key not in of_others]
     if unknown:
         raise AnsibleActionFail(' '.join(_unknown(name, key, known) for key in unknown))
     try:
@@ -58,14 +65,18 @@ def refuse(action: ActionBase, option: str, why: str) -> None:
     or its group, the task counts as one that says nothing of it.
     """
     name = name_of(action)
-    for defaults in task_of(action).module_defaults or []:
-        for key, options in defaults.items():
-            of_this = key == _GROUP or key.rpartition('.')[2] == name
-            if of_this and (
-                not isinstance(options, c.Mapping) or option in options
-            ):  # or a template, with who knows what
-                return
-    raise AnsibleActionFail(f"'{option}' of {name} has no effect: {why}")
+    if not _may_be_default(task_of(action), option, (_GROUP, name)):
+        raise AnsibleActionFail(f"'{option}' of {name} has no effect: {why}")
+
+
+def _may_be_default(task: Task, option: str, names: c.Collection[str]) -> bool:
+    """Whether `module_defaults` may have set *option* of *task*. *names*: of the group, and of actions without their collection."""
+    return any(
+        not isinstance(options, c.Mapping) or option in options  # or a template, with who knows what
+        for defaults in task.module_defaults or []
+        for key, options in defaults.items()
+        if key in names or key.rpartition('.')[2] in names
+    )
 
 
 def refuse_follow(action: ActionBase, options: dict[str, t.Any]) -> None:

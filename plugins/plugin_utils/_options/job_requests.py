@@ -19,19 +19,20 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.errors import StoreError
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.names import check_new_name
-from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import GRACE, OUTPUT_LIMIT
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import GRACE, OUTPUT_LIMIT, Resources
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import task_of
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import refuse
 from ansible_collections.background.jobs.plugins.plugin_utils._options.dependencies import of_each, of_the_task
 from ansible_collections.background.jobs.plugins.plugin_utils._options.durations import seconds
 from ansible_collections.background.jobs.plugins.plugin_utils._options.references import Reference
+from ansible_collections.background.jobs.plugins.plugin_utils._options.resources import resources
 from ansible_collections.background.jobs.plugins.plugin_utils._options.settings import number, request_timeout
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import build
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.payload import Payload
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.summary import one_line
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.task import Path, written
 
-_OWN = ('name', 'async', 'queue', 'slots')
+_OWN = ('name', 'async', 'queue', 'slots', 'resources')
 """What each of `tasks` may carry that the other tasks do not matter to."""
 _OF_EACH = (*_OWN, 'after', 'after_any', 'on_end')
 """What each of `tasks` may carry beside its module."""
@@ -55,6 +56,7 @@ class JobRequest:
     about: dict[str, str | None]
     place: str | None
     limit: int | None
+    resources: Resources
     name: str | None = None
     on_existing: str = 'attach'
     queue: str | None = None
@@ -87,7 +89,8 @@ def job_requests(
     Raises AnsibleActionFail for whatever is wrong with any of them.
     """
     common = {key: options[key] for key in ('name', 'on_existing', 'queue')}
-    common['limit'] = limit
+    common['limit'] = _limit(options['limit'], 'limit') if limit is None and options['limit'] is not None else limit
+    common['resources'] = resources(options['resources'] or {}, 'resources')
     common['grace'] = seconds(options['grace'], 'grace')
     common['no_log'] = bool(task_of(action).no_log)
     common['output_limit'] = number(action, task_vars, 'background_jobs_output_limit', OUTPUT_LIMIT)
@@ -132,7 +135,9 @@ def _of_each(
         raise AnsibleActionFail(f"'{place}' must be a mapping of one module name to its arguments, found: {task!r}.")
     own = {key: task[key] for key in _OWN if task.get(key) is not None}
     if 'async' in own:
-        own['limit'] = math.ceil(seconds(own.pop('async'), f'async of {place}')) or None
+        own['limit'] = _limit(own.pop('async'), f'async of {place}')
+    if 'resources' in own:
+        own['resources'] = resources(own['resources'], f'resources of {place}')
     if 'slots' in own:
         own['slots'] = _whole(own['slots'], f'slots of {place}', 1)
         if not own.get('queue', common['queue']):
@@ -157,7 +162,7 @@ def _on_end(action: ActionBase, task: t.Any, path: Path, ended: JobRequest, task
     """The job that starts when that of *ended* has ended, however. *path*: where it stands."""
     limit = None
     if isinstance(task, c.Mapping) and task.get('async') is not None:
-        limit = math.ceil(seconds(task['async'], f'async of {written(path)}')) or None
+        limit = _limit(task['async'], f'async of {written(path)}')
     module = {key: value for key, value in task.items() if key != 'async'} if isinstance(task, c.Mapping) else task
     payload = _payload(action, module, path, task_vars)
     about = _about(action, payload, task_vars)
@@ -167,11 +172,17 @@ def _on_end(action: ActionBase, task: t.Any, path: Path, ended: JobRequest, task
         about=about,
         place=None,
         limit=limit,
+        resources=resources({}, 'resources'),
         after_any=True,
         grace=ended.grace,
         no_log=ended.no_log,
         output_limit=ended.output_limit,
     )
+
+
+def _limit(value: t.Any, what: str) -> int | None:
+    """The limit that *value*, a duration, stands for, in seconds; None: without a limit, written as 0."""
+    return math.ceil(seconds(value, what)) or None
 
 
 def _about(action: ActionBase, payload: Payload, task_vars: dict[str, t.Any]) -> dict[str, str | None]:

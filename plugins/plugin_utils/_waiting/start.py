@@ -92,6 +92,7 @@ def _job(
         tmpdir=payload.tmpdir,
         output_limit=request.output_limit,
         retention=retention,
+        resources=dict(request.resources._asdict()),
         payload=PayloadReference(digest, head, base64.b64encode(middle).decode(), tail)._asdict(),
     )
     return dict(job._asdict())

@@ -2,6 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The processes of a job: which they are, and how to end them.
+"""The processes of a job: which they are, what limits them, and how to end them.
 
-Imports nothing of the runtime but its own modules."""
+Imports `protocol` and `files`."""

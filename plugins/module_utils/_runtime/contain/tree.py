@@ -16,6 +16,8 @@ import signal
 import sys
 import time
 
+from .libc import libc
+
 _PR_SET_CHILD_SUBREAPER = 36
 _LINUX = sys.platform.startswith('linux')
 _UNKILLABLE_SECONDS = 60  # then a process that survives KILL (uninterruptible sleep, setuid) is reported
@@ -30,19 +32,10 @@ Stopped = collections.namedtuple(
 )
 """What stop() has done."""
 
-_libc = None
-
 
 def get_ready():
     """Load what adopt_orphans() needs: once, before the supervisors of a batch are forked, and not in each."""
-    global _libc
-    if _LINUX and _libc is None:
-        try:
-            import ctypes  # here, because only Linux needs it, and only to start jobs
-
-            _libc = ctypes.CDLL(None, use_errno=True)
-        except (ImportError, OSError):  # a Python without ctypes, or with one that has no libffi
-            pass
+    libc()
 
 
 def adopt_orphans():
@@ -50,16 +43,16 @@ def adopt_orphans():
 
     Elsewhere a process of the job that loses its parent and leaves the process group of its module is not stopped.
     """
-    get_ready()
-    if _libc is not None:
-        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    if libc() is not None:
+        libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def stop(main, grace, sleep, spare_daemons=False):
+def stop(main, grace, sleep, spare_daemons=False, cgroup=None):
     """End the tree below this process: TERM to *main* and its group, after *grace* seconds KILL to all.
 
     *sleep(seconds)* must return early at the death of a child, and reap it. *spare_daemons*: let processes live that
-    have left the session of *main*, as far as they can be told from the others. Returns a Stopped.
+    have left the session of *main*, as far as they can be told from the others. *cgroup*: the Cgroup of the job, or None; the
+    kernel ends all of it at one stroke. Returns a Stopped.
     """
     _signal_group(main, signal.SIGTERM)
     _signal_group(main, signal.SIGCONT)  # a stopped process gets its TERM only when it goes on
@@ -74,6 +67,8 @@ def stop(main, grace, sleep, spare_daemons=False):
         if sessions is None:
             sessions = {main: main} if _signal_group(main, 0) else {}
         alive = [pid for pid, session in sessions.items() if session == main or not spare_daemons]
+        if cgroup is not None and not spare_daemons:
+            cgroup.kill()  # reaches what is no longer below this process, and what a fork is just about to make
         # A process that is born while /proc is read, of a parent that dies meanwhile, is in no look.
         ended = not alive and (spare_daemons or not _has_children())
         if ended or time.monotonic() >= deadline:

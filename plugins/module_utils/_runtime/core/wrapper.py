@@ -16,7 +16,7 @@ import os
 from ..door import respond
 from ..files.atomic import read_file, remove_file, remove_tree
 from ..files.errors import StoreError
-from ..protocol import ABOUT, GRACE, OUTPUT_LIMIT, RETENTION, VERSION, PayloadReference, StartRequest
+from ..protocol import ABOUT, GRACE, OUTPUT_LIMIT, RETENTION, VERSION, PayloadReference, StartRequest, resources_of
 from .status import as_told_by, is_before
 
 _UMASK = 0o022  # the one that ansible-core's wrapper gives to its module, whatever that of the connection is
@@ -78,6 +78,7 @@ class Call:
             tmpdir=None if self.preserve else self.folder,
             output_limit=OUTPUT_LIMIT,
             retention=RETENTION,
+            resources=resources_of({})._asdict(),
             payload=PayloadReference('module', len(payload), '', 0)._asdict(),
         )
         return {
@@ -120,12 +121,14 @@ def answer(words, version):
     call.forget(started=not error)
     if error:
         return {'failed': True, 'msg': 'the job was not started: %s' % error}
+    warning = response['jobs'][0]['warning']
     result = {
         'failed': False,
         'started': True,
         'finished': False,
         'ansible_job_id': call.job_id,
         'results_file': response['jobs'][0]['results_file'],
+        **({'warnings': [warning]} if warning else {}),
         '_ansible_suppress_tmpdir_delete': not call.preserve,
     }
     return as_told_by(version, result)

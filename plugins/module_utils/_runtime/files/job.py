@@ -139,6 +139,7 @@ def _unreadable_spec(job_id):
         no_log=True,
         retention=RETENTION,
         work=None,
+        resources={},
         machine=None,
         machine_id='',
         at='1970-01-01T00:00:00.000000Z',

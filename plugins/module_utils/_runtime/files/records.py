@@ -37,6 +37,7 @@ Spec = collections.namedtuple(
         'no_log',  # whether `no_log` hides what the job prints
         'retention',  # seconds for which the files are kept after the end
         'work',  # a digest of what the job does, or None (protocol.StartRequest)
+        'resources',  # what the job may use of its host (dict of the fields of protocol.Resources; empty: anything)
         'machine',  # name of the machine that the job belongs to, or None: of 0.1.0 (files/machine.py)
         'machine_id',  # the machine id of that machine; empty if it has none
         'at',  # when the job was made: UTC, as clock.utc() writes it
@@ -72,6 +73,7 @@ Run = collections.namedtuple(
         'supervisor_start',  # when that process started, or None
         'program',  # the first word of the command
         'tmpdir',  # as in Launch
+        'cgroup',  # path of the job's own cgroup, or None: it has none
         'at',  # when the module was executed: UTC
         'monotonic',  # the same in seconds of the monotonic clock
         'boot',  # id of the boot that clock belongs to
@@ -96,8 +98,9 @@ End = collections.namedtuple(
 )
 """end.json: how the job ended. It never changes."""
 
-Report = collections.namedtuple('Report', ('spec', 'run'))
-"""What a supervisor reports to the request that has started its job, when the module was executed: a Spec and a Run."""
+Report = collections.namedtuple('Report', ('spec', 'run', 'warning'))
+"""What a supervisor reports to the request that has started its job, when the module was executed: a Spec, a Run, and
+what may happen to the job that its user does not expect, or None."""
 
 _NONE = type(None)
 _NUMBER = (int, float)
@@ -153,12 +156,13 @@ _LATER = {
         'is_on_end': (bool, False),
         'retention': (_NUMBER, RETENTION),
         'work': (str, None),
+        'resources': (dict, {}),
         'machine': (str, None),
         'machine_id': (str, ''),
         'monotonic': (_NUMBER, None),
     },
     Launch: {'version': (int, 1), 'tmpdir': (str, None)},
-    Run: {'version': (int, 1), 'program': (str, 'python'), 'tmpdir': (str, None)},
+    Run: {'version': (int, 1), 'program': (str, 'python'), 'tmpdir': (str, None), 'cgroup': (str, None)},
     End: {'version': (int, 1), 'module_rc': (int, None), 'last_lines': (list, [])},
 }
 """The other fields, with their type and what they are in a file without them."""

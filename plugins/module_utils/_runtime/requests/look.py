@@ -11,6 +11,7 @@ of that name. Standard library only, Python 3.6 and up. Private to this collecti
 import collections
 import os
 
+from ..contain.cgroup import Cgroup
 from ..files.atomic import read_json
 from ..files.clock import boot_id, lives, since
 from ..files.machine import other_machine
@@ -221,6 +222,8 @@ def _declare_lost(job, spec):
                 'still ran when this was found out' if lives(run.pid, run.process_start) else 'had ended by then',
             )
         )
+    if run is not None and run.cgroup:
+        Cgroup(run.cgroup).remove()  # unless its module still runs there
     tmpdir = tmpdir_of(job)
     end = write_lost(job, reason)
     remove_tmpdir(tmpdir)

@@ -17,6 +17,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import binascii
 import os
 
+from ..contain import limits, session
 from ..files.atomic import remove_file, write_file
 from ..files.clock import now
 from ..files.errors import StoreError, trace
@@ -24,7 +25,7 @@ from ..files.machine import host_name, machine_id, other_machine
 from ..files.names import Name, check_new_name, path_of
 from ..files.records import VERSION, Launch, Spec
 from ..files.tmpdir import remove_unused_tmpdirs
-from ..protocol import PayloadReference, StartRequest
+from ..protocol import PayloadReference, StartRequest, resources_of
 from ..schedule.dependents import Dependents, awaited_by
 from ..schedule.queue import Queue, QueueSnapshot
 from ..supervise.batch import Batch
@@ -41,6 +42,7 @@ def start(store, request, umask):
 
     *umask*: of the modules.
     """
+    _check_resources(request['jobs'])
     store.prepare()
     dependencies = Dependencies(store, request['jobs'])
     bases = {}
@@ -98,7 +100,8 @@ class _Starter:
     def started_look(self, job, report, places):
         """A look at *job*, which was started or queued. *report*: a Report, or None."""
         look = executed_look(job, report.spec, report.run) if report else take_look(job, places=places)
-        return look._replace(uncollected=self._uncollected.get(job.id))
+        warning = report.warning if report else session.warn()
+        return look._replace(uncollected=self._uncollected.get(job.id), warning=warning)
 
     def _start(self, fields):
         try:
@@ -225,6 +228,16 @@ class _Starter:
                 dependents.remove(job.id)
 
 
+def _check_resources(jobs):
+    """Raise StoreError if this host cannot keep the resources of one of *jobs*: then none of them starts."""
+    different = {resources_of(fields.get('resources') or {}) for fields in jobs}
+    try:
+        for resources in sorted(different, key=repr):
+            limits.check(resources)
+    except limits.LimitError as error:
+        raise StoreError('%s' % error) from None
+
+
 def _check_numbers(request):
     if request.limit is not None and not request.limit > 0:
         raise StoreError('limit must be a number above 0, found %r' % (request.limit,))
@@ -254,6 +267,7 @@ def _spec(request, after, is_on_end):
         no_log=request.no_log,
         retention=request.retention,
         work=request.work,
+        resources=request.resources,
         machine=host_name(),
         machine_id=machine_id(),
         **now(),

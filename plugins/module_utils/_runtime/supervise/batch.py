@@ -66,5 +66,5 @@ class Batch:
                 data = pipe.read()
             if data:
                 fields = json.loads(data.decode('ascii'))
-                reports[job.id] = Report(Spec(**fields['spec']), Run(**fields['run']))
+                reports[job.id] = Report(Spec(**fields['spec']), Run(**fields['run']), fields['warning'])
         return reports

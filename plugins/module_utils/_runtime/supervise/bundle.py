@@ -60,6 +60,7 @@ def write(folder):
 
     Raises OSError or ImportError where a module cannot be read any more, or the disk has no room.
     """
+    import socket  # noqa: F401, contain/bus.py imports it
     import warnings  # noqa: F401, os.execvpe() imports it
 
     room = os.statvfs(folder)

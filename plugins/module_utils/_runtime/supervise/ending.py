@@ -33,12 +33,12 @@ def write_started(job):
     write_json(job.result_file, dict(_STARTED, ansible_job_id=job.id))
 
 
-def write(job, state, status=None, reason=None, stopped=None):
+def write(job, state, status=None, reason=None, stopped=None, exceeded=None):
     """Write that *job* ended; nobody else may be about to do so: the caller holds its lock, that of its queue, or that of
     the jobs that wait for others.
 
     *state* None: the module's process ended by itself with wait status *status*, and its output tells the state.
-    *stopped*: what contain.tree.stop() returned, if the job was stopped.
+    *stopped*: what contain.tree.stop() returned, if the job was stopped. *exceeded*: as contain.limits.exceeded() returns it.
     """
     end = _end(job, state, reason, status)
     if state is None:
@@ -46,7 +46,7 @@ def write(job, state, status=None, reason=None, stopped=None):
         end = end._replace(module_rc=_module_rc(job, result))
         end = end._replace(state='failed' if result is None or _is_failure(result) else 'succeeded')
         if end.state == 'failed':
-            end = end._replace(reason=_no_result(job, end) if result is None else _reported(job, result))
+            end = end._replace(reason=_why_failed(job, end, result, exceeded))
             end = _with_last_lines(job, end, with_stdout=result is None)
     elif reason is None:
         end = end._replace(reason=_stopped(job, end, stopped))
@@ -225,6 +225,13 @@ def cut(text):
     while len(json.dumps(text[:characters])) > _QUOTE_BYTES:  # what is not ASCII takes up to 12 bytes
         characters = characters * 3 // 4
     return text if len(text) <= characters else text[:characters] + ' [cut]'
+
+
+def _why_failed(job, end, result, exceeded):
+    if exceeded and result is None and end.signal == 'SIGKILL':
+        return 'job %s %s, and the kernel killed it' % (job.id, exceeded)
+    reason = _no_result(job, end) if result is None else _reported(job, result)
+    return 'job %s %s: %s' % (job.id, exceeded, reason) if exceeded else reason
 
 
 def _no_result(job, end):

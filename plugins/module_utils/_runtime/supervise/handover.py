@@ -26,7 +26,7 @@ exec(marshal.loads(os.pread(fd,size,0))[0],module.__dict__)
 sys.meta_path.insert(0,module.Bundle(fd,size))
 __import__(sys.argv[4],fromlist=["main"]).main(sys.meta_path[0],sys.argv[5:])
 """
-_EXTENSIONS = ('fcntl', 'binascii', '_json', '_struct', '_ctypes')
+_EXTENSIONS = ('fcntl', 'binascii', '_json', '_struct', '_ctypes', '_socket', 'math')
 """What the end of a job and the start of the next one need of extension modules, which no bundle can hold: the small image
 loads them at once. A job may get one that waits for it at any time."""
 

@@ -14,14 +14,15 @@ import os
 import shlex
 import signal
 
+from ..contain import limits, session
 from ..files.atomic import read_file, read_json, write_file
 from ..files.clock import now, process_start
 from ..files.records import VERSION, Report, Run
 from ..files.tmpdir import remove_tmpdir
 from ..output import reader
-from ..protocol import PayloadReference
+from ..protocol import PayloadReference, resources_of
 from . import ending
-from .fork import fork
+from .fork import ForkError, fork
 
 ENDED_KEYS = ('id', 'name', 'state', 'rc')
 """Of ended.json: what a job of `on_end` gets to know, each in a variable like BACKGROUND_JOBS_STATE."""
@@ -36,20 +37,26 @@ class ModuleStart:
         self.vigil = vigil
         self.report = report
         self.gate = gate
+        self.resources = resources_of(spec.resources)
+        self.cgroup = None
         self.deadline = None
 
     def execute(self):
         """True when the module has been executed; else the job's files say why not."""
         launch = self.job.launch()
         argv = [arg.replace('{job}', self.job.path) for arg in launch.argv]
+        try:
+            warning = self._contain()
+        except limits.LimitError as error:
+            self._end_unexecuted(launch, '%s' % error)
+            return False
         failure = self._fork(argv, launch)
         # All that can be done before the gate opens: afterwards a hundred modules may want the processors.
         starts = process_start(self.vigil.main), process_start(os.getpid())
         _detach()
         reason = self._failure(failure, argv)
         if reason:
-            ending.write(self.job, 'failed', reason=reason)
-            remove_tmpdir(launch.tmpdir)
+            self._end_unexecuted(launch, reason)
             return False
         run = Run(
             version=VERSION,
@@ -59,12 +66,13 @@ class ModuleStart:
             supervisor_start=starts[1],
             program=argv[0],
             tmpdir=launch.tmpdir,
+            cgroup=self.cgroup and self.cgroup.path,
             **now(),
         )
         limit = self.spec.limit
         self.deadline = None if limit is None else run.monotonic + limit + self.spec.leeway
         self.job.write('run.json', run)
-        self.answer(Report(self.spec, run))
+        self.answer(Report(self.spec, run, warning))
         self.job.forget('launch.json', 'base')  # they may hold secrets, and are of no more use
         return True
 
@@ -73,22 +81,42 @@ class ModuleStart:
         if self.report is not None:
             try:
                 if report:
-                    fields = {name: record._asdict() for name, record in report._asdict().items()}
+                    fields = {'spec': report.spec._asdict(), 'run': report.run._asdict(), 'warning': report.warning}
                     os.write(self.report, json.dumps(fields).encode('ascii'))
             except OSError:  # its connection broke
                 pass
             os.close(self.report)
             self.report = None
 
+    def _contain(self):
+        """Make the cgroup of the job, if it needs one, and leave a session that ends. A warning about that, or None."""
+        self.cgroup = limits.new_cgroup(self.job.id, self.resources)
+        return session.leave(self.job.id) if self.cgroup is None else None  # a job with a cgroup has left it already
+
+    def _end_unexecuted(self, launch, reason):
+        self._remove_cgroup()
+        ending.write(self.job, 'failed', reason=reason)
+        remove_tmpdir(launch.tmpdir)
+
+    def _remove_cgroup(self):
+        if self.cgroup is not None:
+            self.cgroup.remove()
+
     def _fork(self, argv, launch):
         """Make the process that executes the module; a descriptor that tells how that went."""
         stdio = [self._stdin(launch), self._output('stdout'), self._output('stderr')]
         pipe, writer = os.pipe()  # closed by the execution itself: an end without data means success
         supervisor = os.getpid()
-        self.vigil.main = fork()
+        try:
+            self.vigil.main = fork()
+        except ForkError:
+            self._remove_cgroup()
+            raise
         if self.vigil.main == 0:
             try:
-                _become_module(argv, launch, self._environment(launch), stdio, self.gate, supervisor)
+                _become_module(
+                    argv, launch, self._environment(launch), stdio, self.gate, supervisor, self._enter_limits
+                )
             except Exception as error:
                 os.write(writer, (getattr(error, 'strerror', None) or str(error)).encode('utf-8', 'replace'))
             finally:
@@ -107,6 +135,9 @@ class ModuleStart:
             'BACKGROUND_JOBS_' + key.upper(): '' if ended.get(key) is None else '%s' % ended[key] for key in ENDED_KEYS
         }
         return dict(launch.environment, **told)
+
+    def _enter_limits(self):
+        limits.enter(self.cgroup, self.resources)
 
     def _failure(self, fd, argv):
         """None once the kernel has executed the module, else the reason why not."""
@@ -140,7 +171,7 @@ class ModuleStart:
         return os.open(self.job.file(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o600)
 
 
-def _become_module(argv, launch, environment, stdio, gate, supervisor):
+def _become_module(argv, launch, environment, stdio, gate, supervisor, enter_limits):
     """In the child: turn into the module, in a session of its own, with signals as a login shell leaves them."""
     words = [_bytes(word) for word in argv]
     environment = {_bytes(name): _bytes(value) for name, value in environment.items()}
@@ -152,6 +183,7 @@ def _become_module(argv, launch, environment, stdio, gate, supervisor):
         os.dup2(fd, target)
     os.umask(launch.umask)
     _enter(launch.cwd, environment)
+    enter_limits()
     if gate is not None:
         os.read(gate, 1)
     if os.getppid() != supervisor:  # killed while we waited: nobody would know of the module

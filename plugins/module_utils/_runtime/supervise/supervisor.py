@@ -14,10 +14,11 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import os
 import sys
 
-from ..contain import tree
+from ..contain import limits, tree
+from ..contain.cgroup import Cgroup
 from ..files.store import Store
 from ..files.tmpdir import remove_tmpdir, tmpdir_of
-from ..protocol import GRACE
+from ..protocol import GRACE, resources_of
 from . import ending
 from .following import hand_on, put_back
 from .fork import ForkError
@@ -101,14 +102,18 @@ def _description(error):
 def _finish(job, vigil, state):
     """Stop what is to be stopped, and write how the job ended (*state*: as Vigil.keep() returns it)."""
     run = job.run()
+    spec = job.spec()
+    cgroup = Cgroup(run.cgroup) if run and run.cgroup else None
     stopped = None
     if state is not None:
-        spec = job.spec()
         grace = job.stop_request().get('grace', spec.grace if spec else GRACE)
         spare_daemons = state == 'timed_out' and spec is not None and spec.spare_daemons
-        stopped = tree.stop(vigil.main, grace, vigil.sleep, spare_daemons)
+        stopped = tree.stop(vigil.main, grace, vigil.sleep, spare_daemons, cgroup)
+    exceeded = cgroup and spec and limits.exceeded(cgroup, resources_of(spec.resources))
+    if cgroup is not None:
+        cgroup.remove()
     if job.exists():  # else somebody has removed its files: nobody will ask
-        ending.write(job, state, vigil.status, stopped=stopped)
+        ending.write(job, state, vigil.status, stopped=stopped, exceeded=exceeded)
     if run:
         remove_tmpdir(run.tmpdir)
 

@@ -61,6 +61,7 @@ class Order(Dict[str, Any]):
             tmpdir=None,
             output_limit=0,
             retention=604800,
+            resources={},
         )
         self.script = script.encode()
         self.update(changes)
