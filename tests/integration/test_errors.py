@@ -195,7 +195,9 @@ def test_module_defaults_set_what_not_every_action_has(play: Play, local: Target
     jobs = [run[name] for name in ('default', 'own', 'unlimited')]
     assert [(job['stdout'], job['job']['limit']) for job in jobs] == [('6', 3600), ('8', 60), ('6', None)]
     assert [job['job']['limit'] for job in run['tasks']['jobs']] == [3600, 60]
-    assert [job['task'] for job in run['info']['jobs']] == ['on_end'] * 5  # the other jobs went when their tasks had waited
+    assert [job['task'] for job in run['info']['jobs']] == [
+        'on_end'
+    ] * 5  # the other jobs went when their tasks had waited
     assert "async_wait has no option 'limt'" in run['misspelt']['msg']
 
 
