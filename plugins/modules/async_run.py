@@ -66,6 +66,7 @@ options:
         have been started by another task, play or controller, for the same user and async directory.
       - The job starts when all of them have succeeded. If one of them ends in another way or is removed, the job is
         V(skipped), and RV(job.reason) says which. One that is unknown is an error before anything starts.
+      - A task that has waited for a job without a name has removed its files, so the job is unknown from then on.
       - Until then it is V(queued), as files, without a process, also through a reboot. Then its limit begins, or its wait
         for a slot of its O(queue).
       - In one of the O(tasks), it may also be the C(name) of a task that stands above. For the O(tasks) as a whole, it is for
