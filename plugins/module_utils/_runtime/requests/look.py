@@ -83,11 +83,9 @@ def follow(store, job_ids):
     kick(store, (), [edge for job_id in job_ids for edge in edges_to(store, job_id)], supervise)
 
 
-def kick_jobs(store, jobs):
-    """Start what may start now of *jobs*, and of the queues and jobs that they wait for."""
-    specs = {job.id: job.spec() for job in jobs}
-    queues = {spec.queue for spec in specs.values() if spec} - {None}
-    kick(store, queues, due_edges(store, [job_id for job_id, spec in specs.items() if spec and spec.after]), supervise)
+def kick_waiting(store, queues, job_ids):
+    """Start what may start now in *queues* (names), and of the jobs *job_ids* and those that these wait for."""
+    kick(store, queues, due_edges(store, job_ids), supervise)
 
 
 def with_live_output(store, looks, offsets, limit_bytes, newest=False):

@@ -33,7 +33,7 @@ from ..supervise.ending import write_started
 from ..supervise.supervisor import supervise
 from .cancel import stop
 from .dependencies import Dependencies
-from .look import executed_look, kick_jobs, take_look, unknown_look
+from .look import executed_look, kick_waiting, take_look, unknown_look
 from .retention import start_under_way
 
 
@@ -58,7 +58,8 @@ def start(store, request, umask):
                 remove_file(path)
             reports = batch.go()
     started = [fields for look, fields in zip(looks, request['jobs']) if look is None]
-    kick_jobs(store, [store.job(fields['id']) for fields in started if fields['queue'] or fields['after']])
+    queues = {fields['queue'] for fields in started} - {None}
+    kick_waiting(store, queues, [fields['id'] for fields in started if fields['after']])
     places = QueueSnapshot(store)
     return [
         look or starter.started_look(store.job(fields['id']), reports.get(fields['id']), places)
@@ -212,9 +213,10 @@ class _Starter:
         """Put *job* where it waits, or into the batch. *queue*: a Queue, or None."""
         if queue is not None:
             with queue:
-                queue.resize(slots)
-                if not after:
-                    queue.add(job.id)
+                if after:
+                    queue.resize(slots)
+                else:
+                    queue.add(job.id, slots)
         if after:
             with Dependents(self._store) as dependents:
                 dependents.add(job.id, after)

@@ -19,12 +19,13 @@ Standard library only, Python 3.6 and up. Private to this collection.
 
 import time
 
+from ..files.job import Job
 from ..files.names import find
 from ..files.records import NewerFormat
 from ..files.watch import Watch
 from ..output.reader import has_more, last_line
 from ..schedule.queue import QueueSnapshot
-from .look import kick_jobs, settle, take_looks, with_live_output, with_result
+from .look import kick_waiting, settle, take_looks, with_live_output, with_result
 
 _GATHERING_SECONDS = 0.5
 """From the first new line to the answer: followed output comes in groups of lines, and within a second."""
@@ -40,7 +41,8 @@ def wait(store, request):
     pending = {job.path: job for job in jobs if job is not None and _is_pending(job, places)}
     followed = _followed(jobs, request.get('offsets'))
     with Watch(pending, writes=bool(followed)) as watch:
-        kick_jobs(store, pending.values())
+        specs = [spec for spec in map(Job.spec, pending.values()) if spec]
+        kick_waiting(store, {spec.queue for spec in specs} - {None}, [spec.id for spec in specs if spec.after])
         touched = list(pending)  # what ended before the watch began
         while True:
             _drop_ended(pending, touched, QueueSnapshot(store))

@@ -90,16 +90,17 @@ class Queue:
 
     def resize(self, slots):
         """Remember how many slots the queue has from now on."""
-        self._write_state(slots=slots)
+        self._write_state(dict(self._state(), slots=slots))
 
-    def add(self, job_id):
-        """Put a job at the end of the queue."""
-        number = self._state().get('last', 0) + 1
-        self._write_state(last=number)
+    def add(self, job_id, slots=None):
+        """Put a job at the end of the queue, and remember how many slots it has from now on, unless that stays as it is."""
+        state = self._state()
+        number = state.get('last', 0) + 1
+        self._write_state(dict(state, last=number, **({} if slots is None else {'slots': slots})))
         touch(os.path.join(self._waiting, '%012d-%s' % (number, job_id)))
 
-    def _write_state(self, **changes):
-        write_json(os.path.join(self._path, 'state.json'), dict(self._state(), **changes))
+    def _write_state(self, state):
+        write_json(os.path.join(self._path, 'state.json'), state)
 
     def _state(self):
         state = read_json(os.path.join(self._path, 'state.json'))
