@@ -57,7 +57,9 @@ def job(name: str | None = None) -> dict[str, t.Any]:
     fields = dict.fromkeys(StartRequest._fields)
     fields.update(id=f'j2026{next(_numbers):016d}.00000001', name=name, on_existing='attach', module='block', grace=0)
     fields.update(about=dict.fromkeys(ABOUT), leeway=0, spare_daemons=False, slots=1, no_log=False, argv=[])
-    fields.update(after=[], after_any=False, resources={}, environment={}, stdin=False, output_limit=0, retention=60, payload={})
+    fields.update(
+        after=[], after_any=False, resources={}, environment={}, stdin=False, output_limit=0, retention=60, payload={}
+    )
     return fields
 
 
