@@ -18,7 +18,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.regis
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import arguments, refuse_follow
 from ansible_collections.background.jobs.plugins.plugin_utils._options.durations import seconds
 from ansible_collections.background.jobs.plugins.plugin_utils._options.references import references
-from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._places.host_places import HostPlaces
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import Missing, with_facts
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import wait
@@ -37,7 +37,7 @@ class ActionModule(ActionBase):
         request = {'grace': seconds(options['grace'], 'grace'), 'check': self._task.check_mode}
         if not ids:
             return {'changed': False, 'jobs': []}
-        remote = Remote(self, task_vars)
+        remote = HostPlaces(self, task_vars)
         missing = Missing(
             remote.host, ok=options['missing'] == 'ok', others=functools.partial(hosts_with_job, task_vars)
         )

@@ -15,7 +15,7 @@ from ansible_collections.background.jobs.plugins.modules.async_info import main 
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import discovered_facts
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import arguments, refuse_follow
-from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._places.host_places import HostPlaces
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import with_facts, with_last_line
 
 display = Display()
@@ -30,7 +30,7 @@ class ActionModule(ActionBase):
         options = arguments(self, ASYNC_INFO)
         refuse_follow(self, options)
         filters = {key: options[key] for key in ('states', 'names', 'queues')}
-        remote = Remote(self, task_vars or {})
+        remote = HostPlaces(self, task_vars or {})
         looks = remote.ask('list', output=options['output'], **filters)
         for look in looks:
             if look.error:

@@ -16,7 +16,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.actio
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import arguments, refuse_follow
 from ansible_collections.background.jobs.plugins.plugin_utils._options.durations import seconds
-from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._places.host_places import HostPlaces
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import with_facts
 
 
@@ -30,7 +30,7 @@ class ActionModule(ActionBase):
         refuse_follow(self, options)
         if options['keep'] < 0:
             raise AnsibleActionFail(f"'keep' must not be negative, found {options['keep']}.")
-        looks = Remote(self, task_vars or {}).ask(
+        looks = HostPlaces(self, task_vars or {}).ask(
             'prune',
             older_than=seconds(options['older_than'], 'older_than'),
             states=options['states'],

@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils._arguments import ASYNC_RUN
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
 
 # ansible-lint looks for main() here, to check the options of a task.
 from ansible_collections.background.jobs.plugins.modules.async_run import main  # noqa: F401  # pylint: disable=unused-import
+from ansible_collections.background.jobs.plugins.plugin_utils._branch.joining import join_branches
+from ansible_collections.background.jobs.plugins.plugin_utils._branch.payload import is_branch
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.raw_arguments import WithRawArguments
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import arguments
 from ansible_collections.background.jobs.plugins.plugin_utils._options.job_requests import (
@@ -21,7 +23,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._options.job_reque
     take_free_form,
 )
 from ansible_collections.background.jobs.plugins.plugin_utils._options.keywords import take, warn_of_short_limits
-from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._places.host_places import HostPlaces
 from ansible_collections.background.jobs.plugins.plugin_utils._show.attaching import report_existing
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import (
@@ -41,7 +43,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers i
 set_up_main_process()
 
 
-class ActionModule(ActionBase):
+class ActionModule(WithRawArguments):
     """Starts jobs; with `poll` above 0 waits for them and returns what their modules returned."""
 
     _supports_async = True
@@ -54,7 +56,7 @@ class ActionModule(ActionBase):
         task_vars = task_vars or {}
         take_free_form(self)
         options = arguments(self, ASYNC_RUN)
-        remote = Remote(self, task_vars)
+        remote = HostPlaces(self, task_vars)
         requests = job_requests(self, options, keywords.limit, task_vars)
         if not keywords.poll:
             warn_of_short_limits(request.limit for request in requests)
@@ -71,7 +73,7 @@ class ActionModule(ActionBase):
         if worker is None:
             looks = collect(remote, looks, margin)
         else:
-            names = [request.name or request.place or self._task.get_name() for request in requests]
+            names = [request.name or request.item or self._task.get_name() for request in requests]
             labels = {look.id: name for name, look in zip(names, looks, strict=True)}
             reporter = Reporter(self, task_vars, labels, poll=keywords.poll, follow=follow, together=many)
             turns = None
@@ -85,7 +87,12 @@ class ActionModule(ActionBase):
         if reporter is not None:
             reporter.ended(result)
         hide_loop(self, result)
-        return result
+        return join_branches(result, self._branches(result, looks, many=many))
+
+    def _branches(self, result: Result, looks: list[Look], *, many: bool) -> list[Result]:
+        """The parts of *result* that are results of branches."""
+        results = result['jobs'] if many else [result]
+        return [one for look, one in zip(looks, results, strict=True) if is_branch(look)]
 
     def _result(self, requests: list[JobRequest], looks: list[Look], *, many: bool) -> Result:
         """The result of the task. *looks*: at the jobs of *requests*. *many*: the task has `tasks`."""
@@ -100,7 +107,7 @@ class ActionModule(ActionBase):
 
 
 def _label(request: JobRequest, job_id: str) -> str:
-    """How people call the job of *request*: ``tasks[0] 'upgrade'``, by its name, by its place, or else by its id."""
+    """How people call the job of *request*: ``tasks[0] 'upgrade'``, by its name, by its item, or else by its id."""
     if request.name is None:
-        return request.place or job_id
-    return f"{request.place} '{printable(request.name)}'" if request.place else printable(request.name)
+        return request.item or job_id
+    return f"{request.item} '{printable(request.name)}'" if request.item else printable(request.name)

@@ -15,13 +15,14 @@ from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol 
 
 # ansible-lint looks for main() here, to check the options of a task.
 from ansible_collections.background.jobs.plugins.modules.async_status import main  # noqa: F401  # pylint: disable=unused-import
+from ansible_collections.background.jobs.plugins.plugin_utils._branch.joining import without_layers
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import discovered_facts
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.registered import hosts_with_job
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import arguments, refuse, refuse_follow
 from ansible_collections.background.jobs.plugins.plugin_utils._options.references import Reference, reference
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.reader import read_result
-from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._places.host_places import HostPlaces
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import (
     Missing,
     as_read,
@@ -54,7 +55,7 @@ class ActionModule(ActionBase):
         if drop_in.is_used(self) and drop_in.is_of_windows(self):
             return drop_in.of_core(self, task_vars)
         options = self._options()
-        remote = Remote(self, task_vars)
+        remote = HostPlaces(self, task_vars)
         # ansible-core knows no names, and in its place a playbook may compare its message about what is no id.
         job = str(options['jid']) if drop_in.is_used(self) else reference(options['jid'])
         result = {**_EMPTY, 'ansible_job_id': options['jid']}
@@ -68,7 +69,7 @@ class ActionModule(ActionBase):
             if self._polling and look.job and not look.ended:
                 look = self._polling.wait(self, remote, look, task_vars)
             status = self._for_caller(look, core_status.status(look))
-            read = read_result(self, status, task_vars)
+            read = without_layers(read_result(self, status, task_vars))
             result.update(
                 {key: status[key] for key in _OF_THE_JOB if key in status}
             )  # if ansible-core refuses the rest
@@ -98,7 +99,7 @@ class ActionModule(ActionBase):
         return options
 
 
-def _ask(remote: Remote, op: str, job: Reference, **details: t.Any) -> Look:
+def _ask(remote: HostPlaces, op: str, job: Reference, **details: t.Any) -> Look:
     """The look of the operation *op* at *job*. What goes wrong stands in it, as an error."""
     try:
         look = remote.ask(op, ids=[job], **details)[0]

@@ -13,6 +13,8 @@ from ansible_collections.background.jobs.plugins.module_utils._arguments import 
 
 # ansible-lint looks for main() here, to check the options of a task.
 from ansible_collections.background.jobs.plugins.modules.async_wait import main  # noqa: F401  # pylint: disable=unused-import
+from ansible_collections.background.jobs.plugins.plugin_utils._branch.joining import join_branches
+from ansible_collections.background.jobs.plugins.plugin_utils._branch.payload import is_branch, read_branch
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import discovered_facts
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.registered import hosts_with_job
@@ -22,7 +24,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._options.durations
 from ansible_collections.background.jobs.plugins.plugin_utils._options.keywords import take
 from ansible_collections.background.jobs.plugins.plugin_utils._options.references import references
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.reader import read_output
-from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._places.host_places import HostPlaces
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import (
     Missing,
@@ -61,7 +63,7 @@ class ActionModule(ActionBase):
         on_interrupt = settings.on_interrupt(self, task_vars)
         if not ids:
             return result_of_many([], [], no_log=False)
-        remote = Remote(self, task_vars)
+        remote = HostPlaces(self, task_vars)
         missing = Missing(
             remote.host, ok=options['missing'] == 'ok', others=functools.partial(hosts_with_job, task_vars)
         )
@@ -82,7 +84,7 @@ class ActionModule(ActionBase):
         mark_collected(remote, looks, turns)
         read = functools.partial(read_output, self, task_vars)
         results = [
-            ended_result(look, read, f'Job {labels[look.id]}')
+            ended_result(look, read_branch if is_branch(look) else read, f'Job {labels[look.id]}')
             if look.ended or not look.job
             else live_result(look, changed=False)
             for look in looks
@@ -93,4 +95,4 @@ class ActionModule(ActionBase):
             discovered_facts(self),
         )
         hide_loop(self, result)
-        return result
+        return join_branches(result, [one for look, one in zip(looks, results, strict=True) if is_branch(look)])

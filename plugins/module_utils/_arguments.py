@@ -22,13 +22,16 @@ _SELECTION = {
     'names': {'type': 'list', 'elements': 'str'},
     'queues': {'type': 'list', 'elements': 'str'},
 }
-_WAYS = ('task', 'tasks', 'cmd')
+_WAYS = ('task', 'tasks', 'cmd', 'block')
 
 ASYNC_RUN = {
     'argument_spec': {
         'task': {'type': 'raw'},
         'tasks': {'type': 'list', 'elements': 'raw'},
         'cmd': {'type': 'str'},
+        'block': {'type': 'raw'},
+        'rescue': {'type': 'raw'},
+        'always': {'type': 'raw'},
         'name': {'type': 'str'},
         'on_existing': {'type': 'str', 'choices': ['attach', 'fail', 'replace'], 'default': 'attach'},
         'queue': {'type': 'str'},
@@ -44,6 +47,7 @@ ASYNC_RUN = {
     },
     'mutually_exclusive': [_WAYS],
     'required_one_of': [_WAYS],
+    'required_by': {'rescue': ['block'], 'always': ['block']},
 }
 ASYNC_WAIT = {
     'argument_spec': {'jobs': _JOBS, 'timeout': {'type': 'str'}, 'missing': _MISSING, 'follow': _FOLLOW},

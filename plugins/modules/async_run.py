@@ -37,10 +37,9 @@ options:
   task:
     description:
       - What to run. A mapping of one module name, fully qualified or short, to its arguments, or to a free-form string.
-      - Actions in front of modules, like M(ansible.builtin.package) or M(ansible.builtin.uri), work where they work with
-        C(async). One that cannot run in the background, like M(ansible.builtin.template), is refused before anything
-        starts.
-      - Exactly one of O(task), O(tasks) and O(cmd) is required.
+      - An action that does its work on the controller, like M(ansible.builtin.copy), M(ansible.builtin.template) or
+        M(ansible.builtin.include_role), runs as a branch, as if it were the only task of a O(block). Its result is its own.
+      - Exactly one of O(task), O(tasks), O(cmd) and O(block) is required.
     type: raw
   tasks:
     description:
@@ -99,6 +98,30 @@ options:
         and without quotes around it, as in C(-a 'cmd=/usr/bin/long --do-stuff'). Earlier versions refuse both; write
         C(-a 'cmd="/usr/bin/long --do-stuff"').
     type: str
+  block:
+    description:
+      - A list of tasks, as in a block of a playbook. They run in the background as one job, a I(branch) of the play, which is
+        a process on the controller. Everything that a playbook can do works in it, for example C(when), C(loop), C(register),
+        handlers, roles and includes.
+      - Templates in the tasks are filled in when the tasks run. The branch knows all variables that the play knew when it
+        started.
+      - A task that waits for the branch, with C(poll) or M(background.jobs.async_wait), brings into the play what the tasks of
+        the branch have registered and set.
+      - If the branch is cancelled, or its limit is over, its processes on the controller end. A module that runs on the target
+        at that moment goes on to its end.
+      - O(after), O(in_order) and O(on_end) are for modules that run on the target. With a branch, the task fails before
+        anything starts.
+      - A branch that nobody waits for goes on when the play has ended. It ends when the machine or the container does in which
+        it runs.
+    type: raw
+  rescue:
+    description:
+      - The tasks that run if one of O(block) fails, as in a playbook.
+    type: raw
+  always:
+    description:
+      - The tasks that run at the end of O(block), in any case, as in a playbook.
+    type: raw
   name:
     description:
       - A name for the job. There is at most one live job of a name on a host, for each user and async directory.
@@ -123,6 +146,8 @@ options:
     description:
       - The name of a queue. The jobs of one queue share its O(slots), whoever started them. The others wait in the order in
         which they came, as files, without a process.
+      - A branch that waits is a process. The queues of branches are shared by all hosts, because branches use the controller.
+        A branch without a queue of its own is in the queue V(branches).
     type: str
   slots:
     description:
@@ -168,8 +193,9 @@ options:
         given.
     type: bool
 notes:
-  - C(ansible-lint) checks the options of this action. It does not look inside of O(task) and O(tasks), and it does not report
-    that more than one of O(task), O(tasks) and O(cmd) is given. The action checks both before anything starts.
+  - C(ansible-lint) checks the options of this action. It does not look inside of O(task), O(tasks) and O(block), and it does
+    not report that more than one of O(task), O(tasks), O(cmd) and O(block) is given. The action checks both before anything
+    starts.
   - Variables of the host or play set what is not a matter of one task.
   - C(background_jobs_retention) is how long the files of the jobs of this task are kept after their end, V(7d) by default.
     They are removed by later starts, whatever the retention of these is. A result that nobody has seen is kept for an hour
@@ -180,6 +206,10 @@ notes:
     is noticed within 10 seconds, or some seconds more if there are more than four hosts for each fork.
   - C(background_jobs_max_waiting) is how many tasks may wait like this at once, V(200) by default. Each takes about 20 MB
     of the controller's memory. Beyond that, tasks keep their forks.
+  - C(background_jobs_branches) is how many branches may run at once on this controller, as many as there are C(forks) by
+    default. The others wait in the queue V(branches). A branch that another branch has started does not count.
+  - C(background_jobs_controller_dir) is the directory on the controller that has the files of branches, V(~/.ansible_async/controller)
+    by default. Each host has a directory in it.
   - C(background_jobs_on_interrupt) is what becomes of the jobs that a task waits for when the play is interrupted by Ctrl-C,
     TERM or the loss of its terminal. With V(leave), the default, they go on, and Ansible says which. With V(cancel), they
     are stopped on their targets before Ansible ends, with ten seconds between TERM and KILL, and Ansible says what became
@@ -238,6 +268,36 @@ EXAMPLES = r"""
         chdir: /srv/build
     follow: true
   async: 3600
+
+- name: Send a large file, and go on meanwhile
+  background.jobs.async_run:
+    task:
+      ansible.builtin.copy:
+        src: images/disk.img
+        dest: /srv/disk.img
+        mode: "0644"
+  poll: 0
+
+- name: Build and install, as one job
+  background.jobs.async_run:
+    block:
+      - name: Fetch the source
+        ansible.builtin.git:
+          repo: https://example.com/one.git
+          dest: /source/one
+          version: main
+      - name: Configure it
+        ansible.builtin.template:
+          src: site.j2
+          dest: /source/one/site.conf
+          mode: "0644"
+    rescue:
+      - name: Roll back
+        ansible.builtin.include_role:
+          name: roll_back
+  async: 900
+  poll: 0
+  register: build
 
 - name: A backup that never runs twice at the same time, whoever starts it
   background.jobs.async_run:
@@ -335,7 +395,7 @@ finished:
   type: bool
   sample: true
 results_file:
-  description: The job's result file on the target.
+  description: The job's result file, on the target, or on the controller if the job is a branch.
   returned: when the task does not wait
   type: str
   sample: /root/.ansible_async/j20261122044512123456.12345678
@@ -357,8 +417,12 @@ job:
       description: One of V(queued), V(running), V(succeeded), V(failed), V(timed_out), V(cancelled), V(lost), V(skipped).
       type: str
       returned: always
+    place:
+      description: Where the job lives, V(target), or V(controller) if it is a branch.
+      type: str
+      returned: always
     module:
-      description: The module that the job runs.
+      description: The module or action that the job runs, V(block) for a O(block).
       type: str
       returned: always
     task:
@@ -427,8 +491,8 @@ job:
       returned: always
     output_file:
       description:
-        - The file on the target that takes what the module's commands print, as it comes. Its lines begin with V(out) or
-          V(err).
+        - The file that takes what the module's commands print, as it comes, or the tasks of a branch and their results. It is
+          where the job lives. Its lines begin with V(out) or V(err).
       type: str
       returned: always
     rc:
@@ -458,6 +522,7 @@ job:
     id: j20261122044512123456.12345678
     name: null
     state: succeeded
+    place: target
     module: ansible.builtin.command
     task: Back up the database
     summary: /usr/local/bin/backup --all
@@ -471,6 +536,54 @@ job:
     elapsed: 60.311
     output_file: /root/.ansible_async/.jobs/j20261122044512123456.12345678/output
     rc: 0
+tasks:
+  description: What happened in a O(block), one item for each task that ran, in order.
+  returned: when the block has ended
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The name of the task.
+      type: str
+      returned: always
+    action:
+      description: The name of its action.
+      type: str
+      returned: always
+    changed:
+      description: Whether it has changed something.
+      type: bool
+      returned: always
+    failed:
+      description: Whether it has failed.
+      type: bool
+      returned: always
+    ignored:
+      description: Whether its failure was ignored.
+      type: bool
+      returned: always
+    skipped:
+      description: Whether it was skipped.
+      type: bool
+      returned: always
+    unreachable:
+      description: Whether it could not reach the host.
+      type: bool
+      returned: always
+    msg:
+      description: Its message, V(null) without one.
+      type: str
+      returned: always
+    result:
+      description: Its result, without what C(no_log) hides.
+      type: dict
+      returned: always
+  sample: []
+stats:
+  description: How many tasks of a O(block) were ok, changed, failed and so on.
+  returned: when the block has ended
+  type: dict
+  sample: {"ok": 2, "changed": 1, "failures": 0}
 jobs:
   description: The result of each job, in the order of O(tasks).
   returned: with O(tasks)

@@ -105,7 +105,7 @@ class Controller:
         book = self.write('playbook.yml', [{'hosts': 'all', 'gather_facts': False, **play}])
         hosts = {target.name: target.variables for target in targets}
         inventory = self._directory / 'inventory.yml'
-        inventory.write_text(yaml.safe_dump({'all': {'hosts': hosts}}), encoding='utf-8')
+        inventory.write_text(yaml.safe_dump(self._inventory_of(hosts)), encoding='utf-8')
         done = subprocess.run(
             [str(Path(sys.executable).parent / 'ansible-playbook'), str(book), '--inventory', str(inventory)],
             check=True,
@@ -129,7 +129,7 @@ class Controller:
     def _run(self, program: str, targets: c.Iterable[Target], arguments: list[str], settings: dict[str, str]) -> Run:
         own = self._directory / 'inventory.yml'
         hosts = {target.name: target.variables for target in targets}
-        own.write_text(yaml.safe_dump({'all': {'hosts': hosts}}, sort_keys=False), encoding='utf-8')
+        own.write_text(yaml.safe_dump(self._inventory_of(hosts), sort_keys=False), encoding='utf-8')
         inventories = [str(path) for path in (self._inventory, own) if path]
         record = self._directory / 'record.json'
         record.unlink(missing_ok=True)
@@ -159,6 +159,14 @@ class Controller:
         recorded = json.loads(record.read_text(encoding='ascii'))
         events = [Event(**event) for event in recorded['events']]
         return Run(rc, output, events, recorded['registered'])
+
+    @property
+    def branches(self) -> Path:
+        """Where the jobs of this controller have their files."""
+        return self._directory / 'branches'
+
+    def _inventory_of(self, hosts: dict[str, dict[str, t.Any]]) -> dict[str, t.Any]:
+        return {'all': {'hosts': hosts, 'vars': {'background_jobs_controller_dir': str(self.branches)}}}
 
     def _environment(self, record: Path, settings: dict[str, str]) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(('ANSIBLE_', 'PYTHON'))}

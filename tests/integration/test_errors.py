@@ -101,22 +101,21 @@ BAD_TASKS: dict[str, tuple[dict[str, t.Any], list[str]]] = {
     'no such name of a look': ({STATUS: {'jid': 'nobody'}}, ['could not find job nobody on local: user ']),
     'unknown module': ({RUN: {'task': {'no_such_module': {}}}}, ['no_such_module']),
     'unknown collection': ({RUN: {'task': {'no.such.module': {}}}}, ['no.such.module']),
-    'copy': (
-        {RUN: {'task': {'copy': {'content': 'x', 'dest': '/nowhere/x'}}}},
-        ["'copy'", 'cannot run in the background'],
+    'no such block': ({RUN: {'block': [{'no_such_module': {}}]}}, ['no_such_module']),
+    'rescue without block': ({RUN: {'task': GOOD, 'rescue': [GOOD]}}, ['rescue', 'block']),
+    'block and task': ({RUN: {'block': [GOOD], 'task': GOOD}}, ['block', 'task']),
+    'empty block': ({RUN: {'block': []}}, ["'block' has no tasks"]),
+    'branch in order': (
+        {RUN: {'tasks': [GOOD, {'copy': {'content': 'x', 'dest': '/nowhere/x'}}], 'in_order': True}},
+        ['tasks[1] (copy) runs on the controller', 'into one block'],
     ),
-    'template': (
-        {RUN: {'task': {'ansible.builtin.template': {'src': 'x', 'dest': '/nowhere/x'}}}},
-        ["'ansible.builtin.template'", 'cannot run in the background'],
+    'branch at an end': (
+        {RUN: {'task': GOOD, 'on_end': {'copy': {'content': 'x', 'dest': '/nowhere/x'}}}},
+        ["'on_end' must be a module that runs on the target, found copy"],
     ),
-    'debug': ({RUN: {'task': {'debug': {'msg': 'x'}}}}, ["'debug'", 'cannot run in the background']),
-    'set_fact': ({RUN: {'task': {'set_fact': {'x': 1}}}}, ["'set_fact'", 'cannot run in the background']),
-    'raw': ({RUN: {'task': {'raw': 'true'}}}, ["'raw'", 'cannot run in the background']),
-    'script': ({RUN: {'task': {'script': 'x.sh'}}}, ["'script'", 'cannot run in the background']),
-    'include_tasks': ({RUN: {'task': {'include_tasks': 'x.yml'}}}, ["'include_tasks'", 'cannot run in the background']),
-    'import_role': (
-        {RUN: {'task': {'ansible.builtin.import_role': {'name': 'x'}}}},
-        ["'ansible.builtin.import_role'", 'cannot run in the background'],
+    'no branches': (
+        {RUN: {'block': [GOOD]}, 'vars': {'background_jobs_branches': 0}},
+        ["'background_jobs_branches' must be 1 or more"],
     ),
     'meta': ({RUN: {'task': {'meta': 'noop'}}}, ["'meta'", 'cannot run in the background']),
     'itself': ({RUN: {'task': {RUN: {'task': GOOD}}}}, [f"'{RUN}'", 'cannot run in the background']),
@@ -291,7 +290,9 @@ def test_ad_hoc_command_lines(controller: Controller, local: Target, arguments: 
     assert [event.result.get('stdout') for event in run.results] == ['--do-stuff'], run.output
 
 
-def test_an_action_plugin_is_refused_for_its_own_reason(controller: Controller, local: Target) -> None:
+def test_an_action_plugin_is_refused_for_its_own_reason_or_becomes_a_branch(
+    controller: Controller, local: Target
+) -> None:
     tasks = {
         'raises': {'polls_itself': {'cmd': 'true'}},
         'returns': {'polls_itself': {'cmd': 'true', 'returns': True}},
@@ -301,7 +302,7 @@ def test_an_action_plugin_is_refused_for_its_own_reason(controller: Controller, 
         [local],
         {
             'ignore_errors': True,
-            'tasks': [{RUN: {'task': task}, 'register': name, 'poll': 0} for name, task in tasks.items()],
+            'tasks': [{RUN: {'task': task}, 'register': name} for name, task in tasks.items()],
         },
         ACTION_PLUGINS=ACTION_PLUGINS,
     )
@@ -310,10 +311,7 @@ def test_an_action_plugin_is_refused_for_its_own_reason(controller: Controller, 
         assert "'polls_itself' cannot run in the background" in message
         assert 'waits for it by itself' in message
         assert 'Make it a task of its own' in message
-    assert (
-        "'without_async' cannot run in the background: its action plugin does not support async"
-        in run['without']['msg']
-    )
+    assert (run['without']['rc'], run['without']['job']['place']) == (0, 'controller'), run.output
     assert local.jobs() == []
     assert local.shell(f'ls {local.variables["ansible_remote_tmp"]} || true') == ''
 

@@ -39,10 +39,11 @@ RUNTIME_FLOORS = {
 CONTROLLER_FLOORS = {
     '_core_compat': set(),
     '_payload': {'_core_compat'},
-    '_options': {'_core_compat', '_payload'},
+    '_options': {'_core_compat', '_payload', '_branch'},
     '_show': {'_core_compat'},
+    '_branch': {'_core_compat', '_payload', '_show'},
     '_places': {'_core_compat', '_options', '_show'},
-    '_waiting': {'_core_compat', '_payload', '_options', '_places', '_show'},
+    '_waiting': {'_core_compat', '_payload', '_branch', '_options', '_places', '_show'},
 }
 """The same for the controller, whose packages may import the public part of the runtime as well."""
 

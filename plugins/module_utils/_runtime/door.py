@@ -40,8 +40,12 @@ _HIDDEN_FIELDS = ('output', 'result', 'live_output', 'last_line')
 """The fields of a look that hold what a job printed."""
 
 
-def respond(request):
-    """The response to *request*. An error is reported in it, never raised."""
+def respond(request, functions=None):
+    """The response to *request*. An error is reported in it, never raised.
+
+    *functions*: {job id: function} of the jobs of a start request that are functions of this process, in place of modules
+    (shape: supervise/function.py); their argv, args and payload are empty.
+    """
     umask = os.umask(0o077)
     request = request if isinstance(request, dict) else {}
     store = None
@@ -50,7 +54,7 @@ def respond(request):
         store = Store(request['async_dir'])
         with runtime_in_use():
             if operation is start:  # it makes the directories, and checks them then
-                looks = start(store, request, umask)
+                looks = start(store, request, umask, functions or {})
             else:
                 store.check()
                 looks = operation(store, request)

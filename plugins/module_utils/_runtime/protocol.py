@@ -25,6 +25,9 @@ BAD = ('failed', 'timed_out', 'cancelled', 'lost')
 ENDED = ('succeeded', 'skipped', *BAD)
 STATES = (*LIVE, *ENDED)
 
+TARGET, CONTROLLER = 'target', 'controller'
+"""The places where a job lives. On the controller, a job is a function that its start has forked; on a target, a module."""
+
 GRACE = 10
 """Seconds between TERM and KILL, unless a job or whoever stops it says otherwise."""
 OUTPUT_LIMIT = 10 * 1024 * 1024

@@ -23,6 +23,11 @@ def is_local(connection: ConnectionBase) -> bool:
     return bool(getattr(connection, '_remote_is_local', False))
 
 
+def is_of_mitogen(connection: ConnectionBase) -> bool:
+    """Whether *connection* is one of mitogen's: the same play may have others, of WinRM for example."""
+    return any(base.__module__ == 'ansible_mitogen.connection' for base in type(connection).__mro__)
+
+
 def connect(connection: ConnectionBase) -> None:
     """Connect to the target, if there is no connection yet."""
     connection._connect()

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from ansible import constants as C
 
-PLAYBOOK_ACTIONS = frozenset(
-    [  # all of 2.16 to 2.22
-        *C._ACTION_ALL_INCLUDE_IMPORT_TASKS,
-        *C._ACTION_ALL_PROPER_INCLUDE_IMPORT_ROLES,
-        *C._ACTION_IMPORT_PLAYBOOK,
-        *C._ACTION_META,
-    ]
+TASK_BRINGERS = frozenset(  # 2.16 to 2.22
+    [*C._ACTION_ALL_INCLUDE_IMPORT_TASKS, *C._ACTION_ALL_PROPER_INCLUDE_IMPORT_ROLES]
 )
+"""Actions in whose place other tasks run: those that include or import tasks and roles."""
+PLAYBOOK_ACTIONS = TASK_BRINGERS | {*C._ACTION_IMPORT_PLAYBOOK, *C._ACTION_META}  # 2.16 to 2.22
 """Actions without a module: includes, imports and `meta`."""

@@ -28,13 +28,22 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.watch
 IN_BACKGROUND = 1
 """The `async` of a task that runs in the background. ansible-core has no word for "no limit", only a number above 0."""
 _EXECUTE_MODULE = inspect.signature(ActionBase._execute_module)
-_NO_ASYNC = "'%s' cannot run in the background: its action plugin does not support async."
-_COMMANDS = "'%s' cannot run in the background: its action plugin runs commands on the target by itself."
+_NO_ASYNC = "The action plugin of '%s' does not support async."
+_COMMANDS = "The action plugin of '%s' runs commands on the target by itself."
 _HELPERS = (ActionBase.__module__, discover_interpreter.__module__)
 """The modules of ansible-core whose commands on the target are not an action plugin's own work."""
 
-Send = c.Callable[[ActionBase, str, dict[str, t.Any], dict[str, t.Any]], dict[str, t.Any]]
-"""(plugin, name of the module, its arguments, task variables) -> the result that the plugin sees."""
+
+class Interceptor(t.Protocol):
+    """What an intercepted action plugin meets."""
+
+    def send(
+        self, plugin: ActionBase, name: str, args: dict[str, t.Any], task_vars: dict[str, t.Any]
+    ) -> dict[str, t.Any]:
+        """Called in place of sending the module *name* with *args*; the result that *plugin* sees."""
+
+    def refuse(self, why: str) -> None:
+        """Called when the plugin turns out to do its work on the controller. The plugin sees an AnsibleActionFail."""
 
 
 class TimeLimit:
@@ -63,30 +72,38 @@ class TimeLimit:
             self._is_entered = False
 
 
-def intercepted(plugin_class: type[ActionBase], send: Send, limit: TimeLimit, **arguments: t.Any) -> ActionBase:
-    """An action plugin of *plugin_class*, made with *arguments*, that calls *send* in place of sending its module.
+def intercepted(
+    plugin_class: type[ActionBase], interceptor: Interceptor, limit: TimeLimit, **arguments: t.Any
+) -> ActionBase:
+    """An action plugin of *plugin_class*, made with *arguments*, that calls *interceptor* in place of sending its module.
 
-    It raises AnsibleActionFail if the plugin does not support async, or does its work by commands on the target.
+    It ends before it has done anything if it does not support async, or does its work by commands on the target.
     """
-    plugin: ActionBase = _in_background(plugin_class, send, limit)(**arguments)
-    plugin._shared_loader_obj = _Loaders(plugin._shared_loader_obj, send, limit)
+    plugin: ActionBase = _in_background(plugin_class, interceptor, limit)(**arguments)
+    plugin._shared_loader_obj = _Loaders(plugin._shared_loader_obj, interceptor, limit)
     return plugin
 
 
 class _Admission(ActionBase):
-    """Stands between an action plugin and ActionBase: admits what can run in the background, in check mode too."""
+    """Stands between an action plugin and ActionBase: admits what supports async, in check mode too."""
+
+    interceptor: Interceptor
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         if not self._supports_async:
-            raise AnsibleActionFail(_NO_ASYNC % self._task.action)
+            self._refuse(_NO_ASYNC)
         self._task.async_val = 0  # ansible-core before 2.18 refuses check mode together with async
         try:
             return super().run(tmp, task_vars)
         finally:
             self._task.async_val = IN_BACKGROUND
 
+    def _refuse(self, why: str) -> t.NoReturn:
+        self.interceptor.refuse(why % self._task.action)
+        raise AnsibleActionFail(why % self._task.action)
 
-def _in_background(plugin_class: t.Any, send: Send, limit: TimeLimit) -> t.Any:
+
+def _in_background(plugin_class: t.Any, interceptor: Interceptor, limit: TimeLimit) -> t.Any:
     class InBackground(plugin_class, _Admission):
         def _execute_module(self, *args: t.Any, **kwargs: t.Any) -> dict[str, t.Any]:
             call = _EXECUTE_MODULE.bind(self, *args, **kwargs).arguments
@@ -97,17 +114,18 @@ def _in_background(plugin_class: t.Any, send: Send, limit: TimeLimit) -> t.Any:
             module_args = dict(self._task.args if call.get('module_args') is None else call['module_args'])
             options = {key: call[key] for key in ('ignore_unknown_opts',) if key in call}  # from 2.19 on
             self._update_module_args(name, module_args, call.get('task_vars') or {}, **options)
-            return send(self, name, module_args, call.get('task_vars') or {})
+            return interceptor.send(self, name, module_args, call.get('task_vars') or {})
 
         def _low_level_execute_command(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
             # Helpers of ActionBase may run commands (temporary directories, facts, interpreter discovery). A plugin that
             # runs them by itself does its work before it sends a module: `reboot` of 2.16 claims to support async, and
             # reboots.
             if sys._getframe(1).f_globals.get('__name__') not in _HELPERS:
-                raise AnsibleActionFail(_COMMANDS % self._task.action)
+                self._refuse(_COMMANDS)
             with limit.bound():
                 return super()._low_level_execute_command(*args, **kwargs)
 
+    InBackground.interceptor = interceptor
     return InBackground
 
 
@@ -117,9 +135,9 @@ class _Loaders:
     `shell` does nothing but ask for `command`.
     """
 
-    def __init__(self, loaders: t.Any, send: Send, limit: TimeLimit) -> None:
+    def __init__(self, loaders: t.Any, interceptor: Interceptor, limit: TimeLimit) -> None:
         self._loaders = loaders
-        self._send = send
+        self._interceptor = interceptor
         self._limit = limit
         self.action_loader = self
 
@@ -130,7 +148,7 @@ class _Loaders:
         plugin_class = self._loaders.action_loader.get(name, class_only=True, collection_list=collection_list)
         if class_only or plugin_class is None:
             return plugin_class
-        return intercepted(plugin_class, self._send, self._limit, **kwargs)
+        return intercepted(plugin_class, self._interceptor, self._limit, **kwargs)
 
 
 class _Reader(ActionBase):

@@ -20,14 +20,15 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.errors import StoreError
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.names import check_new_name
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import GRACE, OUTPUT_LIMIT, Resources
+from ansible_collections.background.jobs.plugins.plugin_utils._branch.payload import BranchPayload
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import task_of
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import refuse
 from ansible_collections.background.jobs.plugins.plugin_utils._options.dependencies import of_each, of_the_task
 from ansible_collections.background.jobs.plugins.plugin_utils._options.durations import seconds
+from ansible_collections.background.jobs.plugins.plugin_utils._options.payloads import only_payload, payload_of
 from ansible_collections.background.jobs.plugins.plugin_utils._options.references import Reference
 from ansible_collections.background.jobs.plugins.plugin_utils._options.resources import resources
-from ansible_collections.background.jobs.plugins.plugin_utils._options.settings import number, request_timeout
-from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import build
+from ansible_collections.background.jobs.plugins.plugin_utils._options.settings import forks, number
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.payload import Payload
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.summary import one_line
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.task import Path, written
@@ -38,23 +39,25 @@ _OF_EACH = (*_OWN, 'after', 'after_any', 'on_end')
 """What each of `tasks` may carry beside its module."""
 _FREE_FORM = '_raw_params'
 """Where ansible-core leaves the words of an argument string that are no ``key=value``."""
-_PREPARATION_SECONDS = 60
-"""What a command on the target may take that is needed before the start: the facts that `package` looks up, for example."""
+_BRANCHES = 'branches'
+"""The queue of branches that have no other."""
+_NESTED = 'BACKGROUND_JOBS_BRANCH'
+"""The environment variable that a branch, and whatever it starts, has."""
 
 
 @dataclasses.dataclass
 class JobRequest:
     """One job that is to be started.
 
-    *about*: what people want to know of it (protocol.ABOUT). *place*: where it stands in the task, as in ``tasks[1]``, None
+    *about*: what people want to know of it (protocol.ABOUT). *item*: which of `tasks` it is, as in ``tasks[1]``, None
     where it is the only one. *limit*: seconds, or None. *slots*: places of its queue. *grace*: seconds. *output_limit*: bytes.
     *after*: the jobs that it waits for; a number is the index of another request of the task. *after_any*: however these end.
     *on_end*: a job that starts when this one has ended.
     """
 
-    payload: Payload
+    payload: Payload | BranchPayload
     about: dict[str, str | None]
-    place: str | None
+    item: str | None
     limit: int | None
     resources: Resources
     name: str | None = None
@@ -67,6 +70,11 @@ class JobRequest:
     grace: float = GRACE
     no_log: bool = False
     output_limit: int = OUTPUT_LIMIT
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What is added to the environment of the body."""
+        return {_NESTED: '1'} if isinstance(self.payload, BranchPayload) else self.payload.environment
 
 
 def take_free_form(action: ActionBase) -> None:
@@ -98,13 +106,10 @@ def job_requests(
         refuse(action, 'after_any', "it is about the jobs of 'after', and there is no 'after'.")
     common['slots'] = 1 if options['slots'] is None else _whole(options['slots'], 'slots', 1)
     if options['tasks'] is None:
-        task = options['task'] if options['cmd'] is None else {'ansible.builtin.command': {'cmd': options['cmd']}}
-        payload = _payload(action, task, ('task',), task_vars)
-        about = _about(action, payload, task_vars)
         if options['in_order']:
             refuse(action, 'in_order', "it is for 'tasks', and there is one task.")
         common.update(of_the_task(options)._asdict())
-        requests = [JobRequest(payload=payload, about=about, place=None, **common)]
+        requests = [_request(action, only_payload(action, options, task_vars), None, common, task_vars)]
     elif not options['tasks']:
         raise AnsibleActionFail("'tasks' is empty: there is nothing to run.")
     elif options['name'] is not None:
@@ -120,6 +125,7 @@ def job_requests(
     if options['slots'] is not None and not any(request.queue for request in requests):
         refuse(action, 'slots', "it counts the jobs of a 'queue' that run at once, and there is no 'queue'.")
     _check_names(requests)
+    _check_dependencies(requests)
     return requests
 
 
@@ -130,21 +136,38 @@ def _of_each(
     common: dict[str, t.Any],
     task_vars: dict[str, t.Any],
 ) -> JobRequest:
-    place = f'tasks[{index}]'
+    item = f'tasks[{index}]'
     if not isinstance(task, c.Mapping):
-        raise AnsibleActionFail(f"'{place}' must be a mapping of one module name to its arguments, found: {task!r}.")
+        raise AnsibleActionFail(f"'{item}' must be a mapping of one module name to its arguments, found: {task!r}.")
     own = {key: task[key] for key in _OWN if task.get(key) is not None}
     if 'async' in own:
-        own['limit'] = _limit(own.pop('async'), f'async of {place}')
+        own['limit'] = _limit(own.pop('async'), f'async of {item}')
     if 'resources' in own:
-        own['resources'] = resources(own['resources'], f'resources of {place}')
+        own['resources'] = resources(own['resources'], f'resources of {item}')
     if 'slots' in own:
-        own['slots'] = _whole(own['slots'], f'slots of {place}', 1)
+        own['slots'] = _whole(own['slots'], f'slots of {item}', 1)
         if not own.get('queue', common['queue']):
-            raise AnsibleActionFail(f"'slots' of {place} has no effect: the job has no 'queue'.")
+            raise AnsibleActionFail(f"'slots' of {item} has no effect: the job has no 'queue'.")
     module = {key: value for key, value in task.items() if key not in _OF_EACH}
-    payload = _payload(action, module, ('tasks', index), task_vars)
-    return JobRequest(payload=payload, about=_about(action, payload, task_vars), place=place, **{**common, **own})
+    payload = payload_of(action, module, ('tasks', index), task_vars)
+    return _request(action, payload, item, {**common, **own}, task_vars)
+
+
+def _request(
+    action: ActionBase,
+    payload: Payload | BranchPayload,
+    item: str | None,
+    common: dict[str, t.Any],
+    task_vars: dict[str, t.Any],
+) -> JobRequest:
+    request = JobRequest(payload=payload, about=_about(action, payload, task_vars), item=item, **common)
+    if isinstance(payload, BranchPayload) and request.queue is None and _NESTED not in os.environ:
+        # A branch that waits for one that it has started must not hold the slot that this one waits for.
+        request.queue = _BRANCHES
+        request.slots = number(action, task_vars, 'background_jobs_branches', forks())
+        if not request.slots:
+            raise AnsibleActionFail("The variable 'background_jobs_branches' must be 1 or more: no branch could run.")
+    return request
 
 
 def _on_ends(options: dict[str, t.Any]) -> list[tuple[t.Any, Path]]:
@@ -164,13 +187,15 @@ def _on_end(action: ActionBase, task: t.Any, path: Path, ended: JobRequest, task
     if isinstance(task, c.Mapping) and task.get('async') is not None:
         limit = _limit(task['async'], f'async of {written(path)}')
     module = {key: value for key, value in task.items() if key != 'async'} if isinstance(task, c.Mapping) else task
-    payload = _payload(action, module, path, task_vars)
+    payload = payload_of(action, module, path, task_vars)
+    if isinstance(payload, BranchPayload):
+        raise AnsibleActionFail(f"'{written(path)}' must be a module that runs on the target, found {payload.module}.")
     about = _about(action, payload, task_vars)
     about['task'] = f'{about["task"]}: on_end' if about['task'] else 'on_end'
     return JobRequest(
         payload=payload,
         about=about,
-        place=None,
+        item=None,
         limit=limit,
         resources=resources({}, 'resources'),
         after_any=True,
@@ -185,7 +210,7 @@ def _limit(value: t.Any, what: str) -> int | None:
     return math.ceil(seconds(value, what)) or None
 
 
-def _about(action: ActionBase, payload: Payload, task_vars: dict[str, t.Any]) -> dict[str, str | None]:
+def _about(action: ActionBase, payload: Payload | BranchPayload, task_vars: dict[str, t.Any]) -> dict[str, str | None]:
     """What people want to know of a job (protocol.ABOUT). `no_log` hides what it does, not what its task is called."""
     task = task_of(action)
     return {
@@ -206,9 +231,16 @@ def _started_by() -> str:
     return f'{user}@{socket.gethostname()}'
 
 
-def _payload(action: ActionBase, task: t.Any, path: Path, task_vars: dict[str, t.Any]) -> Payload:
-    silence = request_timeout(action, task_vars)
-    return build(action, task, path, task_vars, silence + _PREPARATION_SECONDS if silence else None)
+def _check_dependencies(requests: list[JobRequest]) -> None:
+    """A target does not know the jobs of the controller, and a branch cannot wait as files."""
+    for request in requests:
+        involved = [request, *(requests[other] for other in request.after if isinstance(other, int))]
+        if (request.after or request.on_end) and any(isinstance(one.payload, BranchPayload) for one in involved):
+            one = next(one for one in involved if isinstance(one.payload, BranchPayload))
+            raise AnsibleActionFail(
+                f"{one.item or 'The job'} ({one.payload.module}) runs on the controller: 'after', 'in_order' and 'on_end' are "
+                'for modules that run on the target. Put tasks that follow one another into one block.'
+            )
 
 
 def _check_names(requests: list[JobRequest]) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible import constants as C
+from ansible import context
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
@@ -55,6 +57,14 @@ def number(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: 
     return whole
 
 
+def text(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: str) -> str:
+    """The variable *name* as a text that is not empty."""
+    value = _value(action, task_vars, name, default)
+    if not isinstance(value, str) or not value.strip():
+        raise AnsibleActionFail(f"The variable '{name}' must be a text, found {value!r}.")
+    return value
+
+
 def duration(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: float | str) -> float:
     """The variable *name*, a duration like ``7d``, in seconds."""
     return seconds(_value(action, task_vars, name, default), name)
@@ -63,6 +73,11 @@ def duration(action: ActionBase, task_vars: dict[str, t.Any], name: str, default
 def request_timeout(action: ActionBase, task_vars: dict[str, t.Any]) -> float:
     """For how many seconds a host may be silent, beyond the time that a request itself takes. 0: without a limit."""
     return duration(action, task_vars, 'background_jobs_request_timeout', _REQUEST_TIMEOUT)
+
+
+def forks() -> int:
+    """How many forks this run of ansible has."""
+    return int(context.CLIARGS.get('forks') or C.DEFAULT_FORKS)  # no command line where ansible-core is a library
 
 
 def _value(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: t.Any) -> t.Any:

@@ -22,6 +22,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.actio
     remove_tmpdir,
     task_of,
 )
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.constants import TASK_BRINGERS
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.interception import (
     IN_BACKGROUND,
     TimeLimit,
@@ -35,9 +36,21 @@ from ansible_collections.background.jobs.plugins.plugin_utils._payload.task impo
 
 _WAITS = (
     "'%s' cannot run in the background: its action plugin goes on when it has sent its module to the target, and waits for "
-    'it by itself. Make it a task of its own. If its documentation asks for async, set async and poll of that task as it '
-    'says. (The action plugin failed with: %s)'
+    'it by itself. Make it a task of its own, or one of a block. If its documentation asks for async, set async and poll of '
+    'that task as it says. (The action plugin failed with: %s)'
 )
+
+
+class RunsOnController(Exception):
+    """The task cannot run as a module on the target: its action plugin, or an include, does its work on the controller.
+
+    *name*, *args_of_task*: what `task` says.
+    """
+
+    def __init__(self, name: str, args: dict[str, t.Any]) -> None:
+        super().__init__(name)
+        self.name = name
+        self.args_of_task = args
 
 
 def build(
@@ -48,23 +61,28 @@ def build(
     *path*: where it stands in the arguments of the action, for its errors. *within*: seconds for each command on the
     target that this takes: interpreter discovery, or the facts that `package` looks up. None: no limit.
 
-    Raises AnsibleActionFail if it is no such task or cannot run in the background, AnsibleActionSkip if it cannot run in
-    check mode, AnsibleConnectionFailure if the host cannot be reached or does not answer in time.
+    Raises RunsOnController, AnsibleActionFail if it is no such task or cannot run in the background, AnsibleActionSkip if
+    it cannot run in check mode, AnsibleConnectionFailure if the host cannot be reached or does not answer in time.
     """
     name, args = parse(action, task, path)
+    if name in TASK_BRINGERS:
+        raise RunsOnController(name, args)
     plugin_class, resolved = _plugin_and_module(name, tuple(task_of(action).collections or ()))
     if isinstance(action, plugin_class):
         raise AnsibleActionFail(f"'{name}' cannot run in the background: it starts jobs itself.")
     catcher = Catcher()
     inner_task = _inner_task(action, name, resolved, args)
-    plugin = intercepted(plugin_class, catcher.send, TimeLimit(within), task=inner_task, **plugin_arguments(action))
+    plugin = intercepted(plugin_class, catcher, TimeLimit(within), task=inner_task, **plugin_arguments(action))
     try:
         returned = plugin.run(task_vars=task_vars)
     except Exception as error:
-        if catcher.caught is None:
+        if catcher.caught is None and catcher.refused is None:
             remove_tmpdir(plugin, None)
             raise
         returned = {'failed': True, 'msg': error}
+    if catcher.refused is not None:
+        remove_tmpdir(plugin, None)
+        raise RunsOnController(name, args)
     if catcher.caught is not None and returned.get('failed'):
         remove_tmpdir(plugin, catcher.caught.tmpdir)
         raise AnsibleActionFail(_WAITS % (name, returned.get('msg')))

@@ -37,6 +37,8 @@ class Catcher:
     def __init__(self) -> None:
         self.caught: Payload | None = None
         """None until the plugin has sent one."""
+        self.refused: str | None = None
+        """Why the plugin has to run on the controller, if it was found out."""
 
     def send(
         self, plugin: ActionBase, name: str, args: dict[str, t.Any], task_vars: dict[str, t.Any]
@@ -44,6 +46,9 @@ class Catcher:
         """Keep the module *name* with *args*, which *plugin* sends; what *plugin* sees as its result."""
         self.caught = _payload(plugin, name, args, task_vars)
         return dict(PLACEHOLDER)
+
+    def refuse(self, why: str) -> None:
+        self.refused = why
 
 
 def _payload(plugin: ActionBase, name: str, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Payload:
@@ -62,20 +67,20 @@ def _payload(plugin: ActionBase, name: str, args: dict[str, t.Any], task_vars: d
         stdin=python,
         environment=environment_of(plugin),
         tmpdir=take_tmpdir(plugin),
-        work=_work(task_of(plugin), task_environment_of(plugin)),
+        work=digest_of(plugin, resolved_action(task_of(plugin)), task_of(plugin).args),
         facts=discovered_facts(plugin),
         read=functools.partial(result_of, plugin, module, task_vars),
         extra={},
     )
 
 
-def _work(task: t.Any, environment: dict[str, t.Any]) -> str:
-    """A digest of module, arguments, `environment` and check mode.
+def digest_of(action: ActionBase, name: str, args: t.Any) -> str:
+    """A digest of the work *name* with *args*, and the `environment` and check mode of the task of *action*.
 
     The arguments are those of the task. Those of the module have paths of temporary directories and variables of
     ansible-core in them, which are not the same in the next run.
     """
-    text = json.dumps(_plain([resolved_action(task), task.args, environment, bool(task.check_mode)]))
+    text = json.dumps(_plain([name, args, task_environment_of(action), bool(task_of(action).check_mode)]))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

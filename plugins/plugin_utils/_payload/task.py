@@ -14,7 +14,10 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.playbook.task import Task
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import task_of, template
-from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.constants import PLAYBOOK_ACTIONS
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.constants import (
+    PLAYBOOK_ACTIONS,
+    TASK_BRINGERS,
+)
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task import untemplated_arguments
 
 Path = tuple[str | int, ...]
@@ -39,7 +42,7 @@ def parse(action: ActionBase, task: t.Any, path: Path) -> tuple[str, dict[str, t
     name, arguments = next(iter(task.items()))
     if not isinstance(name, str):
         raise AnsibleActionFail(f"'{option}' must begin with the name of a module, found: {name!r}.")
-    if name in PLAYBOOK_ACTIONS:
+    if name in PLAYBOOK_ACTIONS and name not in TASK_BRINGERS:
         raise AnsibleActionFail(f"'{name}' cannot run in the background: it is no module, but part of the playbook.")
     source = _source_text(action, (*path, name)) if isinstance(arguments, str) else None
     try:

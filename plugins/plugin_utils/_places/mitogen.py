@@ -19,14 +19,8 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.conne
 from ansible_collections.background.jobs.plugins.plugin_utils._places.command import Command
 from ansible_collections.background.jobs.plugins.plugin_utils._places.transport import CannotCarry
 
-_MODULE = 'ansible_mitogen.connection'
 _WAITS_FOR_MAIN = 'mitogen.master.join_thread_async'
 """A thread that a fork can do without: it tidies up after mitogen when the main thread ends without doing so."""
-
-
-def carries(connection: ConnectionBase) -> bool:
-    """Whether *connection* is one of mitogen's: the same play may have others, of WinRM for example."""
-    return any(base.__module__ == _MODULE for base in type(connection).__mro__)
 
 
 def disconnect(connection: ConnectionBase) -> bool:

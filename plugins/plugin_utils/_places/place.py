@@ -22,11 +22,13 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.actio
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.connection import (
     hidden_commands,
     hides_commands,
+    is_of_mitogen,
     is_windows,
 )
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.watchdog import Watchdog
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
 from ansible_collections.background.jobs.plugins.plugin_utils._places import mitogen, patience
+from ansible_collections.background.jobs.plugins.plugin_utils._places.base import Place
 from ansible_collections.background.jobs.plugins.plugin_utils._places.command import Command
 from ansible_collections.background.jobs.plugins.plugin_utils._places.module import Module
 from ansible_collections.background.jobs.plugins.plugin_utils._places.transport import CannotCarry, Transport
@@ -63,12 +65,12 @@ def was_sent(error: AnsibleConnectionFailure) -> bool:
 
 def _transports(action: ActionBase, task_vars: dict[str, t.Any]) -> list[Transport]:
     """The ways to the target of *action*, the best one first; the last one never raises CannotCarry."""
-    if mitogen.carries(connection_of(action)):
+    if is_of_mitogen(connection_of(action)):
         return [mitogen.Mitogen(action, task_vars)]
     return [Command(action, task_vars), Module(action, task_vars)]
 
 
-class Remote:
+class Remote(Place):
     """The runtime of one target, reached over the connection of one action."""
 
     def __init__(self, action: ActionBase, task_vars: dict[str, t.Any]) -> None:
@@ -83,12 +85,6 @@ class Remote:
             )
 
     def ask(self, op: str, within: float | None = None, **details: t.Any) -> list[Look]:
-        """Send one request; the looks of its response (module_utils/_runtime/protocol.py).
-
-        *within*: seconds after which an answer is no longer waited for; without it, they depend on the request and on
-        `background_jobs_request_timeout`. Raises AnsibleActionFail with what the runtime said was wrong, or why it
-        could not be run, and AnsibleConnectionFailure if the answer was lost or did not come in time.
-        """
         request = dict(details, version=VERSION, op=op, async_dir=self._async_dir)
         if within is None and self._silence:
             within = patience.limit(request, self._silence)
@@ -128,7 +124,6 @@ class Remote:
         return last.send(request)
 
     def reset(self) -> None:
-        """Forget a connection that broke; the next request makes a new one."""
         connection = connection_of(self._action)
         if type(connection).reset is not ConnectionBase.reset:  # which only warns that there is nothing to do
             try:
@@ -136,3 +131,6 @@ class Remote:
                     connection.reset()
             except AnsibleConnectionFailure:
                 pass  # paramiko connects again at once; the next request tells that it cannot
+
+    def is_remote(self, ids: list[t.Any]) -> bool:
+        return True

@@ -11,7 +11,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import BAD, Look
-from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._places.base import Place
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import label_of
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.interrupt import wait_interruptibly
@@ -26,7 +26,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait impo
 display = Display()
 
 
-def collect(remote: Remote, looks: list[Look], margin: float = MARGIN_SECONDS) -> list[Look]:
+def collect(remote: Place, looks: list[Look], margin: float = MARGIN_SECONDS) -> list[Look]:
     """*looks*, those at ended jobs with their output. Does not wait for the others."""
     ended = [look for look in looks if look.ended and not look.error]
     if not ended:
@@ -38,7 +38,7 @@ def collect(remote: Remote, looks: list[Look], margin: float = MARGIN_SECONDS) -
 
 
 def wait_and_remove(
-    remote: Remote,
+    remote: Place,
     looks: list[Look],
     reporter: SilentReporter,
     margin: float = MARGIN_SECONDS,
@@ -65,12 +65,12 @@ def _keeps_files(look: Look) -> bool:
     return look.job is not None and (look.job['name'] is not None or look.job['state'] in BAD)
 
 
-def mark_collected(remote: Remote, looks: list[Look], turns: Turns | None = None) -> None:
+def mark_collected(remote: Place, looks: list[Look], turns: Turns | None = None) -> None:
     """Tell the target that somebody has the output of the ended jobs among *looks*."""
     _tidy_up(remote, 'collect', [look for look in looks if look.ended], turns)
 
 
-def _tidy_up(remote: Remote, op: str, looks: list[Look], turns: Turns | None) -> None:
+def _tidy_up(remote: Place, op: str, looks: list[Look], turns: Turns | None) -> None:
     """Ask for *op*, once. The results are here already, so what goes wrong now fails no task."""
     if not looks:
         return

@@ -26,7 +26,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.actio
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.connection import is_windows
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task import belongs_to_a_play
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
-from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._places.base import Place
 from ansible_collections.background.jobs.plugins.plugin_utils._show import events
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.interrupt import wait_interruptibly
@@ -70,7 +70,7 @@ class Polling:
     def __init__(self) -> None:
         self._began = time.monotonic()
 
-    def wait(self, action: ActionBase, remote: Remote, look: Look, task_vars: dict[str, t.Any]) -> Look:
+    def wait(self, action: ActionBase, remote: Place, look: Look, task_vars: dict[str, t.Any]) -> Look:
         """A look at the job of *look* after its end, with the content of its result file.
 
         If the host stays out of reach until the limit is over, it is *look* with an error.
@@ -99,7 +99,7 @@ class Polling:
         except AnsibleConnectionFailure as error:
             return look._replace(error=error.message)
 
-    def remove(self, remote: Remote, job_id: str) -> Look:
+    def remove(self, remote: Place, job_id: str) -> Look:
         """Remove the files of the job that has been polled, as far as the host is in reach.
 
         ansible-core has the result already, so a host that went away with the end of its job fails no task.

@@ -28,7 +28,7 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import GRACE, Look
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.worker import current_worker
 from ansible_collections.background.jobs.plugins.plugin_utils._options.settings import CANCEL
-from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._places.base import Place
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import label_of
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.turns import Turns, path_in_run
@@ -57,7 +57,7 @@ class _Interrupted(BaseException):
 
 
 def wait_interruptibly(
-    remote: Remote,
+    remote: Place,
     looks: list[Look],
     reporter: SilentReporter,
     *,
@@ -114,11 +114,11 @@ class _Registration:
         os._exit(1)
 
 
-def _ending(remote: Remote, look: Look, what: str) -> Ending:
+def _ending(remote: Place, look: Look, what: str) -> Ending:
     return Ending(remote.host, label_of(look), look.id, what)
 
 
-def _cancel(remote: Remote, looks: list[Look], turns: Turns | None) -> list[Ending]:
+def _cancel(remote: Place, looks: list[Look], turns: Turns | None) -> list[Ending]:
     """Stop the jobs of *looks*, and wait for their ends as long as that should take."""
     try:
         asked = _ask_to_end(remote, [look.id for look in looks], turns)
@@ -133,7 +133,7 @@ def _cancel(remote: Remote, looks: list[Look], turns: Turns | None) -> list[Endi
     return [_ending(remote, look, _what_became(newer[look.id])) for look in looks]
 
 
-def _ask_to_end(remote: Remote, ids: list[str], turns: Turns | None) -> list[Look]:
+def _ask_to_end(remote: Place, ids: list[str], turns: Turns | None) -> list[Look]:
     """Looks at the jobs *ids*, which were asked to end. The connection may be one that the interrupt has ended."""
 
     def ask(ids: list[str]) -> list[Look]:

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import sys
 
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.branch_variables import apply_joined_layers
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.raw_arguments import keep_raw_arguments
 from ansible_collections.background.jobs.plugins.plugin_utils._places import loader
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.signals import take_signals
 
 
 def set_up_main_process() -> None:
-    """Write each line of standard output at once, take the signals, and prepare what each request needs.
+    """Write each line of standard output at once, take the signals, prepare what requests need, and get ready for branches.
 
     The actions that show something while they wait, or whose time counts most, call this when they are imported: no code
     of an action runs in the main process but the import of its class, which a strategy looks at before it forks a worker.
     """
     _write_lines()
+    keep_raw_arguments()
+    apply_joined_layers()
     take_signals()
     # Both are kept. Otherwise each worker would make them anew, which takes a sixth of a look at a job.
     loader.command()

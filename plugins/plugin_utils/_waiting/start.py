@@ -17,14 +17,17 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._runtime import protocol
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look, PayloadReference
+from ansible_collections.background.jobs.plugins.plugin_utils._branch.payload import BranchPayload
 from ansible_collections.background.jobs.plugins.plugin_utils._options.job_requests import JobRequest
-from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote, was_sent
+from ansible_collections.background.jobs.plugins.plugin_utils._payload.payload import Payload
+from ansible_collections.background.jobs.plugins.plugin_utils._places.base import Place
+from ansible_collections.background.jobs.plugins.plugin_utils._places.place import was_sent
 from ansible_collections.background.jobs.plugins.plugin_utils._show.text import printable
 
 display = Display()
 
 
-def start(remote: Remote, requests: list[JobRequest], retention: float) -> list[Look]:
+def start(remote: Place, requests: list[JobRequest], retention: float) -> list[Look]:
     """Start jobs in one request. Returns a look at each, taken when its module was executed or the job was queued.
 
     If the answer is lost, the same request is sent once more. The jobs have their ids from here, so none starts twice.
@@ -35,7 +38,12 @@ def start(remote: Remote, requests: list[JobRequest], retention: float) -> list[
     jobs = [_job(request, number, ids, retention, bases) for number, request in enumerate(requests)]
     names = ', '.join(printable(job['name'] or job['id']) for job in jobs)
     encoded = {digest: base64.b64encode(base).decode() for digest, base in bases.items()}
-    ask = functools.partial(remote.ask, 'start', jobs=jobs, bases=encoded)
+    functions = {
+        job['id']: request.payload.branch.run
+        for job, request in zip(jobs, requests, strict=True)
+        if isinstance(request.payload, BranchPayload)
+    }
+    ask = functools.partial(remote.ask, 'start', jobs=jobs, bases=encoded, functions=functions)
     try:
         return ask()
     except AnsibleConnectionFailure as error:
@@ -66,8 +74,7 @@ def _job(
     *ids*: of all jobs of the request; then as many for the jobs that start at their ends.
     """
     payload = request.payload
-    digest, head, tail = _difference(payload.file, bases)
-    middle = payload.file[head : len(payload.file) - tail]
+    how = _function() if isinstance(payload, BranchPayload) else _module(payload, bases)
     job = protocol.StartRequest(
         id=ids[number],
         name=request.name,
@@ -85,17 +92,31 @@ def _job(
         after_any=request.after_any,
         on_end=None if request.on_end is None else _job(request.on_end, len(ids) // 2 + number, ids, retention, bases),
         no_log=request.no_log,
-        argv=payload.argv,
-        environment=payload.environment,
-        stdin=payload.stdin,
-        args=None if payload.args is None else base64.b64encode(payload.args).decode(),
-        tmpdir=payload.tmpdir,
+        environment=request.environment,
+        tmpdir=payload.branch.directory if isinstance(payload, BranchPayload) else payload.tmpdir,
         output_limit=request.output_limit,
         retention=retention,
         resources=dict(request.resources._asdict()),
-        payload=PayloadReference(digest, head, base64.b64encode(middle).decode(), tail)._asdict(),
+        **how,
     )
     return dict(job._asdict())
+
+
+def _module(payload: Payload, bases: dict[str, bytes]) -> dict[str, t.Any]:
+    """How a module is executed; a base that it needs is added to *bases*."""
+    digest, head, tail = _difference(payload.file, bases)
+    middle = payload.file[head : len(payload.file) - tail]
+    return {
+        'argv': payload.argv,
+        'stdin': payload.stdin,
+        'args': None if payload.args is None else base64.b64encode(payload.args).decode(),
+        'payload': PayloadReference(digest, head, base64.b64encode(middle).decode(), tail)._asdict(),
+    }
+
+
+def _function() -> dict[str, t.Any]:
+    """The same of a job that is no module."""
+    return {'argv': [], 'stdin': False, 'args': None, 'payload': {}}
 
 
 def _difference(file: bytes, bases: dict[str, bytes]) -> tuple[str, int, int]:

@@ -14,7 +14,7 @@ from ansible import constants as C
 from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
-from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._places.base import Place
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import label_of
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.turns import Turns
@@ -44,7 +44,7 @@ display = Display()
 
 
 def wait(
-    remote: Remote,
+    remote: Place,
     looks: list[Look],
     reporter: SilentReporter,
     *,
@@ -70,7 +70,7 @@ def wait(
         end_if_orphaned()
         renew_watch()
         try:
-            with turn(turns) as sharers:
+            with turn(turns if remote.is_remote(ids) else None) as sharers:
                 now = time.monotonic()
                 offsets = reporter.offsets(ids)
                 seconds = _request_seconds(reporter.due(), sharers, waited=now - began, followed=bool(offsets))

@@ -31,6 +31,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import connection_of
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.connection import is_of_mitogen
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task import strategy_of
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.worker import current_worker, task_of_worker
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
@@ -55,6 +56,8 @@ _watch: Watch | None = None
 """The watch over the task of this process, from the first attempt to give its fork back on."""
 _main_pidfd: int | None = None
 """A pidfd of ansible's main process, as soon as this process has opened or inherited one."""
+_run: int | None = None
+"""The pid of ansible's main process that the three above belong to."""
 
 display = Display()
 
@@ -71,6 +74,7 @@ class Worker:
         self._hosts = len(task_vars.get('ansible_play_batch', ()))
         self._max_waiting = settings.number(action, task_vars, 'background_jobs_max_waiting', MAX_WAITING)
         self._may = settings.flag(action, task_vars, 'background_jobs_give_back_forks', True) and _is_possible()
+        _forget_other_run()
 
     def give_back(self, looks: list[Look]) -> Turns | None:
         """Go on in a child that waits without a fork, and return its turns; None where the fork is held.
@@ -119,8 +123,17 @@ class Worker:
         _watch.begin(f'{self._host}: the processes that waited for {jobs} were killed. {_WHAT_NEXT}')
 
 
+def _forget_other_run() -> None:
+    """In a worker of a branch, which is a run of its own: forget what was inherited from the run that it was started by."""
+    global _turns, _watch, _main_pidfd, _run
+    if current_worker() is not None and _run != _main_pid():
+        _turns = _watch = _main_pidfd = None
+        _run = _main_pid()
+
+
 def renew_watch() -> None:
     """Have another watcher started if the one of this run was killed. Call it before each request of a wait."""
+    _forget_other_run()
     if _watch is not None:
         with contextlib.suppress(OSError):  # it is tried again before the next request
             _watch.renew()
@@ -132,6 +145,7 @@ def end_if_orphaned() -> None:
     A guardian kills its child at once. This is for a child whose guardian was killed, and for a worker that holds its
     fork, which ansible-core lets run to the end of its task.
     """
+    _forget_other_run()
     if current_worker() is not None and not _main_process_lives():
         os._exit(1)
 
@@ -286,4 +300,4 @@ def _is_possible() -> bool:
 def _has_one_thread(action: ActionBase) -> bool:
     """Whether this process has one thread only: a connection that lives in others would not survive a fork."""
     connection = connection_of(action)
-    return mitogen.disconnect(connection) if mitogen.carries(connection) else threading.active_count() == 1
+    return mitogen.disconnect(connection) if is_of_mitogen(connection) else threading.active_count() == 1

@@ -10,9 +10,9 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import fcntl
 import os
 
-from ..protocol import GRACE, RETENTION
-from .atomic import open_plain, raise_shortage, read_json, remove_file, remove_tree, write_json
-from .locks import open_lock
+from ..protocol import GRACE, RETENTION, TARGET
+from .atomic import read_json, remove_file, remove_tree, write_json
+from .locks import is_locked, open_lock
 from .records import End, Launch, Run, Spec, parse
 
 SPARE = 8192
@@ -32,6 +32,10 @@ class Job:
 
     def file(self, name):
         return os.path.join(self.path, name)
+
+    def open_output(self, name):
+        """A descriptor of the file *name*, empty, for what the job prints."""
+        return os.open(self.file(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o600)
 
     def exists(self):
         """Whether there is such a job; what is removed goes at one stroke."""
@@ -101,19 +105,8 @@ class Job:
             self.lock = None
 
     def alive(self):
-        """True while somebody holds the job's lock."""
-        try:
-            fd = open_plain(self.file('lock'), os.O_RDONLY)
-        except OSError as error:  # none there, or something else in its place
-            raise_shortage(error)  # no reason to call a job dead: it would be lost, and its slot somebody else's
-            return False
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(fd)
-        return False
+        """True while somebody holds the job's lock. No shortage calls a job dead: it would be lost, and its slot another's."""
+        return is_locked(self.file('lock'))
 
 
 def write_record(path, value, durable=False, spare=None):
@@ -145,4 +138,5 @@ def _unreadable_spec(job_id):
         at='1970-01-01T00:00:00.000000Z',
         monotonic=None,
         boot='',
+        place=TARGET,
     )

@@ -9,7 +9,8 @@ Each lock is a flock() on one file. docs/architecture.md says what each of them 
     1. name        .names/<name>           a start that decides what the name means
     2. job         .jobs/<jid>/lock        the start, then the supervisor, as long as the job lives
     3. dependents  .dependents/lock        who changes which job waits for which, starts or skips what waits for others
-    4. queue       .queues/<queue>/lock    who reads or changes the queue
+    4. queue       .queues/<queue>/lock    who reads or changes the queue; of a shared queue, the start that adds
+                                           a job to it
 
 The order is name, job, dependents, queue: who holds a lock waits only for locks further down. The directory locks of
 requests/retention.py come before all of these. A start with on_existing: replace holds the name while the old job ends;
@@ -29,9 +30,31 @@ has ended before it takes the next one. forget_names() skips a name that somebod
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
+import fcntl
 import os
+
+from .atomic import open_plain, raise_shortage
 
 
 def open_lock(path):
     """A descriptor of the lock file *path*, for flock(); programs that this process executes do not inherit it."""
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+
+
+def is_locked(path):
+    """Whether somebody holds the lock file *path*. False where there is no such file, or something else in its place.
+
+    Raises OSError where that cannot be known, because there are too many open files, say.
+    """
+    try:
+        fd = open_plain(path, os.O_RDONLY)
+    except OSError as error:
+        raise_shortage(error)
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False

@@ -12,7 +12,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 
 import collections
 
-from ..protocol import RETENTION
+from ..protocol import RETENTION, TARGET
 from .errors import StoreError
 
 VERSION = 2
@@ -43,6 +43,7 @@ Spec = collections.namedtuple(
         'at',  # when the job was made: UTC, as clock.utc() writes it
         'monotonic',  # the same in seconds of the monotonic clock, or None
         'boot',  # id of the boot that clock belongs to; empty if the system has none
+        'place',  # protocol.TARGET or CONTROLLER: whether the job is a module, or a function that its start has forked
     ),
 )
 """spec.json: what was asked for. It never changes."""
@@ -51,11 +52,11 @@ Launch = collections.namedtuple(
     'Launch',
     (
         'version',  # of the file (int)
-        'argv',  # the command (list of str); "{job}" in it stands for the job directory
+        'argv',  # the command (list of str); "{job}" in it stands for the job directory; empty where the job is a function
         'stdin',  # whether the interpreter, a Python, reads the module from standard input
         'tmpdir',  # path of ansible-core's temporary directory for the task, or None
         'output_limit',  # bytes of live output that are kept; 0: none
-        'payload',  # how the module is made from its base (dict of the fields of protocol.PayloadReference)
+        'payload',  # how the module is made from its base (dict of the fields of protocol.PayloadReference), or {}: a function
         'environment',  # the whole environment of the module ({str: str})
         'umask',  # of the module (int)
         'cwd',  # path of the module's working directory, or None: it has been removed
@@ -160,6 +161,7 @@ _LATER = {
         'machine': (str, None),
         'machine_id': (str, ''),
         'monotonic': (_NUMBER, None),
+        'place': (str, TARGET),
     },
     Launch: {'version': (int, 1), 'tmpdir': (str, None)},
     Run: {'version': (int, 1), 'program': (str, 'python'), 'tmpdir': (str, None), 'cgroup': (str, None)},

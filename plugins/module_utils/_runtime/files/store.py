@@ -20,6 +20,7 @@
     collected                  somebody has seen the end
 <async_dir>/.names/<name>      the id of the last job of that name, its own lock (files/names.py)
 <async_dir>/.queues/<queue>/   who waits and who runs (schedule/queue.py)
+<async_dir>/../.queues/        the queues that stores of the controller share (schedule/shared_queue.py)
 <async_dir>/.dependents/        who waits for the end of whom (schedule/dependents.py)
 <async_dir>/.runtime/r<hash>-<python>  this code, for requests that travel as a command (module_utils/_loader.py)
 
@@ -53,6 +54,7 @@ class Store:
         self.queues = os.path.join(self.root, '.queues')
         self.runtimes = os.path.join(self.root, '.runtime')
         self.dependents = os.path.join(self.root, '.dependents')
+        self.shared_queues = os.path.join(os.path.dirname(self.root), '.queues')
         self._directories = (self.root, self.jobs, self.names, self.queues, self.runtimes, self.dependents)
 
     def prepare(self):
@@ -115,12 +117,12 @@ class Store:
                 end = None
             yield job, end
 
-    def create(self, spec, launch, base, args=None):
+    def create(self, spec, launch, base=None, args=None):
         """A new job, its lock held by this process, or None where a job of this id exists already.
 
         The directory gets its name only when the lock is held and everything is in it: whoever sees a job
         without a lock may call it dead. *spec*, *launch*: records; *base*: the path of a
-        file, linked so that a thousand jobs of one module take its space once; *args*: bytes or None.
+        file, linked so that a thousand jobs of one module take its space once, or None; *args*: bytes or None.
         """
         job = self.job(spec.id)
         if parse(Spec, spec._asdict(), job.file('spec.json')) is None:
@@ -135,7 +137,8 @@ class Store:
             write_record(os.path.join(hidden, 'launch.json'), launch)
             for name in SPARES:
                 write_file(os.path.join(hidden, name), b' ' * SPARE)
-            link(base, os.path.join(hidden, 'base'))
+            if base is not None:
+                link(base, os.path.join(hidden, 'base'))
             if args is not None:
                 write_file(os.path.join(hidden, 'args'), args)
             os.rename(hidden, job.path)

@@ -11,9 +11,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 
 import os
 import select
-import struct
 import sys
-import time
 
 _MODIFY, _CLOSE_WRITE, _MOVED_TO, _DELETE_SELF = 0x2, 0x8, 0x80, 0x400
 _ENDS = _CLOSE_WRITE | _MOVED_TO | _DELETE_SELF
@@ -27,10 +25,14 @@ _LONGEST_SECONDS = 1000000000
 
 
 class Watch:
-    """Reports in which of *paths* (directories) a file was closed or renamed, or with *writes* written."""
+    """Reports in which of *paths* (directories) a file was closed or renamed, or with *writes* written.
 
-    def __init__(self, paths, writes=False):
+    *wake*: a descriptor that ends a sleep as well when it is readable, or None.
+    """
+
+    def __init__(self, paths, writes=False, wake=None):
         self._paths = list(paths)
+        self._wake = [] if wake is None else [wake]
         self._watched = {}
         self._libc, self._fd = _inotify()
         for path in self._paths:
@@ -60,9 +62,10 @@ class Watch:
         All paths where nobody can tell: there is no inotify, or so much has happened that the kernel dropped events.
         """
         if self._fd is None:
-            time.sleep(max(0, min(seconds, _STAND_IN_SECONDS)))
+            select.select(self._wake, [], [], max(0, min(seconds, _STAND_IN_SECONDS)))
             return self._paths
-        if not select.select([self._fd], [], [], max(0, min(seconds, _LONGEST_SECONDS)))[0]:
+        ready = select.select([self._fd, *self._wake], [], [], max(0, min(seconds, _LONGEST_SECONDS)))[0]
+        if self._fd not in ready:
             return []
         numbers = set(_watch_numbers(os.read(self._fd, 65536)))
         if _OVERFLOW in numbers:
@@ -90,6 +93,8 @@ def _inotify():
 
 def _watch_numbers(events):
     """The watch number of each inotify event in *events* (struct inotify_event: int, 3 times uint32, name)."""
+    import struct  # here, because the small image of a supervisor imports this file, and has no part of it that is no Python
+
     offset = 0
     while offset < len(events):
         number, _mask, _cookie, length = struct.unpack_from('iIII', events, offset)

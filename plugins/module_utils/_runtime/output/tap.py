@@ -33,7 +33,7 @@ _HIDDEN = b'********'
 
 def install(path, limit):
     """Write the output of all commands to the file *path*, which exists, and keep about *limit* bytes of it."""
-    sys.meta_path.insert(0, _Finder(_Log(path, limit)))
+    sys.meta_path.insert(0, _Finder(Log(path, limit)))
 
 
 class _Finder:
@@ -146,7 +146,9 @@ class _Reader:
         return data
 
 
-class _Log:
+class Log:
+    """The file of live output at *path*, which exists; about *limit* bytes of it are kept."""
+
     def __init__(self, path, limit):
         import threading  # here, as above
 

@@ -24,9 +24,10 @@ from ..files.names import find
 from ..files.tmpdir import remove_tmpdir, tmpdir_of
 from ..files.users import user
 from ..files.watch import Watch
+from ..protocol import TARGET
 from ..schedule.dependents import Dependents
 from ..schedule.queue import Queue, QueueSnapshot
-from ..supervise.ending import write
+from ..supervise.ending import write, write_withdrawn
 from ..supervise.vigil import STOP
 from .look import follow, settle, take_look, unknown_look
 
@@ -85,7 +86,8 @@ def _ask_to_end(job, grace, places):
     spec = job.spec()
     if spec.after and _give_up(job, by):
         return
-    if spec.queue is not None and _withdraw(job, spec.queue, by, places):
+    in_files = spec.queue is not None and spec.place == TARGET  # other jobs that wait are processes, which hear of it
+    if in_files and _withdraw(job, spec.queue, by, places):
         return
     try:
         job.write('stop.json', {'grace': grace, 'by': by})
@@ -116,8 +118,7 @@ def _withdraw(job, queue_name, by, places):
         if not queue.withdraw(job.id, entry):
             return False
         tmpdir = tmpdir_of(job)
-        reason = 'job %s was taken out of queue %s %s, before its turn came' % (job.id, queue_name, by)
-        write(job, 'cancelled', reason=reason)
+        write_withdrawn(job, queue_name, by)
     remove_tmpdir(tmpdir)
     return True
 

@@ -20,9 +20,10 @@ from ..files.records import NewerFormat
 from ..files.tmpdir import remove_tmpdir, tmpdir_of
 from ..files.users import user
 from ..output.reader import read
-from ..protocol import ABOUT, new_look
+from ..protocol import ABOUT, CONTROLLER, TARGET, new_look
 from ..schedule.dependents import Edge, awaited_by, edges_to
 from ..schedule.queue import QueueSnapshot
+from ..schedule.shared_queue import SharedQueue
 from ..supervise.ending import read_text, result_of, write_lost
 from ..supervise.following import kick
 from ..supervise.supervisor import supervise
@@ -45,11 +46,16 @@ def take_looks(store, references, output=False):
 def after_kick(store, take):
     """What *take(places)* returns, looks, after what may start now was started: a killed supervisor did not."""
     looks = take(QueueSnapshot(store))
-    queued = [look.job for look in looks if look.job and look.job['state'] == 'queued']
+    queued = [look.job for look in looks if look.job and _waits_as_files(look.job)]
     queues = {job['queue'] for job in queued if 'waits_for' not in job} - {None}
     edges = [edge for look in looks if look.ended for edge in edges_to(store, look.id)]
     edges += due_edges(store, [job['id'] for job in queued if 'waits_for' in job])
     return take(QueueSnapshot(store)) if kick(store, queues, edges, supervise) or edges else looks
+
+
+def _waits_as_files(job):
+    """Whether somebody else has to start *job* (of a look). On the controller, it is a process, and starts by itself."""
+    return job['state'] == 'queued' and job['place'] == TARGET
 
 
 def due_edges(store, job_ids):
@@ -185,11 +191,11 @@ def settle(job, spec, places=None):
     end = job.end()
     elsewhere = other_machine(spec) is not None  # then this machine's locks and processes say nothing of it
     if end is not None or (not elsewhere and job.alive()):
-        return Standing(None, None, end)
+        return Standing(_position_of_process(job, spec) if end is None else None, None, end)
     awaited = awaited_by(job.store, job.id) if spec.after else None
     if awaited is not None:
         return Standing(None, awaited, None)
-    if spec.queue is not None:
+    if spec.queue is not None and spec.place == TARGET:
         for snapshot in (places, QueueSnapshot(job.store)):
             position = snapshot and snapshot.place(spec.queue, job.id)
             if position:
@@ -202,12 +208,21 @@ def settle(job, spec, places=None):
     return Standing(None, None, end or _declare_lost(job, spec))
 
 
+def _position_of_process(job, spec):
+    """The place in its queue of *job*, which lives, if it is a process that waits there; else None."""
+    if spec.queue is None or spec.place == TARGET or job.run() is not None:
+        return None
+    return SharedQueue(job.store, spec.queue).position(job.id)
+
+
 def _declare_lost(job, spec):
     run = job.run()
     if run is None and not spec.boot:
         reason = 'the files of job %s in %s are damaged, by a power cut perhaps' % (job.id, job.path)
     elif (run or spec).boot != boot_id():
         reason = 'the host was rebooted, or lost power, while job %s ran' % job.id
+    elif run is None and spec.place == CONTROLLER and spec.queue is not None:
+        reason = 'the process of job %s, which waited in queue %s, was killed' % (job.id, spec.queue)
     elif run is None:
         reason = 'the start of job %s was cut off before its module was executed' % job.id
     else:
@@ -241,6 +256,7 @@ def _describe(job, spec, run, standing=_RUNS):
         'id': job.id,
         'name': spec.name,
         'state': state,
+        'place': spec.place,
         'module': spec.module,
         'limit': spec.limit,
         'queue': spec.queue,

@@ -15,6 +15,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 """
 
 import binascii
+import functools
 import os
 
 from ..contain import limits, session
@@ -25,40 +26,42 @@ from ..files.machine import host_name, machine_id, other_machine
 from ..files.names import Name, check_new_name, path_of
 from ..files.records import VERSION, Launch, Spec
 from ..files.tmpdir import remove_unused_tmpdirs
-from ..protocol import PayloadReference, StartRequest, resources_of
+from ..protocol import CONTROLLER, TARGET, PayloadReference, StartRequest, resources_of
 from ..schedule.dependents import Dependents, awaited_by
 from ..schedule.queue import Queue, QueueSnapshot
+from ..schedule.shared_queue import SharedQueue
 from ..supervise.batch import Batch
 from ..supervise.ending import write_started
-from ..supervise.supervisor import supervise
+from ..supervise.supervisor import supervise, supervise_function
 from .cancel import stop
 from .dependencies import Dependencies
 from .look import executed_look, kick_waiting, take_look, unknown_look
 from .retention import start_under_way
 
 
-def start(store, request, umask):
+def start(store, request, umask, functions):
     """One look for each job of the request. A job that was not started has an ``error`` in it.
 
-    *umask*: of the modules.
+    *umask*: of the bodies. *functions*: {job id: function} of the jobs that are functions of this process (shape:
+    supervise/function.py).
     """
     _check_resources(request['jobs'])
     store.prepare()
     dependencies = Dependencies(store, request['jobs'])
     bases = {}
     with start_under_way(store):
-        batch = Batch(supervise)
+        batch = Batch()
         try:
             # Free the payloads before forking; each supervisor inherits this memory.
             _write_bases(store, request.pop('bases'), bases)
-            starter = _Starter(store, bases, umask, batch, dependencies)
+            starter = _Starter(store, bases, umask, batch, dependencies, functions)
             looks = [starter.start(fields) for fields in request['jobs']]  # None: started or queued
         finally:
             for path in bases.values():
                 remove_file(path)
             reports = batch.go()
     started = [fields for look, fields in zip(looks, request['jobs']) if look is None]
-    queues = {fields['queue'] for fields in started} - {None}
+    queues = {fields['queue'] for fields in started if fields['id'] not in functions} - {None}
     kick_waiting(store, queues, [fields['id'] for fields in started if fields['after']])
     places = QueueSnapshot(store)
     return [
@@ -79,11 +82,12 @@ def _write_bases(store, bases, paths):
 class _Starter:
     """Starts or queues the jobs of one request."""
 
-    def __init__(self, store, bases, umask, batch, dependencies):
+    def __init__(self, store, bases, umask, batch, dependencies, functions):
         self._store = store
         self._bases = bases
         self._umask = umask
         self._batch = batch
+        self._functions = functions
         self._dependencies = dependencies
         self._uncollected = {}  # id of a job -> the ended job of its name whose result was left
 
@@ -190,17 +194,24 @@ class _Starter:
     def _create_after(self, request, after, is_on_end=False):
         """Make and start the job of *request*, which waits for the jobs *after* (ids); then there is a job for its end, too."""
         _check_numbers(request)
+        function = self._functions.get(request.id)
+        launch = _launch(request, self._umask, os.environ if function is None else {})
+        spec = _spec(request, after, is_on_end, TARGET if function is None else CONTROLLER)
         args = None if request.args is None else binascii.a2b_base64(request.args)
-        queue = None if request.queue is None else Queue(self._store, request.queue)  # here it refuses what is no name
-        base = self._bases[PayloadReference(**request.payload).base]
-        job = self._store.create(_spec(request, after, is_on_end), _launch(request, self._umask), base, args)
+        kind = Queue if function is None else SharedQueue
+        queue = None if request.queue is None else kind(self._store, request.queue)  # here it refuses what is no name
+        base = None if function else self._bases[PayloadReference(**request.payload).base]
+        job = self._store.create(spec, launch, base, args)
         if job is None:  # an earlier request, whose answer was lost, has started it
             return
         try:
             write_started(job)
             if request.on_end is not None:
                 self._create_after(StartRequest(**request.on_end), [job.id], is_on_end=True)
-            self._let_go(job, after, queue, request.slots)
+            if function is None:
+                self._let_go(job, after, queue, request.slots)
+            else:
+                self._begin(function, job, queue, request.slots)
         except BaseException:  # no room, no more processes: then there is no such job
             self._remove(job)
             if request.on_end is not None:
@@ -221,7 +232,13 @@ class _Starter:
             with Dependents(self._store) as dependents:
                 dependents.add(job.id, after)
         elif queue is None:
-            self._batch.add(job)
+            self._batch.add(job, supervise)
+
+    def _begin(self, function, job, queue, slots):
+        """Put *job*, whose body is *function*, into the batch: it is a process from here on, also if it waits for a slot."""
+        if queue is not None:
+            queue.add(job.id, slots)
+        self._batch.add(job, functools.partial(supervise_function, function))
 
     def _remove(self, job):
         job.remove()
@@ -251,7 +268,7 @@ def _check_numbers(request):
         raise StoreError('retention must be a number of 0 or more, found %r' % (request.retention,))
 
 
-def _spec(request, after, is_on_end):
+def _spec(request, after, is_on_end, place):
     return Spec(
         version=VERSION,
         id=request.id,
@@ -272,11 +289,12 @@ def _spec(request, after, is_on_end):
         resources=request.resources,
         machine=host_name(),
         machine_id=machine_id(),
+        place=place,
         **now(),
     )
 
 
-def _launch(request, umask):
+def _launch(request, umask, environment):
     return Launch(
         version=VERSION,
         argv=request.argv,
@@ -284,7 +302,7 @@ def _launch(request, umask):
         tmpdir=request.tmpdir,
         output_limit=0 if request.no_log else request.output_limit,
         payload=request.payload,
-        environment=dict(os.environ, **request.environment),
+        environment=dict(environment, **request.environment),
         umask=umask,
         cwd=_working_directory(),
     )

@@ -24,6 +24,7 @@ from ..files.names import find
 from ..files.records import NewerFormat
 from ..files.watch import Watch
 from ..output.reader import has_more, last_line
+from ..protocol import TARGET
 from ..schedule.queue import QueueSnapshot
 from .look import kick_waiting, settle, take_looks, with_live_output, with_result
 
@@ -41,7 +42,7 @@ def wait(store, request):
     pending = {job.path: job for job in jobs if job is not None and _is_pending(job, places)}
     followed = _followed(jobs, request.get('offsets'))
     with Watch(pending, writes=bool(followed)) as watch:
-        specs = [spec for spec in map(Job.spec, pending.values()) if spec]
+        specs = [spec for spec in map(Job.spec, pending.values()) if spec and spec.place == TARGET]
         kick_waiting(store, {spec.queue for spec in specs} - {None}, [spec.id for spec in specs if spec.after])
         touched = list(pending)  # what ended before the watch began
         while True:

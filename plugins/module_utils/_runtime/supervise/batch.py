@@ -19,20 +19,18 @@ class Batch:
     """Jobs that are started together, each under a supervisor of its own.
 
     No module is executed before all are ready for it: every module that runs takes processor time from the
-    starts after it, and a hundred of them took ten seconds instead of one. *supervise(job, report, gate)* is what
-    a supervisor does (supervise/supervisor.py, which imports this module).
+    starts after it, and a hundred of them took ten seconds instead of one.
     """
 
-    def __init__(self, supervise):
-        self._supervise = supervise
+    def __init__(self):
         self._gate, self._open = os.pipe()
         self._reports = []
 
-    def add(self, job):
+    def add(self, job, supervise):
         """Fork a supervisor for *job*, and close this process's share of the job's lock.
 
-        This process is about to exit, and init will adopt the child, so no second fork is needed. Raises OSError where
-        there is no supervisor; then this process still holds the lock.
+        *supervise(job, report, gate)* is what it does (supervise/supervisor.py, which imports this module). Raises OSError
+        where there is no supervisor; then this process still holds the lock.
         """
         tree.get_ready()
         reader, writer = os.pipe()
@@ -45,7 +43,7 @@ class Batch:
         if child == 0:
             try:
                 os.setsid()  # the connection may end with a signal to its session; a job outlives it
-                self._supervise(job, writer, self._gate)
+                supervise(job, writer, self._gate)
             finally:
                 os._exit(0)  # never this process's exit handlers: they belong to the module that called us
         job.release()

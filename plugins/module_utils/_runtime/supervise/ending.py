@@ -54,6 +54,12 @@ def write(job, state, status=None, reason=None, stopped=None, exceeded=None):
     _publish(job, end, *map(job.file, SPARES))
 
 
+def write_withdrawn(job, queue, by):
+    """Write that *job* was cancelled while it waited in *queue* (its name). *by*: on whose request."""
+    reason = 'job %s was taken out of queue %s %s, before its turn came' % (job.id, queue, by)
+    write(job, 'cancelled', reason=reason)
+
+
 def write_lost(job, reason):
     """Write that *job* is lost, as far as that is possible; the end. Others may be finding out the same."""
     end = _end(job, 'lost', reason)._replace(elapsed=None)  # nobody knows when it ended

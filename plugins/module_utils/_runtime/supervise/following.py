@@ -36,11 +36,11 @@ def kick(store, queues, edges, supervise):
     Whatever is wrong with one job, the others are started and the caller can answer: that job goes on waiting.
     """
     started = False
-    batch = Batch(supervise)
+    batch = Batch()
     try:
         for job in _startable(store, queues, edges):
             try:
-                batch.add(job)
+                batch.add(job, supervise)
             except OSError:  # at the limit of processes, say
                 put_back(job)
                 break

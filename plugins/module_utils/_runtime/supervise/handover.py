@@ -26,6 +26,15 @@ exec(marshal.loads(os.pread(fd,size,0))[0],module.__dict__)
 sys.meta_path.insert(0,module.Bundle(fd,size))
 __import__(sys.argv[4],fromlist=["main"]).main(sys.meta_path[0],sys.argv[5:])
 """
+_ANEW = """
+import sys
+sys.path.append(sys.argv[1])
+__import__(sys.argv[2],fromlist=["main_anew"]).main_anew(sys.argv[3:])
+"""
+_OWN = __name__.split('.')[-3:]
+"""The name of this module, from the package of the runtime on."""
+_FOLDER = os.path.abspath(__file__).rsplit(os.sep, len(_OWN))[0]
+"""The directory of that package, where the runtime was imported from files. Now, because the path may be relative."""
 _EXTENSIONS = ('fcntl', 'binascii', '_json', '_struct', '_ctypes', '_socket', 'math')
 """What the end of a job and the start of the next one need of extension modules, which no bundle can hold: the small image
 loads them at once. A job may get one that waits for it at any time."""
@@ -68,15 +77,43 @@ class Image:
             return
         words = [bundle.fd, bundle.head_size, Bundle.__module__, __name__, resume.__module__, resume.__name__]
         words += [job.store.root, job.id, job.lock, vigil.main, deadline or '', job.file('stop.json')]
-        signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)  # what comes from here on is for the new image
-        _set_inheritable((job.lock, bundle.fd), True)
-        try:
-            if not vigil.signals.shutdown:
-                os.execv(sys.executable, [sys.executable, '-I', '-S', '-c', _BOOT, *map(str, words)])
-        except OSError:
-            pass
-        _set_inheritable((job.lock, bundle.fd), False)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
+        command = [sys.executable, '-I', '-S', '-c', _BOOT, *map(str, words)]
+        _execute(command, vigil, (job.lock, bundle.fd))
+
+
+def begin_anew(job, vigil, deadline, go_on):
+    """Replace the image of this process by one that has loaded the runtime alone, which calls *go_on*.
+
+    That is a function of the runtime (shape: supervisor.go_on()). Child, lock and signals stay. Returns where it cannot be
+    done.
+    """
+    if not sys.executable or vigil.status is not None:
+        return
+    above = len(__name__) - len('.'.join(_OWN))
+    words = [_FOLDER, '.'.join(_OWN), go_on.__module__[above:], go_on.__name__]
+    words += [job.store.root, job.id, job.lock, vigil.main, deadline or '']
+    _execute([sys.executable, '-I', '-S', '-c', _ANEW, *map(str, words)], vigil, (job.lock,))
+
+
+def main_anew(words):
+    """Go on where begin_anew() has left off."""
+    module, function, root, job_id, lock, pid, deadline = words
+    _set_inheritable((int(lock),), False)
+    go_on = getattr(__import__(module, fromlist=[function]), function)
+    go_on(root, job_id, int(lock), int(pid), float(deadline) if deadline else None)
+
+
+def _execute(command, vigil, descriptors):
+    """Replace the image of this process by *command*, which keeps *descriptors*. Returns where that cannot be done."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)  # what comes from here on is for the new image
+    _set_inheritable(descriptors, True)
+    try:
+        if not vigil.signals.shutdown:
+            os.execv(command[0], command)
+    except OSError:
+        pass
+    _set_inheritable(descriptors, False)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
 
 
 def main(bundle, words):

@@ -7,7 +7,8 @@
 It holds the job's lock (inherited from the process that made the job) until the end is written, sleeps in one
 select() until the module ends, the limit is over or somebody asks it to stop, and never wakes up in between.
 It hands on to the jobs that may start then: the next of its queue, so that a slot is one process, however many jobs wait,
-and those that wait for its end.
+and those that wait for its end. That is for modules; a job that is a function is a process from the start on, and waits for
+its slot itself (schedule/shared_queue.py).
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
@@ -18,12 +19,16 @@ from ..contain import limits, tree
 from ..contain.cgroup import Cgroup
 from ..files.store import Store
 from ..files.tmpdir import remove_tmpdir, tmpdir_of
-from ..protocol import GRACE, resources_of
+from ..protocol import CONTROLLER, GRACE, resources_of
+from ..schedule.shared_queue import SharedQueue
 from . import ending
+from .body_start import BodyStart, detach
+from .descriptors import blank_descriptors, close_descriptors
 from .following import hand_on, put_back
 from .fork import ForkError
-from .handover import this_image
-from .module import ModuleStart
+from .function import Function
+from .handover import begin_anew, this_image
+from .module import Module
 from .vigil import Signals, Vigil
 
 _LONG_SECONDS = 2
@@ -31,40 +36,106 @@ _LONG_SECONDS = 2
 
 
 def supervise(job, report=None, gate=None):
-    """The life of the daemon: *job*, then a child of its own for each job that may start after it."""
+    """The life of the daemon of a module: *job*, then a child of its own for each job that may start after it."""
     image = this_image()
     while job is not None:
-        _close_descriptors(keep=(0, 1, 2, report, gate, job.lock, image.bundle and image.bundle.fd))
+        close_descriptors(keep=(0, 1, 2, report, gate, job.lock, image.bundle and image.bundle.fd))
         vigil = Vigil(Signals())
         tree.adopt_orphans()
         spec = job.spec()
-        start = ModuleStart(job, spec, vigil, report, gate)
+        start = BodyStart(job, spec, vigil, report, gate, Module(spec.is_on_end))
         if _guarded(job, vigil, _execute, job, start):
-            if spec.limit is None or spec.limit > _LONG_SECONDS:
-                vigil.sleep(_LONG_SECONDS)
-                image.replace(job, vigil, start.deadline, resume)
-            state = vigil.keep(start.deadline, job.file('stop.json'))
-            _guarded(job, vigil, _finish, job, vigil, state)
+            _keep(job, spec, vigil, start.deadline)
         start.answer()
         report = gate = None
-        job = hand_on(job, spec.queue, vigil.signals.shutdown)
+        job = _leave(job, spec, vigil)
+
+
+def supervise_function(function, job, report, gate):
+    """The life of the daemon of *job*, whose body is *function* (shape: function.py) of the process that was forked.
+
+    The daemon waits for a slot, if the job has a queue, and begins the function. Then it replaces its image at once,
+    because the one that it has been forked from may be large.
+    """
+    detach()
+    blank_descriptors(keep=(0, 1, 2, report, gate, job.lock))
+    vigil = Vigil(Signals())
+    tree.adopt_orphans()
+    spec = job.spec()
+    start = BodyStart(job, spec, vigil, report, gate, Function(function))
+    if _guarded(job, vigil, _wait_for_slot, job, start) and _guarded(job, vigil, _execute, job, start):
+        begin_anew(job, vigil, start.deadline, go_on)
+        _keep(job, spec, vigil, start.deadline)
+    start.answer()
+    _leave(job, spec, vigil)
+
+
+def go_on(root, job_id, lock, pid, deadline):
+    """Supervise the job whose body is the process *pid*, in the new image of its supervisor (handover.begin_anew())."""
+    job = Store(root).job(job_id)
+    job.lock = lock
+    spec = job.spec()
+    vigil = Vigil(Signals(), pid)
+    _keep(job, spec, vigil, deadline)
+    _leave(job, spec, vigil)
 
 
 def resume(root, job_id, lock, vigil, state):
-    """Go on with the job whose module the new image of this supervisor (handover.py) has waited for."""
+    """Go on with the job whose body the new image of this supervisor (Image.replace()) has waited for."""
     job = Store(root).job(job_id)
     job.lock = lock
     spec = job.spec()  # now, because whoever sees the end may remove the job
     _guarded(job, vigil, _finish, job, vigil, state)
-    supervise(hand_on(job, spec and spec.queue, vigil.signals.shutdown))
+    supervise(_leave(job, spec, vigil))
+
+
+def _keep(job, spec, vigil, deadline):
+    """Wait for the end of the body of *job*, which has begun, and write how it ended."""
+    if spec.limit is None or spec.limit > _LONG_SECONDS:
+        vigil.sleep(_LONG_SECONDS)
+        this_image().replace(job, vigil, deadline, resume)
+    state = vigil.keep(deadline, job.file('stop.json'))
+    _guarded(job, vigil, _finish, job, vigil, state)
+
+
+def _leave(job, spec, vigil):
+    """Release the lock of *job*, which has ended, and its slot. Returns a job to supervise after it, or None."""
+    if spec is None or spec.place != CONTROLLER:
+        return hand_on(job, spec and spec.queue, vigil.signals.shutdown)
+    if spec.queue is not None:
+        SharedQueue(job.store, spec.queue).leave(job.id)
+    job.release()  # which wakes those that wait for the slot
+    return None
+
+
+def _wait_for_slot(job, start):
+    """True when the function of *job* may begin; false where the job was to end before that, which is written."""
+    spec, signals = start.spec, start.vigil.signals
+    if spec.queue is None:
+        return True
+    queue = SharedQueue(job.store, spec.queue)
+    if queue.position(job.id) is None:
+        return True
+    start.stop_waiting_for_others()
+
+    def is_over():
+        signals.sleep(0)
+        return signals.shutdown or os.path.exists(job.file('stop.json'))
+
+    if queue.wait(job.id, signals.fileno(), is_over):
+        return True
+    by = 'by a TERM to its process: was the host shut down?' if signals.shutdown else None
+    ending.write_withdrawn(job, spec.queue, by or job.stop_request().get('by', 'on request'))
+    return False
 
 
 def _execute(job, start):
-    """True when the module of *job* has been executed; else the job's files say why not, or it waits again."""
+    """True when the body of *job* has begun; else the job's files say why not, or it waits again."""
     try:
         return start.execute()
     except ForkError:
-        if start.spec.queue is None and not start.spec.after:
+        may_wait_again = start.spec.place != CONTROLLER and (start.spec.queue is not None or start.spec.after)
+        if not may_wait_again:
             raise
         put_back(job)
         os._exit(0)  # not on to the next job of the slot: that is the same job, and would fail in the same way
@@ -116,17 +187,3 @@ def _finish(job, vigil, state):
         ending.write(job, state, vigil.status, stopped=stopped, exceeded=exceeded)
     if run:
         remove_tmpdir(run.tmpdir)
-
-
-def _close_descriptors(keep):
-    """A supervisor started by another job's supervisor would keep that job's lock alive, for one."""
-    try:
-        numbers = [int(name) for name in os.listdir('/dev/fd')]
-    except OSError:
-        numbers = range(3, 1024)
-    for fd in numbers:
-        if fd not in keep:
-            try:
-                os.close(fd)
-            except OSError:  # the listing's own descriptor, or never open
-                pass

@@ -39,6 +39,10 @@ class Signals:
             signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
 
+    def fileno(self):
+        """A descriptor that is readable when a signal has come."""
+        return self._reader
+
     def _on_shutdown(self, signum, frame):
         self.shutdown = True
 

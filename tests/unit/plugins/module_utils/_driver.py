@@ -5,11 +5,32 @@
 """Hands requests to the runtime: a line of JSON on standard input for each, and one on standard output in return.
 
 Runs in the interpreter under test, by its path and outside of any Ansible: `python -I -S _driver.py PLUGINS [PLATFORM]`.
-PLATFORM stands in for the name of this system, to try what the runtime does on others.
+PLATFORM stands in for the name of this system, to try what the runtime does on others. A job without a command is a function
+of this process, which runs the job's script, and whose live output is what that writes to its standard error.
 """
 
+import binascii
+import functools
 import json
+import subprocess
 import sys
+
+
+def run(script, output):  # type: ignore[no-untyped-def]
+    process = subprocess.Popen(['/bin/sh', '-c', script], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stderr
+    for line in process.stderr:
+        output.write(line.decode('utf-8'))
+    return json.loads(process.communicate()[0].decode('utf-8'))
+
+
+def functions(request):  # type: ignore[no-untyped-def]
+    """The functions of *request*."""
+    return {
+        job['id']: functools.partial(run, binascii.a2b_base64(request['bases'][job['payload']['base']]).decode('utf-8'))
+        for job in request.get('jobs', ())
+        if job['argv'] == []
+    }
 
 
 def main() -> None:
@@ -21,7 +42,10 @@ def main() -> None:
         from module_utils._runtime import respond  # type: ignore[import-not-found]
 
     for line in sys.stdin.buffer:
-        sys.stdout.write(json.dumps(respond(json.loads(line.decode('utf-8')))) + '\n')
+        request = json.loads(line.decode('utf-8'))
+        bodies = functions(request)  # type: ignore[no-untyped-call]
+        response = respond(request, bodies) if bodies else respond(request)  # the latter as of every version
+        sys.stdout.write(json.dumps(response) + '\n')
         sys.stdout.flush()
 
 

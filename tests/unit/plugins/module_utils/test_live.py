@@ -345,7 +345,7 @@ def test_the_log_stays_locked_while_a_new_file_is_begun(tmp_path: Path, monkeypa
         os.replace(old, new)
 
     monkeypatch.setattr('os.rename', rename)
-    log = tap._Log(str(path), 400)
+    log = tap.Log(str(path), 400)
     for number in range(50):
         log.write(b'out', b'line %d\n' % number)
     monkeypatch.undo()

@@ -1,0 +1,192 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The start of a job's body: a process in a session of its own, which begins when all jobs of its batch are ready.
+
+A body is a module that is executed (module.py), or a function that is called (function.py). Knows nothing of requests and
+responses. Standard library only, Python 3.6 and up. Private to this collection.
+"""
+
+import json
+import os
+import shlex
+import signal
+
+from ..contain import limits, session
+from ..files.clock import now, process_start
+from ..files.records import VERSION, Report, Run
+from ..files.tmpdir import remove_tmpdir
+from ..protocol import resources_of
+from . import ending
+from .fork import ForkError, fork
+
+
+class BodyStart:
+    """The start of the *body* (a Module or a Function) of one job."""
+
+    def __init__(self, job, spec, vigil, report, gate, body):
+        self.job = job
+        self.spec = spec
+        self.vigil = vigil
+        self.report = report
+        self.gate = gate
+        self.body = body
+        self.resources = resources_of(spec.resources)
+        self.cgroup = None
+        self.deadline = None
+
+    def execute(self):
+        """True when the body has begun; else the job's files say why not."""
+        launch = self.job.launch()
+        try:
+            warning = self._contain()
+        except limits.LimitError as error:
+            self._end_unexecuted(launch, '%s' % error)
+            return False
+        failure = self._fork(launch)
+        # All that can be done before the gate opens: afterwards a hundred modules may want the processors.
+        starts = process_start(self.vigil.main), process_start(os.getpid())
+        detach()
+        reason = self._failure(failure, launch)
+        if reason:
+            self._end_unexecuted(launch, reason)
+            return False
+        run = Run(
+            version=VERSION,
+            pid=self.vigil.main,
+            process_start=starts[0],
+            supervisor=os.getpid(),
+            supervisor_start=starts[1],
+            program=self.body.words(self.job, launch)[0],
+            tmpdir=launch.tmpdir,
+            cgroup=self.cgroup and self.cgroup.path,
+            **now(),
+        )
+        limit = self.spec.limit
+        self.deadline = None if limit is None else run.monotonic + limit + self.spec.leeway
+        self.job.write('run.json', run)
+        self.answer(Report(self.spec, run, warning))
+        self.job.forget('launch.json', 'base')  # they may hold secrets, and are of no more use
+        return True
+
+    def answer(self, report=None):
+        """Send *report* (a Report) to the request that started the job: its module was executed. None: its files say why not."""
+        if self.report is not None:
+            try:
+                if report:
+                    fields = {'spec': report.spec._asdict(), 'run': report.run._asdict(), 'warning': report.warning}
+                    os.write(self.report, json.dumps(fields).encode('ascii'))
+            except OSError:  # its connection broke
+                pass
+            os.close(self.report)
+            self.report = None
+
+    def _contain(self):
+        """Make the cgroup of the job, if it needs one, and leave a session that ends. A warning about that, or None."""
+        self.cgroup = limits.new_cgroup(self.job.id, self.resources)
+        return session.leave(self.job.id) if self.cgroup is None else None  # a job with a cgroup has left it already
+
+    def _end_unexecuted(self, launch, reason):
+        self._remove_cgroup()
+        ending.write(self.job, 'failed', reason=reason)
+        remove_tmpdir(launch.tmpdir)
+
+    def _remove_cgroup(self):
+        if self.cgroup is not None:
+            self.cgroup.remove()
+
+    def stop_waiting_for_others(self):
+        """Let the other jobs of the batch begin, and the request be answered: this job begins later."""
+        self.answer()
+        os.close(self.gate)
+        self.gate = None
+
+    def _fork(self, launch):
+        """Make the process of the body; a descriptor that tells how that went."""
+        stdin = self.body.open_stdin(self.job, launch)
+        stdio = [stdin, self.job.open_output('stdout'), self.job.open_output('stderr')]
+        pipe, writer = os.pipe()  # closed when the body begins, by its execution: an end without data means success
+        supervisor = os.getpid()
+        try:
+            self.vigil.main = fork()
+        except ForkError:
+            self._remove_cgroup()
+            raise
+        if self.vigil.main == 0:
+            try:
+                _prepare(launch, stdio, self.gate, supervisor, self._enter_limits)
+                self.body.begin(self.job, launch, writer)
+            except Exception as error:
+                os.write(writer, (getattr(error, 'strerror', None) or str(error)).encode('utf-8', 'replace'))
+            finally:
+                os._exit(127)
+        for fd in [*stdio, writer, self.gate]:
+            if fd is not None:
+                os.close(fd)
+        return pipe
+
+    def _enter_limits(self):
+        limits.enter(self.cgroup, self.resources)
+
+    def _failure(self, fd, launch):
+        """None once the body has begun, else the reason why not."""
+        with os.fdopen(fd, 'rb') as pipe:
+            failure = pipe.read().decode('utf-8', 'replace')
+        if not failure:
+            return None
+        os.waitpid(self.vigil.main, 0)
+        command = ending.cut(' '.join(shlex.quote(word) for word in self.body.words(self.job, launch)))
+        return 'could not execute %s: %s' % (command, failure)
+
+
+def _prepare(launch, stdio, gate, supervisor, enter_limits):
+    """In the child: make this process a session of its own, with signals as a login shell leaves them; wait for the gate."""
+    os.setsid()
+    signal.set_wakeup_fd(-1)
+    for name in ('SIGPIPE', 'SIGXFSZ', 'SIGHUP', 'SIGINT', 'SIGTERM', 'SIGCHLD', 'SIGUSR1'):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+    for target, fd in enumerate(stdio):
+        os.dup2(fd, target)
+    os.umask(launch.umask)
+    _enter(launch.cwd, launch.environment.get('HOME'))
+    enter_limits()
+    if gate is not None:
+        os.read(gate, 1)
+    if os.getppid() != supervisor:  # killed while we waited: nobody would know of the body
+        os._exit(127)
+
+
+def _enter(path, home):
+    """Make *path* the working directory, which is the one of the connection (None: it has been removed).
+
+    A job that starts at once is there already. It must not ask again: after `become`, its user may have no right to enter
+    the home of the user who logged in. A synchronous module is there as well, and AnsibleModule then looks for a
+    directory that it can use. A job that had to wait for its turn does without: its own home is the next best.
+    """
+    try:
+        if os.getcwd() == path:
+            return
+    except OSError:  # removed
+        if path is None:
+            return
+    for directory in filter(None, (path and as_bytes(path), home and as_bytes(home), b'/')):
+        try:
+            os.chdir(directory)
+            return
+        except OSError:
+            pass
+
+
+def as_bytes(text):
+    """*text* as the system takes it. Python 3.6 would refuse what is not ASCII in the locale of a bare ssh command."""
+    return text.encode('utf-8', 'surrogateescape')
+
+
+def detach():
+    """Close what belongs to the connection: it would stay open for as long as the job runs."""
+    os.chdir('/')
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    os.close(null)

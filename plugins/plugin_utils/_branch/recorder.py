@@ -1,0 +1,144 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What happens in a branch: lines for the people who watch it, and the results of its tasks.
+
+Private to this collection.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.plugins.callback import CallbackBase
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.branch_play import registered_names
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.branch_variables import Tracker
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.executor import plain
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task_result import part
+from ansible_collections.background.jobs.plugins.plugin_utils._show.text import printable
+
+_CENSORED = 'censored'
+"""The key that ansible-core puts into results that `no_log` hides."""
+_INTERNAL = '_ansible_'
+_NO_LOG = '_ansible_no_log'
+"""What keys of results begin with that are for ansible-core alone, and the one that hides the result."""
+_BAD = ('failed', 'ignored', 'unreachable')
+
+
+class Recorder(CallbackBase):
+    """Hears of all tasks of a branch, in the place of the callback plugins.
+
+    *output*: takes a line for each task that starts and each result. *tracker*: is told which variables are hidden.
+    """
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = 'stdout'
+    CALLBACK_NAME = 'background.jobs.branch'
+
+    def __init__(self, output: t.TextIO, tracker: Tracker) -> None:
+        super().__init__()
+        self._output = output
+        self._tracker = tracker
+        self._tasks: list[dict[str, t.Any]] = []
+
+    def result(self, code: int) -> dict[str, t.Any]:
+        """The result of the branch, which has ended with the exit *code* of a play."""
+        result: dict[str, t.Any] = {
+            'failed': code != 0,
+            'changed': any(task['changed'] for task in self._tasks),
+            'tasks': self._tasks,
+        }
+        if code:
+            last = next((task for task in reversed(self._tasks) if task['failed'] or task['unreachable']), None)
+            result['msg'] = _failure(last) if last else f'the tasks ended with code {code}'
+        return result
+
+    def result_of_one(self, task: t.Any, data: dict[str, t.Any]) -> dict[str, t.Any]:
+        """*data*, the result of *task*, which ran alone, as the synchronous task would have returned it."""
+        shown = plain({key: value for key, value in data.items() if not key.startswith(_INTERNAL)})
+        failed = bool(shown.pop('unreachable', False) or shown.get('failed'))
+        kind = (
+            'failed' if failed else 'skipped' if shown.get('skipped') else 'changed' if shown.get('changed') else 'ok'
+        )
+        self._line(kind, task, None if task.no_log or data.get(_NO_LOG) else _message(shown) if failed else None)
+        return {**shown, 'failed': failed, 'changed': bool(shown.get('changed'))}
+
+    def v2_playbook_on_task_start(self, task: t.Any, is_conditional: bool) -> None:
+        self._started('TASK', task)
+
+    def v2_playbook_on_handler_task_start(self, task: t.Any) -> None:
+        self._started('HANDLER', task)
+
+    def v2_runner_on_ok(self, result: t.Any) -> None:
+        self._ended(result, 'changed' if part(result, 'result').get('changed') else 'ok')
+
+    def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
+        self._ended(result, 'ignored' if ignore_errors else 'failed')
+
+    def v2_runner_on_skipped(self, result: t.Any) -> None:
+        self._ended(result, 'skipped')
+
+    def v2_runner_on_unreachable(self, result: t.Any) -> None:
+        self._ended(result, 'unreachable')
+
+    def v2_runner_item_on_ok(self, result: t.Any) -> None:
+        self._item(result, 'changed' if part(result, 'result').get('changed') else 'ok')
+
+    def v2_runner_item_on_failed(self, result: t.Any) -> None:
+        self._item(result, 'failed')
+
+    def v2_runner_item_on_skipped(self, result: t.Any) -> None:
+        self._item(result, 'skipped')
+
+    def v2_runner_retry(self, result: t.Any) -> None:
+        data = part(result, 'result')
+        self._line('retrying', part(result, 'task'), f'{data["retries"] - data["attempts"]} retries left')
+
+    def _started(self, kind: str, task: t.Any) -> None:
+        self._tracker.task_started()
+        self._write(f'{kind} [{task.get_name()}]')
+
+    def _ended(self, result: t.Any, kind: str) -> None:
+        task, data = part(result, 'task'), plain(part(result, 'result'))
+        hidden = _CENSORED in data
+        if hidden:
+            self._tracker.hide(registered_names(task))
+        entry = {
+            'name': task.get_name(),
+            'action': str(task.action),
+            'changed': bool(data.get('changed')),
+            'failed': kind == 'failed',
+            'ignored': kind == 'ignored',
+            'skipped': kind == 'skipped',
+            'unreachable': kind == 'unreachable',
+            'msg': None if hidden else data.get('msg'),
+            'result': {key: value for key, value in data.items() if not key.startswith(_INTERNAL)},
+        }
+        self._tasks.append(entry)
+        self._line(kind, task, _message(data) if kind in _BAD and not hidden else None)
+
+    def _item(self, result: t.Any, kind: str) -> None:
+        data = part(result, 'result')
+        label = data.get('_ansible_item_label', data.get(data.get('ansible_loop_var') or 'item'))
+        hidden = _CENSORED in data
+        self._line(kind, part(result, 'task'), None if hidden or label is None else f'(item={label})')
+
+    def _line(self, kind: str, task: t.Any, more: str | None) -> None:
+        self._write(f'{kind}: {task.get_name()}' + (f': {more}' if more else ''))
+
+    def _write(self, line: str) -> None:
+        self._output.write(f'{printable(line)}\n')
+        self._output.flush()
+
+
+def _failure(task: dict[str, t.Any]) -> str:
+    """What is said of a branch in which *task* (an entry of `tasks`) was the last that failed."""
+    return f"the task '{task['name']}' {'could not reach the host' if task['unreachable'] else 'failed'}" + (
+        f': {task["msg"]}' if task['msg'] else ''
+    )
+
+
+def _message(data: dict[str, t.Any]) -> str:
+    """The message of a result on one line."""
+    return ' '.join(str(data.get('msg') or 'no message').split())

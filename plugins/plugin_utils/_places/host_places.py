@@ -1,0 +1,115 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The places where jobs of one host live, as one: nobody has to know where a job is.
+
+Ids and names are looked up on the controller first, which costs a look into a directory, and then on the target. Private to
+this collection.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+import typing as t
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
+from ansible_collections.background.jobs.plugins.plugin_utils._places.base import Place
+from ansible_collections.background.jobs.plugins.plugin_utils._places.controller import Controller
+from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
+
+_FOLLOWED_SECONDS = 0.5
+"""For how long each place may wait for output that is followed, where there are jobs at both."""
+_OF_EACH_JOB = ('ids', 'offsets')
+"""The details of a request that are lists with one item for each job."""
+
+
+class HostPlaces(Place):
+    """The jobs of the host of *action*, on this controller and on the target."""
+
+    def __init__(self, action: ActionBase, task_vars: dict[str, t.Any]) -> None:
+        self.host = str(task_vars.get('inventory_hostname', ''))
+        self._action = action
+        self._task_vars = task_vars
+        self._controller = Controller(action, task_vars)
+
+    @functools.cached_property
+    def _target(self) -> Remote:
+        """The target. Not made before it is needed, because it may be one that runs no jobs."""
+        return Remote(self._action, self._task_vars)
+
+    def ask(self, op: str, within: float | None = None, **details: t.Any) -> list[Look]:
+        if op == 'start':
+            return self._start(within, **details)
+        if 'ids' not in details:
+            return self._list(op, within, details)
+        here = [self._controller.has(reference) for reference in details['ids']]
+        if not any(here):
+            return self._target.ask(op, within, **details)
+        if all(here):
+            return self._controller.ask(op, within, **details)
+        if op == 'wait':
+            return self._wait(within, here, **details)
+        if op == 'cancel' and not details['check']:  # a place stops none of its jobs if it does not know one of them
+            looks = self._ask_both(op, within, here, {**details, 'check': True})
+            if not all(look.job and not look.error for look in looks):
+                return looks
+        return self._ask_both(op, within, here, details)
+
+    def reset(self) -> None:
+        if '_target' in self.__dict__:
+            self._target.reset()
+
+    def is_remote(self, ids: list[t.Any]) -> bool:
+        return not all(map(self._controller.has, ids))
+
+    def _start(self, within: float | None, **details: t.Any) -> list[Look]:
+        """The target first: if it cannot be reached, nothing has been started."""
+        jobs, functions = details.pop('jobs'), details.pop('functions')
+        here = [job['id'] in functions for job in jobs]
+        there, ours = _part(jobs, here, False), _part(jobs, here, True)
+        for job in there:
+            if job['name'] is not None:
+                self._controller.give_up_name(job['name'])
+        remote = self._target.ask('start', within, jobs=there, **details) if there else []
+        local = self._controller.ask('start', jobs=ours, bases={}, functions=functions) if ours else []
+        return _merged(here, local, remote)
+
+    def _list(self, op: str, within: float | None, details: dict[str, t.Any]) -> list[Look]:
+        remote = self._target.ask(op, within, **details)
+        if not self._controller.is_used():
+            return remote
+        looks = [*self._controller.ask(op, **details), *remote]
+        known = [look for look in looks if look.job]
+        return sorted(known, key=lambda look: look.job['created']) + [look for look in looks if not look.job]
+
+    def _ask_both(self, op: str, within: float | None, here: list[bool], details: dict[str, t.Any]) -> list[Look]:
+        remote = self._target.ask(op, within, **_parts(details, here, False))
+        return _merged(here, self._controller.ask(op, **_parts(details, here, True)), remote)
+
+    def _wait(self, within: float | None, here: list[bool], **details: t.Any) -> list[Look]:
+        """One place after the other: the wait is over when the jobs of both have ended."""
+        if details.get('offsets'):
+            details['seconds'] = min(details['seconds'], _FOLLOWED_SECONDS)
+        deadline = time.monotonic() + details['seconds']
+        remote = self._target.ask('wait', within, **_parts(details, here, False))
+        details['seconds'] = max(0.0, deadline - time.monotonic())
+        local = self._controller.ask('wait', **_parts(details, here, True))
+        return _merged(here, local, remote)
+
+
+def _part(items: list[t.Any], here: list[bool], which: bool) -> list[t.Any]:
+    return [item for item, is_here in zip(items, here, strict=True) if is_here == which]
+
+
+def _parts(details: dict[str, t.Any], here: list[bool], which: bool) -> dict[str, t.Any]:
+    """*details* of a request for one of the places."""
+    lists = {key: _part(details[key], here, which) for key in _OF_EACH_JOB if details.get(key)}
+    return {**details, **lists}
+
+
+def _merged(here: list[bool], local: list[Look], remote: list[Look]) -> list[Look]:
+    sources = {True: iter(local), False: iter(remote)}
+    return [next(sources[is_here]) for is_here in here]

@@ -1,0 +1,136 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Requests about jobs of one host that live in two places. The one of the controller is real, the target stands in."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import itertools
+import os
+import typing as t
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from ansible.errors import AnsibleActionFail
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import (
+    ABOUT,
+    Look,
+    StartRequest,
+    new_look,
+)
+from ansible_collections.background.jobs.plugins.plugin_utils._places.base import Place
+from ansible_collections.background.jobs.plugins.plugin_utils._places.host_places import HostPlaces
+
+HUNG_SECONDS = 60
+_numbers = itertools.count(1)
+
+
+class Target(Place):
+    """Knows the jobs *ids*, and remembers what it was asked."""
+
+    def __init__(self, *ids: str) -> None:
+        self._ids = ids
+        self.asked: list[tuple[str, dict[str, t.Any]]] = []
+
+    def ask(self, op: str, within: float | None = None, **details: t.Any) -> list[Look]:
+        self.asked.append((op, details))
+        if op == 'list':
+            return [self._look(job_id) for job_id in self._ids]
+        return [self._look(one['id'] if op == 'start' else one) for one in details.get('jobs') or details['ids']]
+
+    def _look(self, job_id: t.Any) -> Look:
+        known = job_id in self._ids
+        job = {'id': job_id, 'created': '2026-01-01T00:00:00.000000Z'} if known else None
+        return new_look(job_id, '/target', 'user', known=known, job=job, ended=known)
+
+    def reset(self) -> None:
+        self.asked.append(('reset', {}))
+
+    def is_remote(self, ids: list[t.Any]) -> bool:
+        return True
+
+
+def job(name: str | None = None) -> dict[str, t.Any]:
+    fields = dict.fromkeys(StartRequest._fields)
+    fields.update(id=f'j2026{next(_numbers):016d}.00000001', name=name, on_existing='attach', module='block', grace=0)
+    fields.update(about=dict.fromkeys(ABOUT), leeway=0, spare_daemons=False, slots=1, no_log=False, argv=[])
+    fields.update(
+        after=[], after_any=False, resources={}, environment={}, stdin=False, output_limit=0, retention=60, payload={}
+    )
+    return fields
+
+
+def start(places: HostPlaces, name: str | None, function: c.Callable[[t.Any], dict[str, t.Any]]) -> str:
+    fields = job(name)
+    (look,) = places.ask('start', jobs=[fields], bases={}, functions={fields['id']: function})
+    assert look.error is None
+    return str(look.id)
+
+
+@pytest.fixture
+def target() -> Target:
+    return Target('j1.1', 'j2.2')
+
+
+@pytest.fixture
+def places(tmp_path: Path, target: Target) -> HostPlaces:
+    action = SimpleNamespace(_templar=SimpleNamespace(template=lambda value: value))
+    task_vars = {'inventory_hostname': 'web/1', 'background_jobs_controller_dir': str(tmp_path / 'controller')}
+    places = HostPlaces(t.cast('t.Any', action), task_vars)
+    places.__dict__['_target'] = target
+    return places
+
+
+def test_nothing_is_made_where_there_are_no_branches(places: HostPlaces, target: Target, tmp_path: Path) -> None:
+    places.ask('wait', ids=['j1.1', {'name': 'deploy'}], seconds=0)
+    places.ask('list', states=None, names=None, queues=None)
+    assert [op for op, _details in target.asked] == ['wait', 'list']
+    assert not (tmp_path / 'controller').exists()
+
+
+def test_each_place_is_asked_for_its_own(places: HostPlaces, target: Target, tmp_path: Path) -> None:
+    ours = start(places, 'ours', lambda output: {'changed': True})
+    assert (tmp_path / 'controller/web%2F1').is_dir()
+    assert target.asked == []
+
+    ids: list[t.Any] = ['j1.1', {'name': 'ours'}, 'j2.2', ours]
+    looks = places.ask('wait', ids=ids, seconds=HUNG_SECONDS, offsets=None)
+    assert [look.id for look in looks] == ['j1.1', ours, 'j2.2', ours]
+    assert all(look.ended for look in looks)
+    assert target.asked[0][1]['ids'] == ['j1.1', 'j2.2']
+    places.ask('status', ids=ids, offsets=[1, None, 3, None])
+    assert target.asked[1][1]['offsets'] == [1, 3]
+    assert [look.id for look in places.ask('list', states=None, names=None, queues=None)] == ['j1.1', 'j2.2', ours]
+    assert (places.is_remote([ours]), places.is_remote([ours, 'j1.1'])) == (False, True)
+
+
+def test_no_place_stops_anything_if_one_job_is_unknown(places: HostPlaces, target: Target) -> None:
+    ours = start(places, None, lambda output: {})
+    looks = places.ask('cancel', ids=[ours, 'j3.3'], grace=0, check=False)
+    assert [look.known for look in looks] == [True, False]
+    assert [details['check'] for _op, details in target.asked] == [True]
+    places.ask('cancel', ids=[ours, 'j1.1'], grace=0, check=False)
+    assert [details['check'] for _op, details in target.asked] == [True, True, False]
+
+
+def test_a_name_goes_to_the_job_that_was_started_last(places: HostPlaces, target: Target, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / 'gate')
+
+    def function(output: t.Any) -> dict[str, t.Any]:
+        return {'read': (tmp_path / 'gate').read_text()}
+
+    ours = start(places, 'deploy', function)
+    theirs = job('deploy')
+    with pytest.raises(
+        AnsibleActionFail, match=f"Job {ours} of the name 'deploy' is running on the controller already"
+    ):
+        places.ask('start', jobs=[theirs], bases={}, functions={})
+    (tmp_path / 'gate').write_text('go on')
+    places.ask('wait', ids=[ours], seconds=HUNG_SECONDS)
+    places.ask('start', jobs=[theirs], bases={}, functions={})
+    places.ask('status', ids=[{'name': 'deploy'}])
+    assert [op for op, _details in target.asked] == ['start', 'status']
+    assert places.ask('wait', ids=[ours], seconds=0)[0].ended
