@@ -228,6 +228,9 @@ class Away:
     def reset(self) -> None:
         """Nothing to forget."""
 
+    def is_remote(self, ids: list[t.Any]) -> bool:
+        return True
+
 
 def look(limit: int | None) -> Look:
     return new_look('j1', '/async', 'deploy', job={'name': None, 'state': 'running', 'limit': limit, 'elapsed': 0.0})
