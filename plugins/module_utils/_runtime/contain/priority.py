@@ -68,7 +68,7 @@ def _machine():
 
 def _run_ionice(number, level):
     words = ['ionice', '-c', '%d' % number, *(['-n', level] if level else []), '-p', '%d' % os.getpid()]
-    rc = os.spawnvp(os.P_WAIT, words[0], words)
+    rc = os.spawnvp(os.P_WAIT, words[0], words)  # pylint: disable=ansible-bad-function  # the runtime has no AnsibleModule
     if rc == 127:
         raise OSError('this Python has no ctypes, and the program ionice is not installed')
     if rc:
