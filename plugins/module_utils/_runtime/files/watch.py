@@ -22,6 +22,9 @@ _STAND_IN_SECONDS = 0.5
 """Between two looks where there is no inotify."""
 _LONGEST_SECONDS = 1000000000
 """The kernel cannot count much further."""
+_UNLOCK_SECONDS = 1
+"""When a process is killed, the kernel reports that its lock file was closed, and only then frees the lock. Whoever looks
+between these two finds the lock held, and there is no other event. So each path is reported once more after this time."""
 
 
 class Watch:
@@ -34,6 +37,9 @@ class Watch:
         self._paths = list(paths)
         self._wake = [] if wake is None else [wake]
         self._watched = {}
+        self._again = set(
+            self._paths
+        )  # to be reported once more; a process may have been killed just before the watch began
         self._libc, self._fd = _inotify()
         for path in self._paths:
             self._add(path, _ENDS | (_MODIFY if writes else 0))
@@ -59,18 +65,26 @@ class Watch:
     def sleep(self, seconds):
         """The paths in which something has happened, as soon as it has, or none after *seconds*.
 
-        All paths where nobody can tell: there is no inotify, or so much has happened that the kernel dropped events.
+        They are reported a second time when nothing more has happened for _UNLOCK_SECONDS. All paths where nobody can
+        tell: there is no inotify, or so much has happened that the kernel dropped events.
         """
         if self._fd is None:
             select.select(self._wake, [], [], max(0, min(seconds, _STAND_IN_SECONDS)))
             return self._paths
-        ready = select.select([self._fd, *self._wake], [], [], max(0, min(seconds, _LONGEST_SECONDS)))[0]
+        reports_again = self._again and seconds >= _UNLOCK_SECONDS
+        longest = _UNLOCK_SECONDS if reports_again else _LONGEST_SECONDS
+        ready = select.select([self._fd, *self._wake], [], [], max(0, min(seconds, longest)))[0]
+        if not ready and reports_again:
+            again, self._again = self._again, set()
+            return again
         if self._fd not in ready:
-            return []
+            return set()
         numbers = set(_watch_numbers(os.read(self._fd, 65536)))
         if _OVERFLOW in numbers:
             return self._paths
-        return {self._watched[number] for number in numbers if number in self._watched}
+        touched = {self._watched[number] for number in numbers if number in self._watched}
+        self._again |= touched
+        return touched
 
     def ignore_writes(self):
         """Stop watching writes; noisy jobs would wake us constantly."""

@@ -102,7 +102,7 @@ class Dependents:
 
     def forget(self, edge):
         """Forget an edge of a job that does not wait here, if it does not."""
-        if not self.waits(edge.waiting):
+        if edge.awaited is not None and not self.waits(edge.waiting):
             self._forget(edge)
 
     def _forget(self, edge):

@@ -70,13 +70,15 @@ class SharedQueue:
             slots = self._slots()
             watched = self._watched(self._before(job_id, slots), slots)
             with Watch([self._path, self._store.job(job_id).path, *watched], wake=wake) as watch:
-                if is_over():
-                    return False
-                slots = self._slots()
-                before = self._before(job_id, slots)
-                if before is None or len(before) < slots:  # None: somebody has removed the queue
-                    return True
-                if self._watched(before, slots) == watched:  # else there is something else to watch by now
+                while True:
+                    if is_over():
+                        return False
+                    slots = self._slots()
+                    before = self._before(job_id, slots)
+                    if before is None or len(before) < slots:  # None: somebody has removed the queue
+                        return True
+                    if self._watched(before, slots) != watched:  # there is something else to watch by now
+                        break
                     watch.sleep(_FOR_EVER_SECONDS)
 
     def _before(self, job_id, slots):

@@ -447,3 +447,17 @@ def test_a_job_whose_on_end_cannot_be_made_is_not_started(some_target: Target) -
     assert some_target.ask('list', states=None, names=None, queues=None) == []
     assert _left(some_target) == []
     assert not trace.exists()
+
+
+def test_a_job_that_a_power_cut_left_half_ready_does_not_stop_a_look(some_target: Target) -> None:
+    """It waits for nothing any more, but what to execute is gone."""
+    gate = some_target.gate()
+    first = _blocked(gate)
+    second = Order(result(), after=[first.id])
+    some_target.start(first, second)
+    (some_target.files(second.id) / 'launch.json').unlink()
+    (some_target.async_dir / '.dependents/waiting' / second.id / first.id).unlink()
+
+    assert _ends(some_target, second) == ['lost']
+    gate.open()
+    assert _ends(some_target, first) == ['succeeded']

@@ -49,3 +49,12 @@ def test_only_what_has_changed_is_reported(tmp_path: Path, count: int) -> None:
             (path / 'end.json').write_bytes(b'')
         assert watch.sleep(0) == {str(path) for path in paths[:count]}
         assert not watch.sleep(0)
+
+
+def test_a_lock_that_the_kernel_frees_after_its_event_is_looked_at_again(tmp_path: Path) -> None:
+    """The kernel frees the lock of a killed process when it has reported the end of its file already."""
+    seconds = 60
+    with Watch([str(tmp_path)]) as watch:
+        assert watch.sleep(seconds) == {str(tmp_path)}  # a process may have been killed just before
+        (tmp_path / 'lock').touch()
+        assert [watch.sleep(seconds), watch.sleep(seconds), watch.sleep(2)] == [{str(tmp_path)}, {str(tmp_path)}, set()]
