@@ -124,6 +124,7 @@ def _wait_for_slot(job, start):
 
     if queue.wait(job.id, signals.fileno(), is_over):
         return True
+    queue.leave(job.id)  # before the end: whoever knows of that sees the others one place further ahead
     by = 'by a TERM to its process: was the host shut down?' if signals.shutdown else None
     ending.write_withdrawn(job, spec.queue, by or job.stop_request().get('by', 'on request'))
     return False
