@@ -70,7 +70,7 @@ BAD_TASKS: dict[str, tuple[dict[str, t.Any], list[str]]] = {
     ),
     'on_end of one of the tasks': (
         {RUN: {'tasks': [{**GOOD, 'on_end': {'debug': {'msg': 'x'}}}]}},
-        ["'debug'", 'cannot run in the background'],
+        ["'tasks[0].on_end' must be a module that runs on the target", 'debug'],
     ),
     'on_end that is no task': ({RUN: {'tasks': [{**GOOD, 'on_end': 3}]}}, ["'tasks[0].on_end' must be a mapping", '3']),
     'follow of a list': ({INFO: {'follow': True}}, ["'follow' of async_info has no effect"]),

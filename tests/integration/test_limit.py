@@ -12,6 +12,7 @@ import typing as t
 import pytest
 from ansible_collections.background.jobs.tests.integration._controller import Run
 from ansible_collections.background.jobs.tests.integration._parity import RUN
+from ansible_collections.background.jobs.tests.integration._playing import eventually
 from ansible_collections.background.jobs.tests.integration._targets import Target
 
 pytestmark = [pytest.mark.hosts]
@@ -126,6 +127,7 @@ def modes(host: Target) -> set[str]:
 @pytest.mark.any_core
 def test_a_job_outlives_its_connection(play: Play, host: Target, directory: str) -> None:
     job = start_blocked(play, host, directory)
+    eventually(lambda: len(tree(host)) == 2, 'the module and its shell run')
     before = tree(host)
     host.shell('pkill -KILL -u deploy sshd; while pgrep -u deploy sshd; do :; done', user='root')
     assert tree(host) == before != []
