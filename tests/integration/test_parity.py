@@ -67,12 +67,11 @@ def test_secrets_are_not_shown(both: Run) -> None:
 
 
 def test_nothing_is_left_but_of_bad_ends(both: Run, hosts: list[Target]) -> None:
-    """And of the job that `timeout` took away from its task: it may still run."""
+    """And of the job that `timeout` took away from its task: it may still run, or have succeeded since."""
     states = hosts[0].shell(
         "for job in $(find /root /home -path '*/.parity/async/.jobs/j*' -prune); do "
         'cat $job/end.json 2>/dev/null || echo "running"; done',
         user='root',
     )
-    assert '"state": "succeeded"' not in states
-    assert states.count('running') <= 1
+    assert states.count('"state": "succeeded"') + states.count('running') <= 1
     assert hosts[0].shell('ls -A ~/.parity/tmp') == ''

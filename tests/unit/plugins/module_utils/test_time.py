@@ -218,10 +218,10 @@ def test_an_idle_supervisor_does_not_wake_up(some_target: Target, limit: Optiona
     assert _switches(supervisor) == before
 
 
-def _sleeps(pid: int) -> bool:
-    """Whether a process has done nothing for a moment."""
+def _sleeps(pid: int, seconds: float = 0.3) -> bool:
+    """Whether a process has done nothing for so long."""
     before = _switches(pid)
-    time.sleep(0.3)
+    time.sleep(seconds)
     return _switches(pid) == before
 
 
@@ -234,7 +234,8 @@ def _switches(pid: int) -> str:
 def test_neither_does_a_wait(some_target: Target) -> None:
     job_id = some_target.run('exec sleep 1000')
     waiting = some_target.popen({'op': 'wait', 'ids': [job_id], 'seconds': 1000})
-    until(lambda: some_target.watches(waiting.pid) and _sleeps(waiting.pid))
+    # It looks a second time after a second (files/watch.py), and then no more.
+    until(lambda: some_target.watches(waiting.pid) and _sleeps(waiting.pid, 2))
 
     before = _switches(waiting.pid)
     time.sleep(1)
