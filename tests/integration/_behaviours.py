@@ -263,8 +263,8 @@ POLLED = [
     Behaviour(
         'a daemon when the limit stops its starter',
         [
-            polled({'shell': 'setsid sleep 777 & sleep 600'}, limit=20),
-            shell('until ! pgrep -f "sleep 60[0]"; do sleep 0.2; done', 'THIS_wait', timeout=200),
+            polled({'shell': 'setsid sleep 777 & sleep 888'}, limit=20),
+            shell('until ! pgrep -f "sleep 88[8]"; do sleep 0.2; done', 'THIS_wait', timeout=200),
             shell('pkill -f "sleep 77[7]" && echo alive'),
         ],
         {'polled.failed': True, 'shell.stdout': 'alive'},
