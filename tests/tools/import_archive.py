@@ -13,7 +13,10 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-_PROBLEM = re.compile(r"^(?:WARNING|ERROR|CRITICAL)\b", re.MULTILINE)
+# Up to 2.17, ansible-test wants each __init__.py of module_utils to be empty; ours say what their packages are for. The files
+# that ignore this have the reason beside each line.
+_ACCEPTED = r"WARNING: Ignore files skip ansible-test sanity tests, found ignore-2\.1[67]\.txt"
+_PROBLEM = re.compile(rf"^(?!{_ACCEPTED})(?:WARNING|ERROR|CRITICAL)\b", re.MULTILINE)
 
 
 def main() -> int:
