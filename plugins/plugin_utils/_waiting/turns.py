@@ -16,6 +16,7 @@ import fcntl
 import os
 
 from ansible import constants as C
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.locks import is_locked
 
 
 class Turns:
@@ -76,17 +77,6 @@ def _numbers_taken() -> set[int]:
     taken = set()
     for name in os.listdir(os.path.dirname(path_in_run('waiting'))):
         kind, _dash, number = name.partition('-')
-        if kind == 'waiting' and _is_locked(path_in_run(name)):
+        if kind == 'waiting' and is_locked(path_in_run(name)):
             taken.add(int(number))
     return taken
-
-
-def _is_locked(path: str) -> bool:
-    lock = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(lock)
-    return False

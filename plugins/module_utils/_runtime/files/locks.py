@@ -58,3 +58,24 @@ def is_locked(path):
     finally:
         os.close(fd)
     return False
+
+
+class LockedDirectory:
+    """The directory *path*, with the file ``lock`` in it; nobody else has it while this process is in a ``with`` block.
+
+    It is made where it is missing, and so are *directories* (paths) below it.
+    """
+
+    def __init__(self, path, *directories):
+        self._directories = (path, *directories)
+        self._lock = None
+
+    def __enter__(self):
+        for path in self._directories:
+            os.makedirs(path, 0o700, exist_ok=True)
+        self._lock = open_lock(os.path.join(self._directories[0], 'lock'))
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        return self
+
+    def __exit__(self, kind, value, trace):
+        os.close(self._lock)

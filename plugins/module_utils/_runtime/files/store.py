@@ -21,7 +21,7 @@
 <async_dir>/.names/<name>      the id of the last job of that name, its own lock (files/names.py)
 <async_dir>/.queues/<queue>/   who waits and who runs (schedule/queue.py)
 <async_dir>/../.queues/        the queues that stores of the controller share (schedule/shared_queue.py)
-<async_dir>/.dependents/        who waits for the end of whom (schedule/dependents.py)
+<async_dir>/.dependents/       who waits for the end of whom (schedule/dependents.py)
 <async_dir>/.runtime/r<hash>-<python>  this code, for requests that travel as a command (module_utils/_loader.py)
 
 A file appears whole or not at all (temporary name, rename). Everything is private to its owner.

@@ -37,9 +37,7 @@ class Watch:
         self._paths = list(paths)
         self._wake = [] if wake is None else [wake]
         self._watched = {}
-        self._again = set(
-            self._paths
-        )  # to be reported once more; a process may have been killed just before the watch began
+        self._again = set(self._paths)  # those to report once more; somebody may have been killed just before the watch
         self._libc, self._fd = _inotify()
         for path in self._paths:
             self._add(path, _ENDS | (_MODIFY if writes else 0))

@@ -19,12 +19,11 @@ Standard library only, Python 3.6 and up. Private to this collection.
 """
 
 import collections
-import fcntl
 import os
 
 from ..files.atomic import remove_file, touch
 from ..files.ids import JOB_ID
-from ..files.locks import open_lock
+from ..files.locks import LockedDirectory
 
 Edge = collections.namedtuple('Edge', ('waiting', 'awaited'))
 """Two job ids: the first job waits for the end of the second. *awaited* None: it waits for nothing, and was not started."""
@@ -47,22 +46,12 @@ def _ids(path):
         return None
 
 
-class Dependents:
+class Dependents(LockedDirectory):
     """The jobs that wait for others, locked while in a ``with`` block. files/locks.py has the order of locks."""
 
     def __init__(self, store):
         self._path = store.dependents
-        self._lock = None
-
-    def __enter__(self):
-        for path in (self._path, self._waiting(), self._of()):
-            os.makedirs(path, 0o700, exist_ok=True)
-        self._lock = open_lock(os.path.join(self._path, 'lock'))
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        return self
-
-    def __exit__(self, kind, value, trace):
-        os.close(self._lock)
+        super().__init__(self._path, self._waiting(), self._of())
 
     def add(self, job_id, after):
         """Let a job wait for the jobs *after* (ids)."""

@@ -17,7 +17,6 @@ Nobody guards a queue. Whoever ends, starts or looks "kicks" it, so a killed sup
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
-import fcntl
 import os
 import re
 
@@ -25,7 +24,7 @@ from ..files.atomic import read_json, remove_file, touch, write_json
 from ..files.clock import lives
 from ..files.errors import StoreError
 from ..files.ids import JOB_ID
-from ..files.locks import open_lock
+from ..files.locks import LockedDirectory
 from ..files.machine import other_machine
 from ..files.names import file_name
 from ..files.records import NewerFormat
@@ -67,7 +66,7 @@ def job_of(entry):
     return entry.partition('-')[2]
 
 
-class Queue:
+class Queue(LockedDirectory):
     """One queue, locked while in a ``with`` block. files/locks.py has the order of locks."""
 
     def __init__(self, store, name):
@@ -76,17 +75,7 @@ class Queue:
         self._waiting = os.path.join(self._path, 'waiting')
         self._running = os.path.join(self._path, 'running')
         self._head = os.path.join(self._path, 'head.json')
-        self._lock = None
-
-    def __enter__(self):
-        for path in (self._path, self._waiting, self._running):
-            os.makedirs(path, 0o700, exist_ok=True)
-        self._lock = open_lock(os.path.join(self._path, 'lock'))
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        return self
-
-    def __exit__(self, kind, value, trace):
-        os.close(self._lock)
+        super().__init__(self._path, self._waiting, self._running)
 
     def resize(self, slots):
         """Remember how many slots the queue has from now on."""

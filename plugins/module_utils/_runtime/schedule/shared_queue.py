@@ -16,11 +16,10 @@ A job whose lock is free has left its queue. A killed process leaves its link be
 removes it. Standard library only, Python 3.6 and up. Private to this collection.
 """
 
-import fcntl
 import os
 
 from ..files.atomic import read_json, remove_file, write_json
-from ..files.locks import is_locked, open_lock
+from ..files.locks import LockedDirectory, is_locked
 from ..files.names import file_name
 from ..files.watch import Watch
 
@@ -37,16 +36,11 @@ class SharedQueue:
 
     def add(self, job_id, slots):
         """Put a job, whose lock this process holds, at the end of the queue, and remember how many slots it has now."""
-        os.makedirs(self._jobs, 0o700, exist_ok=True)
-        lock = open_lock(os.path.join(self._path, 'lock'))
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with LockedDirectory(self._path, self._jobs):
             last = int(max(self._entries(), default='0').partition('-')[0])
             number = max(last, self._state().get('last', 0)) + 1
             os.symlink(self._store.job(job_id).path, os.path.join(self._jobs, '%012d-%s' % (number, job_id)))
             write_json(os.path.join(self._path, 'state.json'), {'slots': slots, 'last': number})
-        finally:
-            os.close(lock)
 
     def leave(self, job_id):
         """Take out a job that has ended, or that this process has not started."""
