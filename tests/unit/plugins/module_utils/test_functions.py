@@ -8,7 +8,7 @@ import copy
 import os
 import signal
 from pathlib import Path
-from typing import Any, List
+from typing import Any, List, Tuple
 
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     Gate,
@@ -36,6 +36,16 @@ def _stores(target: Target, count: int) -> List[Target]:
     for number, store in enumerate(stores):
         store.async_dir = target.directory / 'controller' / ('host%d' % number)
     return stores
+
+
+def _start_at_each(target: Target, count: int, **changes: Any) -> Tuple[List[Target], List[Gate], List[Order]]:
+    """A blocked job on each of so many hosts of one controller, in order: (hosts, gates, jobs)."""
+    stores = _stores(target, count)
+    gates = [target.gate(str(number)) for number in range(count)]
+    orders = [_blocked(gate, **changes) for gate in gates]
+    for store, order in zip(stores, orders):
+        store.start(order)
+    return stores, gates, orders
 
 
 def _states(stores: List[Target], orders: List[Order]) -> List[Any]:
@@ -108,11 +118,7 @@ def test_functions_end_as_modules_do(some_target: Target) -> None:
 
 
 def test_stores_share_the_slots_of_a_queue(target: Target) -> None:
-    stores = _stores(target, 4)
-    gates = [target.gate(str(number)) for number in range(4)]
-    orders = [_blocked(gate, slots=2) for gate in gates]
-    for store, order in zip(stores, orders):
-        store.start(order)
+    stores, gates, orders = _start_at_each(target, 4, slots=2)
 
     assert _states(stores, orders) == ['running', 'running', 1, 2]
     gates[1].open()
@@ -127,11 +133,7 @@ def test_stores_share_the_slots_of_a_queue(target: Target) -> None:
 
 def test_what_waits_goes_on_when_nobody_looks(some_target: Target) -> None:
     """Neither a killed supervisor nor a killed process that waited strands the others, and their starts are all over."""
-    stores = _stores(some_target, 4)
-    gates = [some_target.gate(str(number)) for number in range(4)]
-    orders = [_blocked(gate) for gate in gates]
-    for store, order in zip(stores, orders):
-        store.start(order)
+    stores, gates, orders = _start_at_each(some_target, 4)
     assert _states(stores, orders) == ['running', 1, 2, 3]
     (waiting,) = [pid for pid, jobs in stores[1].locks().items() if orders[1].id in jobs]
 
@@ -146,11 +148,7 @@ def test_what_waits_goes_on_when_nobody_looks(some_target: Target) -> None:
 
 
 def test_what_waits_can_be_cancelled_or_stopped_by_a_shutdown(some_target: Target) -> None:
-    stores = _stores(some_target, 4)
-    gates = [some_target.gate(str(number)) for number in range(4)]
-    orders = [_blocked(gate) for gate in gates]
-    for store, order in zip(stores, orders):
-        store.start(order)
+    stores, gates, orders = _start_at_each(some_target, 4)
 
     stores[1].ask('cancel', ids=[orders[1].id], grace=10, check=False)
     assert 'taken out of queue q on request of user' in stores[1].ended(orders[1].id)['reason']
