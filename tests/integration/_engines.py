@@ -60,6 +60,11 @@ class Comparison:
         found = different(core, mine, {'*job': 'new', '*job.*': 'new', **behaviour.differs})
         assert not found, f'path: (ansible-core, drop-in) of what differs: {found}'
 
+    def registered(self, engine: str, id: str) -> dict[str, t.Any]:
+        """What the behaviour of this *id* registered with *engine*, without the beginning of its variables."""
+        behaviour = next(behaviour for behaviour in self._behaviours if behaviour.id == id)
+        return self._seen(behaviour, self.runs[engine])
+
     def _seen(self, behaviour: Behaviour, run: Run) -> dict[str, t.Any]:
         number = self._behaviours.index(behaviour)
         host = _part(number)

@@ -126,6 +126,11 @@ def test_users_see_the_same(everything: Everything, behaviour: Behaviour) -> Non
     everything.behaviours.check(behaviour)
 
 
+def test_the_limit_stops_the_starter_of_a_daemon(everything: Everything) -> None:
+    wait = everything.behaviours.registered('drop-in', 'a daemon when the limit stops its starter')['wait']
+    assert wait['rc'] == 0, wait
+
+
 @pytest.mark.parametrize('recipe', RECIPES, ids=lambda recipe: recipe.id)
 @pytest.mark.parametrize('way', WAYS)
 def test_recipes_end_as_they_do(everything: Everything, way: str, recipe: Recipe) -> None:
