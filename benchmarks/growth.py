@@ -72,6 +72,10 @@ class Directory:
             tmpdir=None,
             output_limit=0,
             retention=1e9,
+            after=[],
+            after_any=False,
+            on_end=None,
+            resources={},
             payload={'base': 'module', 'head': len(_MODULE), 'middle': '', 'tail': 0},
         )
         (look,) = self.ask('start', jobs=[job._asdict()], bases={'module': base64.b64encode(_MODULE).decode()})

@@ -32,11 +32,15 @@ from ..schedule.queue import Queue, QueueSnapshot
 from ..schedule.shared_queue import SharedQueue
 from ..supervise.batch import Batch
 from ..supervise.ending import write_started
+from ..supervise.handover import this_image
 from ..supervise.supervisor import supervise, supervise_function
 from .cancel import stop
 from .dependencies import Dependencies
 from .look import executed_look, kick_waiting, take_look, unknown_look
 from .retention import start_under_way
+
+_SUPERVISORS_OF_ONE_BUNDLE = 4
+"""From so many on, it is cheaper to write their bundle before they are forked, although short jobs need none."""
 
 
 def start(store, request, umask, functions):
@@ -54,6 +58,8 @@ def start(store, request, umask, functions):
         try:
             # Free the payloads before forking; each supervisor inherits this memory.
             _write_bases(store, request.pop('bases'), bases)
+            if _at_once(request['jobs'], functions) >= _SUPERVISORS_OF_ONE_BUNDLE:
+                this_image().write_bundle(store.jobs)
             starter = _Starter(store, bases, umask, batch, dependencies, functions)
             looks = [starter.start(fields) for fields in request['jobs']]  # None: started or queued
         finally:
@@ -68,6 +74,13 @@ def start(store, request, umask, functions):
         look or starter.started_look(store.job(fields['id']), reports.get(fields['id']), places)
         for look, fields in zip(looks, request['jobs'])
     ]
+
+
+def _at_once(jobs, functions):
+    """How many of *jobs* get a supervisor now: those that are modules and wait for nothing."""
+    return sum(
+        not fields.get('queue') and not fields.get('after') and fields.get('id') not in functions for fields in jobs
+    )
 
 
 def _write_bases(store, bases, paths):

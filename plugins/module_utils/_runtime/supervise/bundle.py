@@ -18,6 +18,8 @@ import os
 import sys
 
 _PACKAGE = __name__.rsplit('.', 2)[0]
+_WITH_SOURCE = _PACKAGE + '.output.tap'
+"""The one module whose source is needed: it goes to the processes of modules (output/reader.py)."""
 _ROOM_BYTES = 16 * 1024 * 1024
 """A disk with less room is left to the module."""
 
@@ -48,9 +50,9 @@ class Bundle:
         exec(marshal.loads(os.pread(self.fd, size, offset)), module.__dict__)
 
     def get_data(self, path):
-        """The source of one of our own modules."""
+        """The source of the module that came from *path*, if it is one that the bundle has the source of."""
         for offset, code, source, _is_package, origin in self._index.values():
-            if origin == path:
+            if origin == path and source:
                 return os.pread(self.fd, source, offset + code)
         raise OSError('%s is not in the bundle' % path)
 
@@ -101,20 +103,21 @@ def _head(own, index):
 
 
 def _is_needed(name, module):
-    """Whether a loaded module is ours or Python's, and comes from a file that is not an extension."""
+    """Whether a loaded module is ours or Python's, and comes from a file that is not an extension.
+
+    What is frozen into the interpreter is there without a file.
+    """
     spec = getattr(module, '__spec__', None)
     path = getattr(module, '__file__', None)
     if not path or not spec or spec.name != name or type(spec.loader).__name__ == 'ExtensionFileLoader':
         return False
-    return _is_ours(name) or path.startswith(os.path.dirname(os.__file__) + os.sep)
-
-
-def _is_ours(name):
-    return (name + '.').startswith(_PACKAGE + '.')
+    if spec.origin == 'frozen':
+        return False
+    return (name + '.').startswith(_PACKAGE + '.') or path.startswith(os.path.dirname(os.__file__) + os.sep)
 
 
 def _read(name, module):
-    """(compiled code, source if it is ours, path) of a loaded module."""
+    """(compiled code, source if it is needed, path) of a loaded module."""
     loader = module.__spec__.loader
-    source = loader.get_data(module.__file__) if _is_ours(name) else b''
+    source = loader.get_data(module.__file__) if name == _WITH_SOURCE else b''
     return marshal.dumps(loader.get_code(name)), source, module.__file__

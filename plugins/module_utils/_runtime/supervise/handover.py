@@ -10,8 +10,8 @@ on: the job may replace Python itself.
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
+import _signal as signal  # type: ignore[import-not-found]  # as in vigil.py
 import os
-import signal
 import sys
 
 from .bundle import Bundle
@@ -61,6 +61,17 @@ class Image:
         self.bundle = bundle
         self._signature = _signature()
 
+    def write_bundle(self, folder):
+        """Write the bundle in *folder* now, for all the supervisors that this process will fork.
+
+        Each one writes its own otherwise, which takes more processor time than all else that its job costs. No reason to
+        fail: a supervisor tries again.
+        """
+        try:
+            self.bundle = self.bundle or write_bundle(folder)
+        except (OSError, ImportError):
+            pass
+
     def replace(self, job, vigil, deadline, resume):
         """Replace it by main(), which waits and then calls *resume*; child, lock and signals stay.
 
@@ -69,11 +80,11 @@ class Image:
         """
         if vigil.status is not None or not sys.executable:
             return
-        try:
-            bundle = self.bundle = self.bundle or write_bundle(job.path)
-        except (OSError, ImportError):
-            return
-        if _signature() != self._signature:  # the interpreter has been replaced: another image might not even start
+        self.write_bundle(job.path)
+        bundle = self.bundle
+        if (
+            not bundle or _signature() != self._signature
+        ):  # the interpreter has been replaced: another image might not even start
             return
         words = [bundle.fd, bundle.head_size, Bundle.__module__, __name__, resume.__module__, resume.__name__]
         words += [job.store.root, job.id, job.lock, vigil.main, deadline or '', job.file('stop.json')]

@@ -9,9 +9,9 @@ hardly anything.
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
+import _signal as signal  # type: ignore[import-not-found]  # the module signal would load enum, and all that it imports
 import os
 import select
-import signal
 import time
 
 STOP = signal.SIGUSR1

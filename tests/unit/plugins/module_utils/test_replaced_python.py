@@ -5,6 +5,7 @@
 """A job replaces the Python that its supervisor runs in, as an upgrade of the system does."""
 
 import os
+from pathlib import Path
 from typing import Callable
 
 import pytest
@@ -100,3 +101,25 @@ def test_a_long_job_after_a_long_job_gives_its_memory_back(some_target: Target) 
 
     assert some_target.ended(second.id)['state'] == 'succeeded'
     assert os.listdir(str(some_target.files(second.id)))
+
+
+def test_supervisors_of_one_start_share_their_bundle(some_target: Target) -> None:
+    gates = [some_target.gate('gate%d' % number) for number in range(4)]
+    orders = [Order(': < %s; %s' % (gate, result())) for gate in gates]
+    some_target.start(*orders)
+    for order in orders:
+        some_target.until_small(order.id)
+    bundles = {_bundle(some_target.note(order.id, 'run.json')['supervisor']) for order in orders}
+    for gate in gates:
+        gate.open()
+
+    assert len(bundles) == 1
+    assert {look['job']['state'] for look in some_target.end(*[order.id for order in orders])} == {'succeeded'}
+
+
+def _bundle(pid: int) -> int:
+    """The number of the file that is the bundle of the supervisor *pid*."""
+    (inode,) = {
+        file.stat().st_ino for file in Path('/proc/%d/fd' % pid).iterdir() if 'bundle' in os.readlink(str(file))
+    }
+    return inode
