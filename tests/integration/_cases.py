@@ -126,7 +126,11 @@ OUTPUT = [
         'a module killed',
         prints(signal='SIGKILL'),
         {'failed': True},
-        differs={'module_stderr': 'the shell of the connection says so', 'msg': 'a job says what killed it'},
+        differs={
+            'module_stderr': 'the shell of the connection says so',
+            'msg': 'a job says what killed it',
+            'exception*': 'a job leaves out that ansible-core found no result',
+        },
     ),
     Case('two results', prints(b'{"changed": true, "a": 1}\n{"changed": false, "b": 2}\n'), {'failed': True}),
 ]

@@ -168,6 +168,7 @@ def test_a_task_that_waits_is_told_at_once_of_a_kill(
         kill()
         run = playing.result()
     check_ended(run['job'], state, words)
+    assert 'deserialization' not in run.output
     assert run['live']['jobs'] == []
 
 

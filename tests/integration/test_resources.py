@@ -5,7 +5,7 @@
 """Jobs with limits on their resources: what each kind of host can do, tried on each, and what the page says of it.
 
 Test hosts share the kernel of this machine, which may have given its controllers to cgroup v1. So what needs controllers runs
-in a Linux of its own (tests/hosts/_kernel.py), without Ansible.
+in a Linux of its own (tests/hosts/_kernel.py), where nothing but Python is needed; one playbook of this machine runs there, too.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import collections.abc as c
 import concurrent.futures
 import json
 import re
+import sys
 import typing as t
 from pathlib import Path
 
@@ -55,6 +56,31 @@ systemctl start user@$(id -u plain).service
 su - plain -c '{LIMITED}-plain teller eater spinner limit second priority'
 """
 """Each prints a heading for each kind of host and user, and below it what _limited_jobs.py prints."""
+EATER = "data = []\nwhile True: data.append(b'x' * 1000000)"
+TASKS: list[dict[str, t.Any]] = [
+    {
+        'background.jobs.async_run': {
+            'task': {'ansible.builtin.command': {'argv': ['{{ ansible_playbook_python }}', '-c', EATER]}},
+            'resources': {'memory': '100M'},
+        },
+        'async': 100,
+        'poll': 1,
+        'register': 'eater',
+        'ignore_errors': True,
+    },
+    {'ansible.builtin.copy': {'content': '{{ eater | to_json }}', 'dest': '/dev/shm/told', 'mode': '0600'}},
+]
+BY_ANSIBLE = """
+mkdir /machine
+mount -t hostfs none /machine -o /
+for place in proc sys dev run; do mount --rbind /$place /machine/$place; done
+mkdir /dev/shm/home
+chroot /machine env -i HOME=/dev/shm/home LC_ALL=C.UTF-8 PATH=%s:/usr/bin:/bin:/usr/sbin PYTHONDONTWRITEBYTECODE=1 \\
+  ANSIBLE_COLLECTIONS_PATH=%s ANSIBLE_LOCAL_TEMP=/dev/shm/local ANSIBLE_REMOTE_TMP=/dev/shm/remote \\
+  ansible-playbook --extra-vars ansible_async_dir=/dev/shm/by-ansible %s >/dev/shm/log 2>&1
+cat /dev/shm/told || cat /dev/shm/log
+"""
+"""Runs a playbook of this machine with the ansible-core of this machine, all of whose files the kernel sees below /machine."""
 
 
 @pytest.fixture(scope='module')
@@ -78,6 +104,24 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Case]
             name, case = json.loads(line)
             cases[name] = case
     return found
+
+
+def test_a_playbook_is_told_what_killed_its_job(collections_path: Path, tmp_path: Path) -> None:
+    playbook = tmp_path / 'playbook.yml'
+    play = {'hosts': 'localhost', 'connection': 'local', 'gather_facts': False, 'tasks': TASKS}
+    playbook.write_text(json.dumps([play]), encoding='utf-8')
+    script = BY_ANSIBLE % (Path(sys.executable).parent, collections_path, playbook)
+    kernel = tmp_path / 'kernel'
+    kernel.mkdir()
+    try:
+        told = run_in_kernel(script, ROOT, kernel, systemd=True)
+    except HostsError as error:
+        left_out(f'limits of memory by a playbook: {error}')
+    result = json.loads(told)
+    assert result['job']['state'] == 'failed'
+    assert (
+        result['msg'] == f'job {result["ansible_job_id"]} used more than its 100 MB of memory, and the kernel killed it'
+    )
 
 
 LIMITING = ['cgroup v2 without systemd, root', 'systemd, root', 'systemd, lingering user']

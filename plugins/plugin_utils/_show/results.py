@@ -66,6 +66,9 @@ def ended_result(look: Look, read: Read, label: str) -> Result:
             result['failed'] = True
         if 'signal' in job:
             result['msg'] = readable_lines(job['reason'])
+            result.pop(
+                'exception', None
+            )  # that there is no result, which ansible-core 2.21 shows in place of the message
         job = as_read(job, result)
     elif job['state'] == 'skipped':
         result = {'skipped': True, 'changed': False, 'msg': readable_lines(job['reason'])}
