@@ -28,8 +28,9 @@ from ..protocol import TARGET
 from ..schedule.dependents import Dependents
 from ..schedule.queue import Queue, QueueSnapshot
 from ..supervise.ending import write, write_withdrawn
+from ..supervise.standing import settle
 from ..supervise.vigil import STOP
-from .look import follow, settle, take_look, unknown_look
+from .look import follow, take_look, unknown_look
 
 _UNTIL_EXECUTED_SECONDS = 30
 """From the making of a job to the execution of its module, at most."""

@@ -22,7 +22,8 @@ from ..files.clock import seconds
 from ..files.names import forget_names
 from ..files.records import NewerFormat
 from ..schedule.queue import QueueSnapshot
-from .look import follow, settle, take_look
+from ..supervise.standing import settle
+from .look import follow, take_look
 from .retention import ended_before
 
 

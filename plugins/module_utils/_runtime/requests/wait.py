@@ -26,7 +26,8 @@ from ..files.watch import Watch
 from ..output.reader import has_more, last_line
 from ..protocol import TARGET
 from ..schedule.queue import QueueSnapshot
-from .look import kick_waiting, settle, take_looks, with_live_output, with_result
+from ..supervise.standing import settle
+from .look import kick_waiting, take_looks, with_live_output, with_result
 
 _GATHERING_SECONDS = 0.5
 """From the first new line to the answer: followed output comes in groups of lines, and within a second."""

@@ -1,0 +1,92 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where jobs stand: which wait, live or have ended. A job that is dead and has no end is declared lost here.
+
+Standard library only, Python 3.6 and up. Private to this collection.
+"""
+
+import collections
+
+from ..contain.cgroup import Cgroup
+from ..files.clock import boot_id, lives
+from ..files.machine import other_machine
+from ..files.tmpdir import remove_tmpdir, tmpdir_of
+from ..protocol import CONTROLLER, TARGET
+from ..schedule.dependents import awaited_by
+from ..schedule.queue import QueueSnapshot
+from ..schedule.shared_queue import SharedQueue
+from .ending import write_lost
+
+Standing = collections.namedtuple(
+    'Standing',
+    (
+        'position',  # the place of the job in its queue from 1 on, or None: it is in none, or does not wait
+        'awaited',  # the ids of the jobs that it waits for, or None: it does not wait for others
+        'end',  # its End, or None while it waits or lives
+    ),
+)
+"""Where a job stands. All None: it runs, or is gone."""
+RUNS = Standing(None, None, None)
+
+
+def settle(job, spec, places=None):
+    """The Standing of *job*, which is declared lost if it is dead and has no end.
+
+    The lock is tested before the end is read again, because a job writes its end before it releases the lock. And the
+    queue is read again where the job is not in the snapshot *places*, because it may have been queued since.
+    """
+    end = job.end()
+    elsewhere = other_machine(spec) is not None  # then this machine's locks and processes say nothing of it
+    if end is not None or (not elsewhere and job.alive()):
+        return Standing(_position_of_process(job, spec) if end is None else None, None, end)
+    awaited = awaited_by(job.store, job.id) if spec.after else None
+    if awaited is not None:
+        return Standing(None, awaited, None)
+    if spec.queue is not None and spec.place == TARGET:
+        for snapshot in (places, QueueSnapshot(job.store)):
+            position = snapshot and snapshot.place(spec.queue, job.id)
+            if position:
+                return Standing(position, None, None)
+    if elsewhere or job.alive():  # its turn came meanwhile
+        return RUNS
+    end = job.end()
+    if end is None and not job.exists():  # not lost: somebody has removed it meanwhile
+        return RUNS
+    return Standing(None, None, end or _declare_lost(job, spec))
+
+
+def _position_of_process(job, spec):
+    """The place in its queue of *job*, which lives, if it is a process that waits there; else None."""
+    if spec.queue is None or spec.place == TARGET or job.run() is not None:
+        return None
+    return SharedQueue(job.store, spec.queue).position(job.id)
+
+
+def _declare_lost(job, spec):
+    run = job.run()
+    if run is None and not spec.boot:
+        reason = 'the files of job %s in %s are damaged, by a power cut perhaps' % (job.id, job.path)
+    elif (run or spec).boot != boot_id():
+        reason = 'the host was rebooted, or lost power, while job %s ran' % job.id
+    elif run is None and spec.place == CONTROLLER and spec.queue is not None:
+        reason = 'the process of job %s, which waited in queue %s, was killed' % (job.id, spec.queue)
+    elif run is None:
+        reason = 'the start of job %s was cut off before its module was executed' % job.id
+    else:
+        reason = (
+            'the supervisor of job %s (pid %d) was killed, by kill -9 or for want of memory; its module (pid %d) %s'
+            % (
+                job.id,
+                run.supervisor,
+                run.pid,
+                'still ran when this was found out' if lives(run.pid, run.process_start) else 'had ended by then',
+            )
+        )
+    if run is not None and run.cgroup:
+        Cgroup(run.cgroup).remove()  # unless its module still runs there
+    tmpdir = tmpdir_of(job)
+    end = write_lost(job, reason)
+    remove_tmpdir(tmpdir)
+    return end
