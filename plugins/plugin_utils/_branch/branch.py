@@ -74,8 +74,9 @@ class Branch:
         recorder = Recorder(output, tracker)
         if self._light:
             return recorder.result_of_one(self._play.first_task, self._play.run_first_task())
-        code, stats = self._play.run(recorder)
-        return {**recorder.result(code), 'stats': plain(stats), LAYERS: tracker.layers()}
+        recorder.hear_errors()
+        code, stats, error = self._play.run(recorder)
+        return {**recorder.result(code, error), 'stats': plain(stats), LAYERS: tracker.layers()}
 
 
 def _new_directory() -> str:

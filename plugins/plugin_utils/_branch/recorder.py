@@ -41,17 +41,29 @@ class Recorder(CallbackBase):
         self._output = output
         self._tracker = tracker
         self._tasks: list[dict[str, t.Any]] = []
+        self._failure: str | None = None
 
-    def result(self, code: int) -> dict[str, t.Any]:
-        """The result of the branch, which has ended with the exit *code* of a play."""
+    def hear_errors(self) -> None:
+        """Take down the errors that ansible-core shows: of some, for one of a role that is not there, no task has a result."""
+        show = self._display.error
+
+        def error(msg: t.Any, *args: t.Any, **options: t.Any) -> None:
+            self._failure = str(msg)
+            show(msg, *args, **options)
+
+        self._display.error = error
+
+    def result(self, code: int, error: str | None) -> dict[str, t.Any]:
+        """The result of the branch, which has ended with the exit *code* of a play. *error*: what ended it before its time."""
         result: dict[str, t.Any] = {
             'failed': code != 0,
             'changed': any(task['changed'] for task in self._tasks),
             'tasks': self._tasks,
         }
-        if code:
-            last = next((task for task in reversed(self._tasks) if task['failed'] or task['unreachable']), None)
-            result['msg'] = _failure(last) if last else f'the tasks ended with code {code}'
+        if error is not None:
+            result['msg'] = f'the tasks could not go on: {error}'
+        elif code:
+            result['msg'] = self._failure or f'the tasks ended with code {code}'
         return result
 
     def result_of_one(self, task: t.Any, data: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -112,10 +124,12 @@ class Recorder(CallbackBase):
             'ignored': kind == 'ignored',
             'skipped': kind == 'skipped',
             'unreachable': kind == 'unreachable',
-            'msg': None if hidden else data.get('msg'),
+            'msg': None if hidden else _said(data),
             'result': {key: value for key, value in data.items() if not key.startswith(_INTERNAL)},
         }
         self._tasks.append(entry)
+        if entry['failed'] or entry['unreachable']:
+            self._failure = _failure(entry)
         self._line(kind, task, _message(data) if kind in _BAD and not hidden else None)
 
     def _item(self, result: t.Any, kind: str) -> None:
@@ -139,6 +153,11 @@ def _failure(task: dict[str, t.Any]) -> str:
     )
 
 
+def _said(data: dict[str, t.Any]) -> t.Any:
+    """The message of a result, or None. Before 2.20, ansible-core gives that of an include another name."""
+    return data.get('msg') or data.get('reason')
+
+
 def _message(data: dict[str, t.Any]) -> str:
     """The message of a result on one line."""
-    return ' '.join(str(data.get('msg') or 'no message').split())
+    return ' '.join(str(_said(data) or 'no message').split())

@@ -21,6 +21,7 @@ from __future__ import annotations
 import tempfile
 import typing as t
 
+from ansible.errors import AnsibleError
 from ansible.executor.task_queue_manager import AnsibleEndPlay, TaskQueueManager
 from ansible.playbook.block import Block
 from ansible.playbook.play_context import PlayContext
@@ -33,6 +34,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.execu
     play_of,
     written_keywords,
 )
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import explained
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task import resolved_action
 
 _INHERITED = (*HOW_TO_REACH, 'delegate_facts', 'delegate_to', 'diff', 'tags')
@@ -97,8 +99,11 @@ class BranchPlay:
             or resolved_action(tasks[0]).startswith(_OWN)
         )
 
-    def run(self, callback: CallbackBase) -> tuple[int, dict[str, int]]:
-        """Run all tasks and handlers, and report them to *callback* alone. (exit code as of a play, statistics)."""
+    def run(self, callback: CallbackBase) -> tuple[int, dict[str, int], str | None]:
+        """Run all tasks and handlers, and report them to *callback* alone.
+
+        (exit code as of a play, statistics, the error that has ended the play before its time or None).
+        """
         worker = self.worker
         for block in self._play.handlers:
             for handler in block.block:
@@ -117,13 +122,18 @@ class BranchPlay:
         else:
             manager._stdout_callback, manager._callbacks_loaded = callback, True
         manager._start_at_done = True
+        error = None
         try:
             code = int(manager.run(self._play))
         except AnsibleEndPlay as end:
             code = int(end.result)
+        except (
+            AnsibleError
+        ) as raised:  # an included file cannot be loaded, say; that would end ansible-playbook as a whole
+            code, error = TaskQueueManager.RUN_UNKNOWN_ERROR, explained(raised)
         finally:
             manager.cleanup()
-        return code, manager._stats.summarize(worker._host.name)
+        return code, manager._stats.summarize(worker._host.name), error
 
     def run_first_task(self) -> dict[str, t.Any]:
         """The result of the first task, run in this very process, without a play around it."""

@@ -10,7 +10,7 @@ import collections.abc as c
 import functools
 import typing as t
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 
 _NO_TRACEBACK = 'NoneType: None'
 """What Python prints as the traceback where no exception is handled."""
@@ -36,3 +36,12 @@ def without_empty_traceback(run: Run) -> Run:
             raise
 
     return t.cast(Run, decorated)
+
+
+def explained(error: AnsibleError) -> str:
+    """What *error* says, and where in which file it is, if that is known.
+
+    From 2.19 on, ansible-core keeps the latter apart, in the private ``AnsibleError._formatted_source_context``.
+    """
+    where = getattr(error, '_formatted_source_context', None)
+    return f'{error.message}\n{where}' if where else str(error.message)
