@@ -55,6 +55,7 @@ options:
       - With V(true), the O(tasks) run one after the other. Each starts when the one before has succeeded. The first that does
         not succeed ends the row, and the rest are V(skipped).
       - The target does this by itself. No controller and no connection is needed meanwhile.
+      - All of the O(tasks) run on the target, or all of them are branches.
       - A task with C(after_any) set to V(true) starts when the one before has ended, however.
     type: bool
     default: false
@@ -66,8 +67,8 @@ options:
       - The job starts when all of them have succeeded. If one of them ends in another way or is removed, the job is
         V(skipped), and RV(job.reason) says which. One that is unknown is an error before anything starts.
       - A task that has waited for a job without a name has removed its files, so the job is unknown from then on.
-      - Until then it is V(queued), as files, without a process, also through a reboot. Then its limit begins, or its wait
-        for a slot of its O(queue).
+      - Until then it is V(queued), as files, without a process, also through a reboot; a branch waits as a process. Then its
+        limit begins, or its wait for a slot of its O(queue).
       - In one of the O(tasks), it may also be the C(name) of a task that stands above. For the O(tasks) as a whole, it is for
         each of them, and with O(in_order) for the first.
     type: raw
@@ -109,8 +110,9 @@ options:
         the branch have registered and set.
       - If the branch is cancelled, or its limit is over, its processes on the controller end. A module that runs on the target
         at that moment goes on to its end.
-      - O(after), O(in_order) and O(on_end) are for modules that run on the target. With a branch, the task fails before
-        anything starts.
+      - A branch can start after other branches of its host (O(after), O(in_order)), not after jobs of the target, and these not
+        after a branch. O(on_end) is for jobs of the target. The task fails before anything starts.
+      - O(resources) count for the processes of the branch on the controller.
       - A branch that nobody waits for goes on when the play has ended. It ends when the machine or the container does in which
         it runs.
     type: raw
@@ -125,6 +127,8 @@ options:
   name:
     description:
       - A name for the job. There is at most one live job of a name on a host, for each user and async directory.
+      - The start of a branch does not ask the target for a job of its name. If there is one, it keeps its id, and the name
+        stands for the branch.
       - It must not have the form of a job id, as V(2024.11) has.
     type: str
   on_existing:

@@ -109,6 +109,28 @@ BAD_TASKS: dict[str, tuple[dict[str, t.Any], list[str]]] = {
         {RUN: {'tasks': [GOOD, {'copy': {'content': 'x', 'dest': '/nowhere/x'}}], 'in_order': True}},
         ['tasks[1] (copy) runs on the controller', 'into one block'],
     ),
+    'target after branch': (
+        {
+            RUN: {
+                'tasks': [{'copy': {'content': 'x', 'dest': '/nowhere/x'}}, {**GOOD, 'after': 'x', 'name': 'y'}],
+                'in_order': True,
+            }
+        },
+        [
+            'tasks[1] (ansible.builtin.command) runs on the target and cannot wait for tasks[0] (copy), which runs on the controller'
+        ],
+    ),
+    'branch after an unknown one': (
+        {RUN: {'block': [GOOD], 'after': 'nobody'}},
+        [
+            'A branch cannot start after job nobody: local has no such branch on this controller.',
+            'Nothing was started.',
+        ],
+    ),
+    'end of a branch': (
+        {RUN: {'block': [GOOD], 'on_end': GOOD}},
+        ["'on_end' is for jobs of the target, and block runs on the controller."],
+    ),
     'branch at an end': (
         {RUN: {'task': GOOD, 'on_end': {'copy': {'content': 'x', 'dest': '/nowhere/x'}}}},
         ["'on_end' must be a module that runs on the target, found copy"],

@@ -19,7 +19,13 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.errors import StoreError
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.names import check_new_name
-from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import GRACE, OUTPUT_LIMIT, Resources
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import (
+    CONTROLLER,
+    GRACE,
+    OUTPUT_LIMIT,
+    TARGET,
+    Resources,
+)
 from ansible_collections.background.jobs.plugins.plugin_utils._branch.payload import BranchPayload
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import task_of
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import refuse
@@ -70,6 +76,15 @@ class JobRequest:
     grace: float = GRACE
     no_log: bool = False
     output_limit: int = OUTPUT_LIMIT
+
+    @property
+    def is_branch(self) -> bool:
+        return isinstance(self.payload, BranchPayload)
+
+    @property
+    def place(self) -> str:
+        """Where the job will live."""
+        return CONTROLLER if self.is_branch else TARGET
 
     @property
     def environment(self) -> dict[str, str]:
@@ -188,6 +203,11 @@ def _on_end(action: ActionBase, task: t.Any, path: Path, ended: JobRequest, task
         limit = _limit(task['async'], f'async of {written(path)}')
     module = {key: value for key, value in task.items() if key != 'async'} if isinstance(task, c.Mapping) else task
     payload = payload_of(action, module, path, task_vars)
+    if ended.is_branch:
+        raise AnsibleActionFail(
+            f"'{written(path)}' is for jobs of the target, and {ended.payload.module} runs on the controller. Put what is to "
+            "follow its tasks into 'always'."
+        )
     if isinstance(payload, BranchPayload):
         raise AnsibleActionFail(f"'{written(path)}' must be a module that runs on the target, found {payload.module}.")
     about = _about(action, payload, task_vars)
@@ -232,15 +252,15 @@ def _started_by() -> str:
 
 
 def _check_dependencies(requests: list[JobRequest]) -> None:
-    """A target does not know the jobs of the controller, and a branch cannot wait as files."""
+    """Refuse jobs of the task that wait for one of the other place: neither place knows the jobs of the other."""
     for request in requests:
-        involved = [request, *(requests[other] for other in request.after if isinstance(other, int))]
-        if (request.after or request.on_end) and any(isinstance(one.payload, BranchPayload) for one in involved):
-            one = next(one for one in involved if isinstance(one.payload, BranchPayload))
-            raise AnsibleActionFail(
-                f"{one.item or 'The job'} ({one.payload.module}) runs on the controller: 'after', 'in_order' and 'on_end' are "
-                'for modules that run on the target. Put tasks that follow one another into one block.'
-            )
+        for other in (requests[index] for index in request.after if isinstance(index, int)):
+            if request.is_branch != other.is_branch:
+                raise AnsibleActionFail(
+                    f'{request.item} ({request.payload.module}) runs on the {request.place} and cannot wait for {other.item} '
+                    f'({other.payload.module}), which runs on the {other.place}. Put tasks that follow one another into one '
+                    'block.'
+                )
 
 
 def _check_names(requests: list[JobRequest]) -> None:

@@ -19,7 +19,8 @@ from ansible_collections.background.jobs.plugins.module_utils._runtime.door impo
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.errors import StoreError
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.names import Name, file_name, find, path_of
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import Store
-from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import VERSION, Look
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.users import user
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import VERSION, Look, new_look
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
 from ansible_collections.background.jobs.plugins.plugin_utils._places.base import Function, Place
 from ansible_collections.background.jobs.plugins.plugin_utils._show.text import readable_lines
@@ -77,6 +78,10 @@ class Controller(Place):
         if 'error' in response:
             raise AnsibleActionFail(readable_lines(_about_this_place(response['error'])))
         return [_about_this_place_only(Look(**look)) for look in response['jobs']]
+
+    def unknown(self, reference: t.Any) -> Look:
+        """A look at a job that is not here."""
+        return new_look(reference, self._store.root, user())
 
     def reset(self) -> None:
         pass

@@ -14,11 +14,13 @@ import functools
 import time
 import typing as t
 
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
 from ansible_collections.background.jobs.plugins.plugin_utils._places.base import Place
 from ansible_collections.background.jobs.plugins.plugin_utils._places.controller import Controller
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
+from ansible_collections.background.jobs.plugins.plugin_utils._show.results import written
 
 _FOLLOWED_SECONDS = 0.5
 """For how long each place may wait for output that is followed, where there are jobs at both."""
@@ -69,13 +71,46 @@ class HostPlaces(Place):
         """The target first: if it cannot be reached, nothing has been started."""
         jobs, functions = details.pop('jobs'), details.pop('functions')
         here = [job['id'] in functions for job in jobs]
+        self._check_dependencies(jobs, here)
         there, ours = _part(jobs, here, False), _part(jobs, here, True)
         for job in there:
             if job['name'] is not None:
                 self._controller.give_up_name(job['name'])
         remote = self._target.ask('start', within, jobs=there, **details) if there else []
-        local = self._controller.ask('start', jobs=ours, bases={}, functions=functions) if ours else []
+        local = self._start_here(ours, functions, alone=not there) if ours else []
         return _merged(here, local, remote)
+
+    def _start_here(self, jobs: list[t.Any], functions: t.Any, *, alone: bool) -> list[Look]:
+        """Start *jobs* on the controller. Not *alone*: others run on the target by now, so a failure is one of each job."""
+        try:
+            return self._controller.ask('start', jobs=jobs, bases={}, functions=functions)
+        except AnsibleActionFail as error:
+            if alone:
+                raise
+            return [self._controller.unknown(job['id'])._replace(error=error.message) for job in jobs]
+
+    def _check_dependencies(self, jobs: list[t.Any], here: list[bool]) -> None:
+        """Refuse jobs that are to start after jobs of the other place: neither place knows the jobs of the other.
+
+        *here*: which of *jobs* are to run on the controller. Raises AnsibleActionFail.
+        """
+        own = {job['id'] for job in jobs}
+        for job, is_here in zip(jobs, here, strict=True):
+            for reference in job['after']:
+                is_own = isinstance(reference, str) and reference in own  # of the same task, which has been checked
+                if is_own or self._controller.has(reference) == is_here:
+                    continue
+                other = written(reference)
+                if is_here:
+                    raise AnsibleActionFail(
+                        f'A branch cannot start after job {other}: {self.host} has no such branch on this controller. A branch '
+                        "waits for branches of its host. Wait for a job of the target in the branch itself, with the task "
+                        'async_wait, for one. Nothing was started.'
+                    )
+                raise AnsibleActionFail(
+                    f'A job of the target cannot start after job {other} of {self.host}: that is a branch, of which the target '
+                    'knows nothing. Put what is to follow a branch into its block. Nothing was started.'
+                )
 
     def _list(self, op: str, within: float | None, details: dict[str, t.Any]) -> list[Look]:
         remote = self._target.ask(op, within, **details)

@@ -25,9 +25,9 @@ from ..files.tmpdir import remove_tmpdir, tmpdir_of
 from ..files.users import user
 from ..files.watch import Watch
 from ..protocol import TARGET
-from ..schedule.dependents import Dependents
 from ..schedule.queue import Queue, QueueSnapshot
-from ..supervise.ending import write, write_withdrawn
+from ..supervise.ending import write_withdrawn
+from ..supervise.following import give_up
 from ..supervise.standing import settle
 from ..supervise.vigil import STOP
 from .look import follow, take_look, unknown_look
@@ -85,7 +85,7 @@ def _ask_to_end(job, grace, places):
     by = 'on request of user %s' % user()
     write_file(job.file('collected'), b'')  # nobody waits for the result of what was stopped on purpose
     spec = job.spec()
-    if spec.after and _give_up(job, by):
+    if spec.after and give_up(job, by):
         return
     in_files = spec.queue is not None and spec.place == TARGET  # other jobs that wait are processes, which hear of it
     if in_files and _withdraw(job, spec.queue, by, places):
@@ -98,18 +98,6 @@ def _ask_to_end(job, grace, places):
     run = job.run()
     if run and not job.end() and job.alive() and not is_another(run.supervisor, run.supervisor_start):
         os.kill(run.supervisor, STOP)
-
-
-def _give_up(job, by):
-    """Write the end of *job* if it waits for others. False where it does not."""
-    with Dependents(job.store) as dependents:
-        if not dependents.waits(job.id) or job.launch() is None:
-            return False
-        tmpdir = tmpdir_of(job)
-        write(job, 'cancelled', reason='job %s was stopped %s, while it waited for other jobs' % (job.id, by))
-        dependents.remove(job.id)
-    remove_tmpdir(tmpdir)
-    return True
 
 
 def _withdraw(job, queue_name, by, places):

@@ -43,16 +43,11 @@ def take_looks(store, references, output=False):
 def after_kick(store, take):
     """What *take(places)* returns, looks, after what may start now was started: a killed supervisor did not."""
     looks = take(QueueSnapshot(store))
-    queued = [look.job for look in looks if look.job and _waits_as_files(look.job)]
-    queues = {job['queue'] for job in queued if 'waits_for' not in job} - {None}
+    queued = [look.job for look in looks if look.job and look.job['state'] == 'queued']
+    queues = {job['queue'] for job in queued if 'waits_for' not in job and job['place'] == TARGET} - {None}
     edges = [edge for look in looks if look.ended for edge in edges_to(store, look.id)]
     edges += due_edges(store, [job['id'] for job in queued if 'waits_for' in job])
     return take(QueueSnapshot(store)) if kick(store, queues, edges, supervise) or edges else looks
-
-
-def _waits_as_files(job):
-    """Whether somebody else has to start *job* (of a look). On the controller, it is a process, and starts by itself."""
-    return job['state'] == 'queued' and job['place'] == TARGET
 
 
 def due_edges(store, job_ids):

@@ -224,7 +224,7 @@ class _Starter:
             if function is None:
                 self._let_go(job, after, queue, request.slots)
             else:
-                self._begin(function, job, queue, request.slots)
+                self._begin(function, job, after, queue, request.slots)
         except BaseException:  # no room, no more processes: then there is no such job
             self._remove(job)
             if request.on_end is not None:
@@ -247,10 +247,16 @@ class _Starter:
         elif queue is None:
             self._batch.add(job, supervise)
 
-    def _begin(self, function, job, queue, slots):
-        """Put *job*, whose body is *function*, into the batch: it is a process from here on, also if it waits for a slot."""
+    def _begin(self, function, job, after, queue, slots):
+        """Put *job*, whose body is *function*, into the batch: it is a process from here on, also while it waits."""
         if queue is not None:
-            queue.add(job.id, slots)
+            if after:
+                queue.resize(slots)
+            else:
+                queue.add(job.id, slots)
+        if after:
+            with Dependents(self._store) as dependents:
+                dependents.add(job.id, after)
         self._batch.add(job, functools.partial(supervise_function, function))
 
     def _remove(self, job):

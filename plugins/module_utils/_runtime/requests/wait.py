@@ -43,8 +43,9 @@ def wait(store, request):
     pending = {job.path: job for job in jobs if job is not None and _is_pending(job, places)}
     followed = _followed(jobs, request.get('offsets'))
     with Watch(pending, writes=bool(followed)) as watch:
-        specs = [spec for spec in map(Job.spec, pending.values()) if spec and spec.place == TARGET]
-        kick_waiting(store, {spec.queue for spec in specs} - {None}, [spec.id for spec in specs if spec.after])
+        specs = [spec for spec in map(Job.spec, pending.values()) if spec]
+        queues = {spec.queue for spec in specs if spec.place == TARGET} - {None}
+        kick_waiting(store, queues, [spec.id for spec in specs if spec.after])
         touched = list(pending)  # what ended before the watch began
         while True:
             _drop_ended(pending, touched, QueueSnapshot(store))

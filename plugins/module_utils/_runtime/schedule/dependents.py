@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which job waits for the ends of which others: such a job is files only, and needs no process.
+"""Which job waits for the ends of which others: such a job is files only, and needs no process, unless it is a function.
 
 <async_dir>/.dependents/
     lock                    flocked for every step below that changes something
@@ -12,6 +12,7 @@
 The directory waiting/<jid> is the truth; of/<jid> saves whoever ends a job from looking at all that wait. A job may start
 when its directory is empty. It leaves this place then: for its queue, or for a supervisor of its own. A supervisor of
 version 0.1.0 starts whatever waits in a queue, so a job gets into its queue only when it waits for nothing else.
+A job that is a function is a process, which goes on by itself when it has left this place (supervise/waiting.py).
 
 A job waits for jobs that were there before it, so there are no cycles. supervise/following.py decides what an end means
 for those that wait for it. Nobody guards this place: whoever ends a job or looks at one goes on with what waits for it.
@@ -31,7 +32,12 @@ Edge = collections.namedtuple('Edge', ('waiting', 'awaited'))
 
 def awaited_by(store, job_id):
     """The ids of the jobs that a job still waits for, oldest first, or None if it does not wait in this place."""
-    return _ids(os.path.join(store.dependents, 'waiting', job_id))
+    return _ids(waiting_path(store, job_id))
+
+
+def waiting_path(store, job_id):
+    """The directory that is there while a job waits."""
+    return os.path.join(store.dependents, 'waiting', job_id)
 
 
 def edges_to(store, job_id):

@@ -8,7 +8,7 @@ A function cannot wait as a file, so each job is a process from its start on, wh
 waits. It starts by itself, when fewer jobs are before it than the queue has slots.
 
 <async_dir>/../.queues/<queue>/
-    lock                   flocked by a start that adds a job
+    lock                   flocked by whoever adds a job, or changes the slots
     state.json             slots: how many may run at once, as the last start said; last: the newest number
     jobs/<number>-<jid>    a link to the directory of a job that waits or runs; the number is the order of arrival
 
@@ -34,13 +34,24 @@ class SharedQueue:
         self._path = os.path.join(store.shared_queues, file_name(name, 'queue'))
         self._jobs = os.path.join(self._path, 'jobs')
 
-    def add(self, job_id, slots):
-        """Put a job, whose lock this process holds, at the end of the queue, and remember how many slots it has now."""
+    def resize(self, slots):
+        """Remember how many slots the queue has from now on."""
         with LockedDirectory(self._path, self._jobs):
-            last = int(max(self._entries(), default='0').partition('-')[0])
-            number = max(last, self._state().get('last', 0)) + 1
+            self._write_state(dict(self._state(), slots=slots))
+
+    def add(self, job_id, slots=None):
+        """Put a job, whose lock its process holds, at the end of the queue, if it is not there.
+
+        Remember how many slots the queue has from now on, unless that stays as it is.
+        """
+        with LockedDirectory(self._path, self._jobs):
+            entries = self._entries()
+            if job_id in map(_job_id, entries):
+                return
+            state = self._state()
+            number = max(int(max(entries, default='0').partition('-')[0]), state.get('last', 0)) + 1
             os.symlink(self._store.job(job_id).path, os.path.join(self._jobs, '%012d-%s' % (number, job_id)))
-            write_json(os.path.join(self._path, 'state.json'), {'slots': slots, 'last': number})
+            self._write_state(dict(state, last=number, **({} if slots is None else {'slots': slots})))
 
     def leave(self, job_id):
         """Take out a job that has ended, or that this process has not started."""
@@ -103,6 +114,9 @@ class SharedQueue:
             return sorted(os.listdir(self._jobs))
         except FileNotFoundError:
             return []
+
+    def _write_state(self, state):
+        write_json(os.path.join(self._path, 'state.json'), state)
 
     def _state(self):
         return read_json(os.path.join(self._path, 'state.json')) or {}

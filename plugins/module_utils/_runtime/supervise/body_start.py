@@ -99,8 +99,9 @@ class BodyStart:
     def stop_waiting_for_others(self):
         """Let the other jobs of the batch begin, and the request be answered: this job begins later."""
         self.answer()
-        os.close(self.gate)
-        self.gate = None
+        if self.gate is not None:
+            os.close(self.gate)
+            self.gate = None
 
     def _fork(self, launch):
         """Make the process of the body; a descriptor that tells how that went."""

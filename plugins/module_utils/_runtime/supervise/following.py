@@ -13,8 +13,10 @@ from ..files.errors import StoreError
 from ..files.machine import other_machine
 from ..files.records import NewerFormat
 from ..files.tmpdir import remove_tmpdir, tmpdir_of
-from ..schedule.dependents import Dependents, edges_to
+from ..protocol import CONTROLLER
+from ..schedule.dependents import Dependents, Edge, edges_to
 from ..schedule.queue import Queue, job_of
+from ..schedule.shared_queue import SharedQueue
 from . import ending
 from .batch import Batch
 from .fork import fork
@@ -88,6 +90,27 @@ def put_back(job):
     job.release()  # after that: a job that nobody holds and that waits nowhere counts as lost
 
 
+def note_ends(job, ended):
+    """Take down for *job*, a function that waits for others, that the jobs *ended* (ids) have ended: it goes on, or is skipped.
+
+    Those that wait for a job that is skipped are processes as well, and notice it themselves.
+    """
+    for awaited in ended:
+        _resolve(job.store, Edge(job.id, awaited), [], set())
+
+
+def give_up(job, by):
+    """Write the end of *job*, which is not to wait for others any more. False where it does not. *by*: on whose request."""
+    with Dependents(job.store) as dependents:
+        if not dependents.waits(job.id) or job.launch() is None:
+            return False
+        tmpdir = tmpdir_of(job)
+        ending.write(job, 'cancelled', reason='job %s was stopped %s, while it waited for other jobs' % (job.id, by))
+        dependents.remove(job.id)
+    remove_tmpdir(tmpdir)
+    return True
+
+
 def _startable(store, queues, edges):
     """The jobs that may start now, one after the other, each with its lock held by this process.
 
@@ -149,7 +172,7 @@ def _resolve(store, edge, edges, entered):
         if other_machine(spec) is not None:  # it starts there
             return None
         if edge.awaited is None:
-            return _take(job, spec.queue, dependents, entered, is_known=False)
+            return _take(job, spec, dependents, entered, is_known=False)
         awaited = store.job(edge.awaited)
         end = awaited.end()
         if end is None and awaited.exists():
@@ -157,17 +180,23 @@ def _resolve(store, edge, edges, entered):
         if spec.is_on_end:
             job.write('ended.json', dict(zip(ENDED_KEYS, _ended(awaited, end))))
         if spec.after_any or (end is not None and end.state == 'succeeded'):
-            return _take(job, spec.queue, dependents, entered, is_known=dependents.met(edge))
+            return _take(job, spec, dependents, entered, is_known=dependents.met(edge))
         _skip(job, _told(awaited, end))
         dependents.remove(job.id)
         edges.extend(edges_to(store, job.id))
         return None
 
 
-def _take(job, queue_name, dependents, entered, is_known):
+def _take(job, spec, dependents, entered, is_known):
     """*job*, its lock held, or None: it waits on, or for its turn in a queue. Not *is_known*: a process may have been
     killed between two steps of this function."""
     if not dependents.is_ready(job.id):
+        return None
+    queue_name = spec.queue
+    if spec.place == CONTROLLER:  # its process sees that it has left this place, and goes on
+        if queue_name is not None:
+            SharedQueue(job.store, queue_name).add(job.id)
+        dependents.remove(job.id)
         return None
     if queue_name is None:
         job.hold()  # against the order of locks; files/locks.py says why that cannot deadlock

@@ -14,7 +14,7 @@ from ..files.clock import boot_id, lives
 from ..files.machine import other_machine
 from ..files.tmpdir import remove_tmpdir, tmpdir_of
 from ..protocol import CONTROLLER, TARGET
-from ..schedule.dependents import awaited_by
+from ..schedule.dependents import Dependents, awaited_by
 from ..schedule.queue import QueueSnapshot
 from ..schedule.shared_queue import SharedQueue
 from .ending import write_lost
@@ -39,16 +39,14 @@ def settle(job, spec, places=None):
     """
     end = job.end()
     elsewhere = other_machine(spec) is not None  # then this machine's locks and processes say nothing of it
-    if end is not None or (not elsewhere and job.alive()):
-        return Standing(_position_of_process(job, spec) if end is None else None, None, end)
-    awaited = awaited_by(job.store, job.id) if spec.after else None
-    if awaited is not None:
-        return Standing(None, awaited, None)
-    if spec.queue is not None and spec.place == TARGET:
-        for snapshot in (places, QueueSnapshot(job.store)):
-            position = snapshot and snapshot.place(spec.queue, job.id)
-            if position:
-                return Standing(position, None, None)
+    if end is not None:
+        return Standing(None, None, end)
+    if not elsewhere and job.alive():
+        return _of_process(job, spec)
+    if spec.place == TARGET:
+        waiting = _in_files(job, spec, places)
+        if waiting is not None:
+            return waiting
     if elsewhere or job.alive():  # its turn came meanwhile
         return RUNS
     end = job.end()
@@ -57,11 +55,26 @@ def settle(job, spec, places=None):
     return Standing(None, None, end or _declare_lost(job, spec))
 
 
-def _position_of_process(job, spec):
-    """The place in its queue of *job*, which lives, if it is a process that waits there; else None."""
-    if spec.queue is None or spec.place == TARGET or job.run() is not None:
-        return None
-    return SharedQueue(job.store, spec.queue).position(job.id)
+def _in_files(job, spec, places):
+    """The Standing of *job* if it waits as files only, else None."""
+    awaited = awaited_by(job.store, job.id) if spec.after else None
+    if awaited is not None:
+        return Standing(None, awaited, None)
+    for snapshot in (places, QueueSnapshot(job.store)) if spec.queue is not None else ():
+        position = snapshot and snapshot.place(spec.queue, job.id)
+        if position:
+            return Standing(position, None, None)
+    return None
+
+
+def _of_process(job, spec):
+    """The Standing of *job*, which lives. On the controller, it is a process also while it waits."""
+    if spec.place == TARGET or job.run() is not None:
+        return RUNS
+    awaited = awaited_by(job.store, job.id) if spec.after else None
+    if awaited is not None or spec.queue is None:
+        return Standing(None, awaited, None)
+    return Standing(SharedQueue(job.store, spec.queue).position(job.id), None, None)
 
 
 def _declare_lost(job, spec):
@@ -69,7 +82,10 @@ def _declare_lost(job, spec):
     if run is None and not spec.boot:
         reason = 'the files of job %s in %s are damaged, by a power cut perhaps' % (job.id, job.path)
     elif (run or spec).boot != boot_id():
-        reason = 'the host was rebooted, or lost power, while job %s ran' % job.id
+        what = 'waited' if run is None and spec.place == CONTROLLER else 'ran'
+        reason = 'the host was rebooted, or lost power, while job %s %s' % (job.id, what)
+    elif run is None and spec.place == CONTROLLER and awaited_by(job.store, job.id) is not None:
+        reason = 'the process of job %s, which waited for other jobs, was killed' % job.id
     elif run is None and spec.place == CONTROLLER and spec.queue is not None:
         reason = 'the process of job %s, which waited in queue %s, was killed' % (job.id, spec.queue)
     elif run is None:
@@ -89,4 +105,7 @@ def _declare_lost(job, spec):
     tmpdir = tmpdir_of(job)
     end = write_lost(job, reason)
     remove_tmpdir(tmpdir)
+    if spec.place == CONTROLLER and awaited_by(job.store, job.id) is not None:
+        with Dependents(job.store) as dependents:
+            dependents.remove(job.id)
     return end

@@ -7,8 +7,8 @@
 It holds the job's lock (inherited from the process that made the job) until the end is written, sleeps in one
 select() until the module ends, the limit is over or somebody asks it to stop, and never wakes up in between.
 It hands on to the jobs that may start then: the next of its queue, so that a slot is one process, however many jobs wait,
-and those that wait for its end. That is for modules; a job that is a function is a process from the start on, and waits for
-its slot itself (schedule/shared_queue.py).
+and those that wait for its end. That is for modules; a job that is a function is a process from the start on, and waits by
+itself (waiting.py).
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
@@ -30,6 +30,7 @@ from .function import Function
 from .handover import begin_anew, this_image
 from .module import Module
 from .vigil import Signals, Vigil
+from .waiting import may_begin
 
 _LONG_SECONDS = 2
 """A module that runs longer than this is worth the time that it takes to replace the image of its supervisor."""
@@ -54,8 +55,8 @@ def supervise(job, report=None, gate=None):
 def supervise_function(function, job, report, gate):
     """The life of the daemon of *job*, whose body is *function* (shape: function.py) of the process that was forked.
 
-    The daemon waits for a slot, if the job has a queue, and begins the function. Then it replaces its image at once,
-    because the one that it has been forked from may be large.
+    The daemon waits for other jobs and for a slot, as the job has to, and begins the function. Then it replaces its image
+    at once, because the one that it has been forked from may be large.
     """
     detach()
     blank_descriptors(keep=(0, 1, 2, report, gate, job.lock))
@@ -63,7 +64,7 @@ def supervise_function(function, job, report, gate):
     tree.adopt_orphans()
     spec = job.spec()
     start = BodyStart(job, spec, vigil, report, gate, Function(function))
-    if _guarded(job, vigil, _wait_for_slot, job, start) and _guarded(job, vigil, _execute, job, start):
+    if _guarded(job, vigil, may_begin, job, start) and _guarded(job, vigil, _execute, job, start):
         begin_anew(job, vigil, start.deadline, go_on)
         _keep(job, spec, vigil, start.deadline)
     start.answer()
@@ -106,28 +107,6 @@ def _leave(job, spec, vigil):
         SharedQueue(job.store, spec.queue).leave(job.id)
     job.release()  # which wakes those that wait for the slot
     return None
-
-
-def _wait_for_slot(job, start):
-    """True when the function of *job* may begin; false where the job was to end before that, which is written."""
-    spec, signals = start.spec, start.vigil.signals
-    if spec.queue is None:
-        return True
-    queue = SharedQueue(job.store, spec.queue)
-    if queue.position(job.id) is None:
-        return True
-    start.stop_waiting_for_others()
-
-    def is_over():
-        signals.sleep(0)
-        return signals.shutdown or os.path.exists(job.file('stop.json'))
-
-    if queue.wait(job.id, signals.fileno(), is_over):
-        return True
-    queue.leave(job.id)  # before the end: whoever knows of that sees the others one place further ahead
-    by = 'by a TERM to its process: was the host shut down?' if signals.shutdown else None
-    ending.write_withdrawn(job, spec.queue, by or job.stop_request().get('by', 'on request'))
-    return False
 
 
 def _execute(job, start):

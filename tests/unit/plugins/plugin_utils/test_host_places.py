@@ -134,3 +134,41 @@ def test_a_name_goes_to_the_job_that_was_started_last(places: HostPlaces, target
     places.ask('status', ids=[{'name': 'deploy'}])
     assert [op for op, _details in target.asked] == ['start', 'status']
     assert places.ask('wait', ids=[ours], seconds=0)[0].ended
+
+
+def test_a_job_waits_for_jobs_of_its_own_place(places: HostPlaces, target: Target) -> None:
+    """And what cannot be is told before anything starts."""
+    ours = start(places, 'ours', lambda output: {})
+    branch, theirs = job(), job()
+    functions: dict[str, t.Any] = {branch["id"]: lambda output: {}}
+    for first, second, message in (
+        (
+            [{'name': 'theirs'}],
+            [],
+            'A branch cannot start after job theirs: web/1 has no such branch on this controller',
+        ),
+        (['j1.1'], [], 'A branch cannot start after job j1.1: .* with the task async_wait'),
+        ([], [ours], f'A job of the target cannot start after job {ours} of web/1: that is a branch'),
+        ([], [{'name': 'ours'}], 'A job of the target cannot start after job ours of web/1'),
+    ):
+        branch['after'], theirs['after'] = first, second
+        with pytest.raises(AnsibleActionFail, match=message):
+            places.ask('start', jobs=[theirs, branch], bases={}, functions=functions)
+    assert target.asked == []
+    branch['after'], theirs['after'] = [ours, {'name': 'ours'}], ['j1.1']
+    _theirs, look = places.ask('start', jobs=[theirs, branch], bases={}, functions=functions)
+    assert look.job['after'] == [ours]
+    assert places.ask('wait', ids=[branch['id']], seconds=HUNG_SECONDS)[0].job['state'] == 'succeeded'
+
+
+def test_what_the_controller_refuses_hides_nothing_that_runs_on_the_target(
+    places: HostPlaces, target: Target, tmp_path: Path
+) -> None:
+    (tmp_path / 'controller').touch()
+    branch, theirs = job(), job()
+    request: dict[str, t.Any] = {'bases': {}, 'functions': {branch['id']: lambda output: {}}}
+    looks = places.ask('start', jobs=[theirs, branch], **request)
+    assert [look.id for look in looks] == [theirs['id'], branch['id']]
+    assert 'cannot make the job directory' in str(looks[1].error)
+    with pytest.raises(AnsibleActionFail, match='cannot make the job directory'):
+        places.ask('start', jobs=[branch], **request)

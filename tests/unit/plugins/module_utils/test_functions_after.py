@@ -1,0 +1,169 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Jobs that are functions and wait for others: the words of jobs that are modules, and no look is needed to go on."""
+
+import os
+import signal
+from typing import Any, List
+
+import pytest
+from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
+    Gate,
+    Order,
+    Said,
+    Target,
+    result,
+    until,
+)
+
+_BAD = result(failed=True, msg='no such host')
+
+
+def _function(script: str, **changes: Any) -> Order:
+    return Order(script, **{'argv': [], 'stdin': False, 'module': 'block', **changes})
+
+
+def _blocked(gate: Gate, script: str = '', **changes: Any) -> Order:
+    """A job that ends when its gate is opened."""
+    return _function(': < %s; %s' % (gate, script or result()), **changes)
+
+
+def _states(target: Target, *orders: Order) -> List[str]:
+    return [look['job']['state'] for look in target.ask('status', ids=[order.id for order in orders])]
+
+
+def _ends(target: Target, *orders: Order) -> List[str]:
+    return [look['job']['state'] for look in target.end(*[order.id for order in orders])]
+
+
+def _holder(target: Target, order: Order) -> int:
+    """The process of a job that waits."""
+    (pid,) = [pid for pid, jobs in target.locks().items() if order.id in jobs]
+    return pid
+
+
+def _is_tidy(target: Target) -> bool:
+    """Whether nothing is left of who waits for whom, and no process."""
+    return not list((target.async_dir / '.dependents').glob('*/*')) and not target.processes()
+
+
+def test_a_row_of_functions(target: Target) -> None:
+    """One after the other, although nobody looks; the first that does not succeed ends the row."""
+    trace, gate = target.directory / 'trace', target.gate()
+    say = 'echo %%s >> %s; %%s' % trace
+    first = _blocked(gate, say % ('first', result()), name='first')
+    second = _function(say % ('second', _BAD), after=[first.id], queue='q')
+    third = _function(say % ('third', result()), after=[second.id])
+    fourth = _function(say % ('fourth', result()), after=[third.id])
+    last = _function(say % ('last', result()), after=[fourth.id], after_any=True)
+    looks = target.start(first, second, third, fourth, last)
+
+    assert [look['job']['state'] for look in looks] == ['running'] + ['queued'] * 4
+    assert [look['job'].get('waits_for') for look in looks[:3]] == [None, ['first'], [second.id]]
+    assert (looks[1]['job']['after'], looks[1]['job']['place']) == ([first.id], 'controller')
+    gate.open()
+    until((target.files(last.id) / 'end.json').exists)
+    assert trace.read_text(encoding='ascii').split() == ['first', 'second', 'last']
+    assert _states(target, first, second, third, fourth, last) == [
+        'succeeded',
+        'failed',
+        'skipped',
+        'skipped',
+        'succeeded',
+    ]
+    assert 'after the success of job %s, which failed' % second.id in target.job(third.id)['reason']
+    assert 'waits_for' not in target.job(third.id)
+    assert target.result_file(third.id)['skipped'] is True
+    until(lambda: _is_tidy(target))
+
+
+def test_functions_that_wait_get_into_their_queue_when_it_is_their_turn(some_target: Target) -> None:
+    """So they take no slot before, and nobody waits for one behind them."""
+    gates = [some_target.gate(str(number)) for number in range(3)]
+    first = _blocked(gates[0], queue='q')
+    waiting = _blocked(gates[1], queue='q', after=[first.id])
+    other = _blocked(gates[2], queue='q')
+    some_target.start(first, waiting, other)
+
+    assert some_target.job(waiting.id).get('position') is None
+    assert some_target.job(other.id)['position'] == 1
+    gates[0].open()
+    until(lambda: _states(some_target, first, waiting, other) == ['succeeded', 'queued', 'running'])
+    assert some_target.job(waiting.id)['position'] == 1
+    gates[2].open()
+    gates[1].open()
+    assert _ends(some_target, waiting, other) == ['succeeded', 'succeeded']
+    until(lambda: _is_tidy(some_target))
+
+
+def test_a_fan_of_functions(some_target: Target) -> None:
+    gate = some_target.gate()
+    first = _blocked(gate)
+    fan = [_function(result(), after=[first.id]) for _number in range(8)]
+    last = _function(result(), after=[order.id for order in fan])
+    some_target.start(first, *fan)
+    some_target.start(last)  # of another request, by the ids
+
+    assert len(some_target.job(last.id)['waits_for']) == 8
+    gate.open()
+    assert _ends(some_target, last) == ['succeeded']
+    until(lambda: _is_tidy(some_target))
+
+
+def test_what_has_ended_before_counts_at_once(some_target: Target) -> None:
+    good, bad = _function(result(), name='good'), _function(_BAD)
+    some_target.start(good, bad)
+    some_target.end(good.id, bad.id)
+    orders = [_function(result(), after=[{'name': 'good'}]), _function(result(), after=[good.id, bad.id])]
+    some_target.start(*orders)
+    assert _ends(some_target, *orders) == ['succeeded', 'skipped']
+    with pytest.raises(Said, match='could not find job nowhere'):
+        some_target.start(_function(result(), after=[{'name': 'nowhere'}]))
+
+
+def test_what_became_of_the_other(some_target: Target) -> None:
+    """Cancelled, killed, or removed: those that wait are skipped, and say why, although nobody looks at them."""
+    gates = [some_target.gate(str(number)) for number in range(3)]
+    others = [_blocked(gate, grace=0) for gate in gates]
+    waiting = [_function(result(), after=[other.id]) for other in others]
+    any_end = [_function(result(), after=[other.id], after_any=True) for other in others]
+    some_target.start(*others, *waiting, *any_end)
+
+    some_target.ask('cancel', ids=[others[0].id], grace=0, check=False)
+    some_target.kill_supervisor(others[1].id)
+    until((some_target.files(waiting[1].id) / 'end.json').exists)
+    gates[2].open()
+    some_target.end(others[2].id)
+    some_target.ask('remove', ids=[others[2].id])  # at once: its success counts
+    assert _ends(some_target, *waiting) == ['skipped', 'skipped', 'succeeded']
+    assert _ends(some_target, *any_end) == ['succeeded'] * 3
+    reasons = [some_target.job(order.id)['reason'] for order in waiting[:2]]
+    assert reasons[0].endswith('which was cancelled')
+    assert reasons[1].endswith('which was lost')
+    gates[1].open()  # the function of the killed one has survived
+    until(lambda: _is_tidy(some_target))
+
+
+def test_one_that_waits_can_be_stopped(some_target: Target) -> None:
+    """On request, by a shutdown, by kill -9; those that wait for it hear of that."""
+    gate = some_target.gate()
+    first = _blocked(gate)
+    cancelled, stopped, killed = (_function(result(), after=[first.id]) for _number in range(3))
+    behind = [_function(result(), after=[order.id]) for order in (cancelled, stopped, killed)]
+    some_target.start(first, cancelled, stopped, killed, *behind)
+
+    some_target.ask('cancel', ids=[cancelled.id], grace=10, check=False)
+    os.kill(_holder(some_target, stopped), signal.SIGTERM)
+    os.kill(_holder(some_target, killed), signal.SIGKILL)
+    assert _ends(some_target, *behind) == ['skipped'] * 3
+    jobs = [some_target.job(order.id) for order in (cancelled, stopped, killed)]
+    assert [job['state'] for job in jobs] == ['cancelled', 'cancelled', 'lost']
+    assert [job['started'] for job in jobs] == [None] * 3
+    assert 'while it waited for other jobs' in jobs[0]['reason']
+    assert 'was the host shut down?, while it waited for other jobs' in jobs[1]['reason']
+    assert 'which waited for other jobs, was killed' in jobs[2]['reason']
+    gate.open()
+    assert _ends(some_target, first) == ['succeeded']
+    until(lambda: _is_tidy(some_target))
