@@ -83,8 +83,10 @@ options:
     description:
       - One more task, like that of O(task), which runs as a job of its own when the job has ended, however it has. It may carry
         a limit (C(async)) of its own.
-      - It runs once, on the target, without a controller, with the user and the C(environment) of this task. Its own failure
+      - It runs once, with the user and the C(environment) of this task, on the target without a controller. Its own failure
         changes nothing of the job. Nobody waits for it; M(background.jobs.async_info) lists it.
+      - At the end of a branch it is a branch as well, which may run any action. At the end of a job of the target it is a module
+        that runs there.
       - Its environment has the variables E(BACKGROUND_JOBS_ID), E(BACKGROUND_JOBS_NAME), E(BACKGROUND_JOBS_STATE) and
         E(BACKGROUND_JOBS_RC) of the job that has ended. A value that the job does not have is empty. The state is V(removed)
         if somebody removed the job before it had an end.
@@ -111,7 +113,7 @@ options:
       - If the branch is cancelled, or its limit is over, its processes on the controller end. A module that runs on the target
         at that moment goes on to its end.
       - A branch can start after other branches of its host (O(after), O(in_order)), not after jobs of the target, and these not
-        after a branch. O(on_end) is for jobs of the target. The task fails before anything starts.
+        after a branch. The task fails before anything starts.
       - O(resources) count for the processes of the branch on the controller.
       - A branch that nobody waits for goes on when the play has ended. It ends when the machine or the container does in which
         it runs.

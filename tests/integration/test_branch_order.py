@@ -67,6 +67,33 @@ def test_a_row_of_branches_ends_with_the_first_that_fails(play: Play, local: Tar
     assert 'after job target: local has no such branch' in run['foreign']['msg']
 
 
+def test_on_end_and_resources_of_branches(play: Play, local: Target, tmp_path: Path) -> None:
+    """It is a branch as well: a module on the target, or any other action, which is told how the branch has ended."""
+    trace = tmp_path / 'trace'
+    told = shell(f'echo "$BACKGROUND_JOBS_NAME $BACKGROUND_JOBS_STATE $HOW {{{{ who }}}}" >> {trace}')
+    (tmp_path / 'tell.sh').write_text('#!/bin/sh\necho "script $BACKGROUND_JOBS_STATE" >> $1\n', encoding='utf-8')
+    script = {'ansible.builtin.script': f'{tmp_path}/tell.sh {trace}', 'async': '5m'}
+    fails = {'ansible.builtin.fail': {'msg': 'on purpose'}, 'name': 'bad', 'on_end': script}
+    task = {'environment': {'HOW': 'by-hand'}, 'vars': {'who': 'me'}}
+    over = "info.jobs | selectattr('state', 'in', ['queued', 'running']) | length == 0"
+    run = play(
+        local,
+        {RUN: {'block': [shell('true')], 'name': '{{ "{{ 6 }}" }}', 'on_end': told}, **task},
+        {RUN: {'tasks': [fails]}, 'ignore_errors': True, 'name': 'Do it'},
+        {RUN: {'block': [shell('nice', register='niced')], 'resources': {'nice': 5}}},
+        {'ansible.builtin.debug': {'msg': '{{ niced.stdout }}'}, 'register': 'nice'},
+        {INFO: {}, 'register': 'info', 'until': over, 'retries': 600, 'delay': 0.1},
+    )
+    assert run.rc == 0, run.output
+    assert sorted(trace.read_text(encoding='utf-8').splitlines()) == ['script failed', '{{ 6 }} succeeded by-hand me']
+    assert run['nice']['msg'] == '5', 'a branch and its processes have its resources'
+    ends = [job for job in run['info']['jobs'] if 'after' in job]
+    assert {job['place'] for job in ends} == {'controller'}
+    assert [(job['task'], job['limit'], job['state']) for job in ends if job['limit']] == [
+        ('Do it: on_end', 300, 'succeeded')
+    ]
+
+
 @pytest.mark.any_core
 def test_branches_wait_across_plays_and_people_see_for_whom(
     controller: Controller, local: Target, tmp_path: Path

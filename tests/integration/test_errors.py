@@ -127,10 +127,7 @@ BAD_TASKS: dict[str, tuple[dict[str, t.Any], list[str]]] = {
             'Nothing was started.',
         ],
     ),
-    'end of a branch': (
-        {RUN: {'block': [GOOD], 'on_end': GOOD}},
-        ["'on_end' is for jobs of the target, and block runs on the controller."],
-    ),
+    'end of a branch': ({RUN: {'block': [GOOD], 'on_end': {'no_such_module': {}}}}, ['no_such_module']),
     'branch at an end': (
         {RUN: {'task': GOOD, 'on_end': {'copy': {'content': 'x', 'dest': '/nowhere/x'}}}},
         ["'on_end' must be a module that runs on the target, found copy"],

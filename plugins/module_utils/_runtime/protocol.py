@@ -39,6 +39,9 @@ ABOUT = ('task', 'summary', 'host', 'started_by')
 """What people want to know of a job that its files do not tell: the name of the task; the command line, or the telling
 arguments of the module; the inventory name of the host; user@controller. Each a str of one line, or None: not known."""
 
+ENDED_VARIABLES = {key: 'BACKGROUND_JOBS_' + key.upper() for key in ('id', 'name', 'state', 'rc')}
+"""What a job of `on_end` gets to know of the job that has ended, and the environment variable that tells it."""
+
 StartRequest = collections.namedtuple(
     'StartRequest',
     (

@@ -37,12 +37,14 @@ class Branch:
     """A block, or one action, that can run once, in a process that was forked for it.
 
     *summary*: what it does, on one line. *directory*: the path of its temporary directory, which exists only while it runs;
-    if it ends by force, somebody else has to remove it.
+    if it ends by force, somebody else has to remove it. *passed_on*: variables of the environment of its process that its
+    tasks get as well, wherever they run.
     """
 
-    def __init__(self, play: BranchPlay, *, light: bool, summary: str) -> None:
+    def __init__(self, play: BranchPlay, *, light: bool, summary: str, passed_on: tuple[str, ...] = ()) -> None:
         self._play = play
         self._light = light
+        self._passed_on = passed_on
         self.summary = summary
         self.directory = _new_directory()
 
@@ -70,6 +72,7 @@ class Branch:
     def _run(self, output: t.TextIO) -> dict[str, t.Any]:
         become_main_process(self._play.worker, self.directory)
         sys.stderr = output  # warnings of ansible-core, and errors that it does not count to any task
+        self._play.add_environment({name: os.environ[name] for name in self._passed_on})
         tracker = Tracker(self._play.variable_manager)
         recorder = Recorder(output, tracker)
         if self._light:

@@ -47,15 +47,22 @@ def load_branch(action: ActionBase, task_vars: dict[str, t.Any], raw: c.Mapping[
     return Branch(play, light=False, summary=_names(parts['block']))
 
 
-def load_action(action: ActionBase, task_vars: dict[str, t.Any], name: str, args: dict[str, t.Any]) -> Branch:
+def load_action(
+    action: ActionBase,
+    task_vars: dict[str, t.Any],
+    name: str,
+    args: dict[str, t.Any],
+    passed_on: c.Iterable[str] = (),
+) -> Branch:
     """A branch of one action *name* with *args*, whose templates have been filled in.
 
-    Its result is that of the action. Of an include or import, which brings tasks of its own, it is as for a block. Raises
+    Its result is that of the action. Of an include or import, which brings tasks of its own, it is as for a block.
+    *passed_on*: variables of the environment of its process that its tasks get as well, wherever they run. Raises
     AnsibleActionFail as load_branch() does.
     """
     play = _load(action, task_vars, {'block': [{name: wrap_var(args)}]})
     summary = summary_of(args)
-    return Branch(play, light=not play.needs_a_play(), summary=summary or name)
+    return Branch(play, light=not play.needs_a_play(), summary=summary or name, passed_on=tuple(passed_on))
 
 
 def _load(action: ActionBase, task_vars: dict[str, t.Any], raw: dict[str, t.Any]) -> BranchPlay:

@@ -13,7 +13,11 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.unsafe_proxy import wrap_var
-from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import CONTROLLER, Look
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import (
+    CONTROLLER,
+    ENDED_VARIABLES,
+    Look,
+)
 from ansible_collections.background.jobs.plugins.plugin_utils._branch.branch import Branch
 from ansible_collections.background.jobs.plugins.plugin_utils._branch.loading import load_action, load_branch
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.catcher import digest_of
@@ -50,9 +54,12 @@ def block_payload(action: ActionBase, task_vars: dict[str, t.Any], raw: c.Mappin
     return BranchPayload(load_branch(action, task_vars, raw), _BLOCK, digest_of(action, _BLOCK, [dict(raw), item]))
 
 
-def action_payload(action: ActionBase, task_vars: dict[str, t.Any], name: str, args: dict[str, t.Any]) -> BranchPayload:
-    """The payload of the action *name* with *args*. Raises AnsibleActionFail."""
-    return BranchPayload(load_action(action, task_vars, name, args), name, digest_of(action, name, args))
+def action_payload(
+    action: ActionBase, task_vars: dict[str, t.Any], name: str, args: dict[str, t.Any], *, is_on_end: bool = False
+) -> BranchPayload:
+    """The payload of the action *name* with *args*; *is_on_end*: it is told how another job has ended. Raises AnsibleActionFail."""
+    branch = load_action(action, task_vars, name, args, ENDED_VARIABLES.values() if is_on_end else ())
+    return BranchPayload(branch, name, digest_of(action, name, args))
 
 
 def is_branch(look: Look) -> bool:

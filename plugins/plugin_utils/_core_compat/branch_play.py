@@ -26,6 +26,7 @@ from ansible.executor.task_queue_manager import AnsibleEndPlay, TaskQueueManager
 from ansible.playbook.block import Block
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.callback import CallbackBase
+from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.constants import PLAYBOOK_ACTIONS
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.executor import (
     HOW_TO_REACH,
@@ -98,6 +99,11 @@ class BranchPlay:
             or tasks[0].action in PLAYBOOK_ACTIONS
             or resolved_action(tasks[0]).startswith(_OWN)
         )
+
+    def add_environment(self, variables: dict[str, str]) -> None:
+        """Let all tasks have *variables* in their environment, wherever they run."""
+        if variables:
+            self._block.environment = [*(self._block.environment or []), wrap_var(variables)]
 
     def run(self, callback: CallbackBase) -> tuple[int, dict[str, int], str | None]:
         """Run all tasks and handlers, and report them to *callback* alone.

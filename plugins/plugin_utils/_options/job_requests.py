@@ -31,7 +31,11 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.actio
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import refuse
 from ansible_collections.background.jobs.plugins.plugin_utils._options.dependencies import of_each, of_the_task
 from ansible_collections.background.jobs.plugins.plugin_utils._options.durations import seconds
-from ansible_collections.background.jobs.plugins.plugin_utils._options.payloads import only_payload, payload_of
+from ansible_collections.background.jobs.plugins.plugin_utils._options.payloads import (
+    end_payload,
+    only_payload,
+    payload_of,
+)
 from ansible_collections.background.jobs.plugins.plugin_utils._options.references import Reference
 from ansible_collections.background.jobs.plugins.plugin_utils._options.resources import resources
 from ansible_collections.background.jobs.plugins.plugin_utils._options.settings import forks, number
@@ -202,14 +206,15 @@ def _on_end(action: ActionBase, task: t.Any, path: Path, ended: JobRequest, task
     if isinstance(task, c.Mapping) and task.get('async') is not None:
         limit = _limit(task['async'], f'async of {written(path)}')
     module = {key: value for key, value in task.items() if key != 'async'} if isinstance(task, c.Mapping) else task
-    payload = payload_of(action, module, path, task_vars)
+    payload: Payload | BranchPayload
     if ended.is_branch:
-        raise AnsibleActionFail(
-            f"'{written(path)}' is for jobs of the target, and {ended.payload.module} runs on the controller. Put what is to "
-            "follow its tasks into 'always'."
-        )
-    if isinstance(payload, BranchPayload):
-        raise AnsibleActionFail(f"'{written(path)}' must be a module that runs on the target, found {payload.module}.")
+        payload = end_payload(action, module, path, task_vars)
+    else:
+        payload = payload_of(action, module, path, task_vars)
+        if isinstance(payload, BranchPayload):
+            raise AnsibleActionFail(
+                f"'{written(path)}' must be a module that runs on the target, found {payload.module}."
+            )
     about = _about(action, payload, task_vars)
     about['task'] = f'{about["task"]}: on_end' if about['task'] else 'on_end'
     return JobRequest(

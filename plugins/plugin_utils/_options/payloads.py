@@ -18,7 +18,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.raw_a
 from ansible_collections.background.jobs.plugins.plugin_utils._options.settings import request_timeout
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.build import RunsOnController, build
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.payload import Payload
-from ansible_collections.background.jobs.plugins.plugin_utils._payload.task import Path
+from ansible_collections.background.jobs.plugins.plugin_utils._payload.task import Path, parse
 
 _PREPARATION_SECONDS = 60
 """What a command on the target may take that is needed before the start: the facts that `package` looks up, for example."""
@@ -41,3 +41,9 @@ def payload_of(action: ActionBase, task: t.Any, path: Path, task_vars: dict[str,
         name, args = error.name, error.args_of_task
     # Not above: before 2.19, ansible-core shows people the traceback of an exception that is being handled.
     return action_payload(action, task_vars, name, args)
+
+
+def end_payload(action: ActionBase, task: t.Any, path: Path, task_vars: dict[str, t.Any]) -> BranchPayload:
+    """The payload of *task*, which stands at *path*, as a branch that is to run at the end of another. Raises AnsibleActionFail."""
+    name, args = parse(action, task, path)
+    return action_payload(action, task_vars, name, args, is_on_end=True)

@@ -20,7 +20,7 @@ from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol 
 from ansible_collections.background.jobs.plugins.plugin_utils._branch.payload import BranchPayload
 from ansible_collections.background.jobs.plugins.plugin_utils._options.job_requests import JobRequest
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.payload import Payload
-from ansible_collections.background.jobs.plugins.plugin_utils._places.base import Place
+from ansible_collections.background.jobs.plugins.plugin_utils._places.base import Function, Place
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import was_sent
 from ansible_collections.background.jobs.plugins.plugin_utils._show.text import printable
 
@@ -38,11 +38,9 @@ def start(remote: Place, requests: list[JobRequest], retention: float) -> list[L
     jobs = [_job(request, number, ids, retention, bases) for number, request in enumerate(requests)]
     names = ', '.join(printable(job['name'] or job['id']) for job in jobs)
     encoded = {digest: base64.b64encode(base).decode() for digest, base in bases.items()}
-    functions = {
-        job['id']: request.payload.branch.run
-        for job, request in zip(jobs, requests, strict=True)
-        if isinstance(request.payload, BranchPayload)
-    }
+    functions: dict[str, Function] = {}
+    for job, request in zip(jobs, requests, strict=True):
+        functions.update(_functions(job, request))
     ask = functools.partial(remote.ask, 'start', jobs=jobs, bases=encoded, functions=functions)
     try:
         return ask()
@@ -57,6 +55,16 @@ def start(remote: Place, requests: list[JobRequest], retention: float) -> list[L
         raise AnsibleConnectionFailure(
             f'Connection lost while starting {names}; they may run there: look with async_info. {error.message}'
         ) from error
+
+
+def _functions(job: dict[str, t.Any], request: JobRequest) -> dict[str, Function]:
+    """The bodies of *job*, which *request* asks for, and of the job at its end, if these are branches."""
+    functions: dict[str, Function] = {}
+    if isinstance(request.payload, BranchPayload):
+        functions[job['id']] = request.payload.branch.run
+    if request.on_end is not None:
+        functions.update(_functions(job['on_end'], request.on_end))
+    return functions
 
 
 def _new_ids(count: int) -> list[str]:

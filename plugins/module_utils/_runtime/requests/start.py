@@ -226,9 +226,9 @@ class _Starter:
             else:
                 self._begin(function, job, after, queue, request.slots)
         except BaseException:  # no room, no more processes: then there is no such job
-            self._remove(job)
-            if request.on_end is not None:
+            if request.on_end is not None:  # first: it may be a process already, which would take the other for ended
                 self._remove(self._store.job(request.on_end['id']))
+            self._remove(job)
             raise
         finally:
             job.release()

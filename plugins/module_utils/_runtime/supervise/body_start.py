@@ -14,10 +14,11 @@ import shlex
 import signal
 
 from ..contain import limits, session
+from ..files.atomic import read_json
 from ..files.clock import now, process_start
 from ..files.records import VERSION, Report, Run
 from ..files.tmpdir import remove_tmpdir
-from ..protocol import resources_of
+from ..protocol import ENDED_VARIABLES, resources_of
 from . import ending
 from .fork import ForkError, fork
 
@@ -182,6 +183,14 @@ def _enter(path, home):
 def as_bytes(text):
     """*text* as the system takes it. Python 3.6 would refuse what is not ASCII in the locale of a bare ssh command."""
     return text.encode('utf-8', 'surrogateescape')
+
+
+def told(job):
+    """What the environment of *job* has beside that of its Launch: how the other job has ended, if it is one of `on_end`."""
+    ended = read_json(job.file('ended.json'))
+    if ended is None:
+        return {}
+    return {variable: '' if ended.get(key) is None else '%s' % ended[key] for key, variable in ENDED_VARIABLES.items()}
 
 
 def detach():

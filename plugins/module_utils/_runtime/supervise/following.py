@@ -13,14 +13,13 @@ from ..files.errors import StoreError
 from ..files.machine import other_machine
 from ..files.records import NewerFormat
 from ..files.tmpdir import remove_tmpdir, tmpdir_of
-from ..protocol import CONTROLLER
+from ..protocol import CONTROLLER, ENDED_VARIABLES
 from ..schedule.dependents import Dependents, Edge, edges_to
 from ..schedule.queue import Queue, job_of
 from ..schedule.shared_queue import SharedQueue
 from . import ending
 from .batch import Batch
 from .fork import fork
-from .module import ENDED_KEYS
 
 _ENDS = {
     'failed': 'failed',
@@ -178,7 +177,7 @@ def _resolve(store, edge, edges, entered):
         if end is None and awaited.exists():
             return None
         if spec.is_on_end:
-            job.write('ended.json', dict(zip(ENDED_KEYS, _ended(awaited, end))))
+            job.write('ended.json', dict(zip(ENDED_VARIABLES, _ended(awaited, end))))
         if spec.after_any or (end is not None and end.state == 'succeeded'):
             return _take(job, spec, dependents, entered, is_known=dependents.met(edge))
         _skip(job, _told(awaited, end))
@@ -231,7 +230,7 @@ def _told(job, end):
 
 
 def _ended(job, end):
-    """The values of ENDED_KEYS for *job*, which ended as *end*, or was removed (None)."""
+    """The values of the keys of ENDED_VARIABLES for *job*, which ended as *end*, or was removed (None)."""
     return (job.id, _name(job), end.state, end.module_rc) if end is not None else (job.id, None, 'removed', None)
 
 

@@ -14,6 +14,7 @@ import signal
 import sys
 
 from ..output.tap import Log
+from .body_start import told
 from .descriptors import blank_descriptors
 
 
@@ -46,6 +47,7 @@ class Function:
         blank_descriptors(keep=(0, 1, 2, result, begun))
         os.close(begun)
         os.environ.update(launch.environment)
+        os.environ.update(told(job))
         code = 1
         try:
             returned = json.dumps(self._function(_Output(log)))

@@ -10,20 +10,14 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import binascii
 import os
 
-from ..files.atomic import read_file, read_json, write_file
+from ..files.atomic import read_file, write_file
 from ..output import reader
 from ..protocol import PayloadReference
-from .body_start import as_bytes
-
-ENDED_KEYS = ('id', 'name', 'state', 'rc')
-"""Of ended.json: what a job of `on_end` gets to know, each in a variable like BACKGROUND_JOBS_STATE."""
+from .body_start import as_bytes, told
 
 
 class Module:
-    """Executes what the Launch of its job says. *is_on_end*: the job gets to know how the other job has ended."""
-
-    def __init__(self, is_on_end):
-        self._is_on_end = is_on_end
+    """Executes what the Launch of its job says."""
 
     def words(self, job, launch):
         """The command, as a person may see it."""
@@ -32,17 +26,8 @@ class Module:
     def begin(self, job, launch, begun):
         """Turn this process into the module. *begun*: a descriptor, which the execution closes."""
         words = [as_bytes(word) for word in self.words(job, launch)]
-        environment = dict(launch.environment, **self._told(job))
+        environment = dict(launch.environment, **told(job))
         os.execvpe(words[0], words, {as_bytes(name): as_bytes(value) for name, value in environment.items()})
-
-    def _told(self, job):
-        """What the environment of a job of `on_end` has besides."""
-        if not self._is_on_end:
-            return {}
-        ended = read_json(job.file('ended.json')) or {}
-        return {
-            'BACKGROUND_JOBS_' + key.upper(): '' if ended.get(key) is None else '%s' % ended[key] for key in ENDED_KEYS
-        }
 
     def open_stdin(self, job, launch):
         """The module itself, where its interpreter reads it from there; else nothing."""

@@ -44,7 +44,7 @@ def supervise(job, report=None, gate=None):
         vigil = Vigil(Signals())
         tree.adopt_orphans()
         spec = job.spec()
-        start = BodyStart(job, spec, vigil, report, gate, Module(spec.is_on_end))
+        start = BodyStart(job, spec, vigil, report, gate, Module())
         if _guarded(job, vigil, _execute, job, start):
             _keep(job, spec, vigil, start.deadline)
         start.answer()

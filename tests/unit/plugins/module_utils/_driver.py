@@ -31,8 +31,9 @@ def functions(request):  # type: ignore[no-untyped-def]
             job['id']: functools.partial(
                 run, binascii.a2b_base64(request['bases'][job['payload']['base']]).decode('utf-8')
             )
-            for job in request['jobs']
-            if job['argv'] == []
+            for first in request['jobs']
+            for job in (first, first['on_end'])
+            if job and job['argv'] == []
         }
     except (LookupError, TypeError, ValueError):
         return {}

@@ -146,6 +146,25 @@ def test_what_became_of_the_other(some_target: Target) -> None:
     until(lambda: _is_tidy(some_target))
 
 
+def test_on_end_of_a_function_is_a_function(some_target: Target) -> None:
+    trace = some_target.directory / 'trace'
+    tell = 'echo "$BACKGROUND_JOBS_NAME $BACKGROUND_JOBS_STATE $BACKGROUND_JOBS_RC $BACKGROUND_JOBS_ID" >> %s; %s'
+    orders = [
+        _function(result(rc=0), name='good', on_end=_function(tell % (trace, result()), after_any=True)),
+        _function(result(failed=True, rc=3), on_end=_function(tell % (trace, _BAD), after_any=True)),
+    ]
+    some_target.start(*orders)
+
+    ends = [order['on_end'].id for order in orders]
+    assert _ends(some_target, *orders) == ['succeeded', 'failed']
+    assert [look['job']['state'] for look in some_target.end(*ends)] == ['succeeded', 'failed']
+    assert sorted(trace.read_text(encoding='ascii').splitlines()) == [
+        ' failed 3 %s' % orders[1].id,
+        'good succeeded 0 %s' % orders[0].id,
+    ]
+    until(lambda: _is_tidy(some_target))
+
+
 def test_one_that_waits_can_be_stopped(some_target: Target) -> None:
     """On request, by a shutdown, by kill -9; those that wait for it hear of that."""
     gate = some_target.gate()
