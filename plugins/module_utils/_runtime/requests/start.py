@@ -20,11 +20,9 @@ import os
 
 from ..contain import limits, session
 from ..files.atomic import remove_file, write_file
-from ..files.clock import now
 from ..files.errors import StoreError, trace
-from ..files.machine import host_name, machine_id, other_machine
+from ..files.machine import host_name, other_machine
 from ..files.names import Name, check_new_name, path_of
-from ..files.records import VERSION, Launch, Spec
 from ..files.tmpdir import remove_unused_tmpdirs
 from ..protocol import CONTROLLER, TARGET, PayloadReference, StartRequest, resources_of
 from ..schedule.dependents import Dependents, awaited_by
@@ -36,6 +34,7 @@ from ..supervise.handover import this_image
 from ..supervise.supervisor import supervise, supervise_function
 from .cancel import stop
 from .dependencies import Dependencies
+from .job_records import check_numbers, launch_of, spec_of
 from .look import executed_look, kick_waiting, take_look, unknown_look
 from .retention import start_under_way
 
@@ -206,10 +205,10 @@ class _Starter:
 
     def _create_after(self, request, after, is_on_end=False):
         """Make and start the job of *request*, which waits for the jobs *after* (ids); then there is a job for its end, too."""
-        _check_numbers(request)
+        check_numbers(request)
         function = self._functions.get(request.id)
-        launch = _launch(request, self._umask, os.environ if function is None else {})
-        spec = _spec(request, after, is_on_end, TARGET if function is None else CONTROLLER)
+        launch = launch_of(request, self._umask, os.environ if function is None else {})
+        spec = spec_of(request, after, is_on_end, TARGET if function is None else CONTROLLER)
         args = None if request.args is None else binascii.a2b_base64(request.args)
         kind = Queue if function is None else SharedQueue
         queue = None if request.queue is None else kind(self._store, request.queue)  # here it refuses what is no name
@@ -274,61 +273,3 @@ def _check_resources(jobs):
             limits.check(resources)
     except limits.LimitError as error:
         raise StoreError('%s' % error) from None
-
-
-def _check_numbers(request):
-    if request.limit is not None and not request.limit > 0:
-        raise StoreError('limit must be a number above 0, found %r' % (request.limit,))
-    if not request.grace >= 0:
-        raise StoreError('grace must be a number of 0 or more, found %r' % (request.grace,))
-    if not request.slots >= 1:
-        raise StoreError('slots must be 1 or more, found %r' % (request.slots,))
-    if not request.retention >= 0:
-        raise StoreError('retention must be a number of 0 or more, found %r' % (request.retention,))
-
-
-def _spec(request, after, is_on_end, place):
-    return Spec(
-        version=VERSION,
-        id=request.id,
-        name=request.name,
-        module=request.module,
-        about=request.about,
-        limit=request.limit,
-        leeway=request.leeway,
-        spare_daemons=request.spare_daemons,
-        grace=request.grace,
-        queue=request.queue,
-        after=after,
-        after_any=request.after_any,
-        is_on_end=is_on_end,
-        no_log=request.no_log,
-        retention=request.retention,
-        work=request.work,
-        resources=request.resources,
-        machine=host_name(),
-        machine_id=machine_id(),
-        place=place,
-        **now(),
-    )
-
-
-def _launch(request, umask, environment):
-    return Launch(
-        version=VERSION,
-        argv=request.argv,
-        stdin=request.stdin,
-        tmpdir=request.tmpdir,
-        output_limit=0 if request.no_log else request.output_limit,
-        payload=request.payload,
-        environment=dict(environment, **request.environment),
-        umask=umask,
-        cwd=_working_directory(),
-    )
-
-
-def _working_directory():
-    try:
-        return os.getcwd()
-    except OSError:
-        return None
