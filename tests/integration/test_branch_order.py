@@ -16,8 +16,8 @@ from ansible_collections.background.jobs.tests.integration._playing import RUN, 
 from ansible_collections.background.jobs.tests.integration._targets import Target
 
 Play = c.Callable[..., Run]
-WAIT, INFO, STATUS, CANCEL, TABLE = (
-    f'background.jobs.async_{name}' for name in ('wait', 'info', 'status', 'cancel', 'table')
+WAIT, INFO, STATUS, CANCEL, TABLE, PRUNE = (
+    f'background.jobs.async_{name}' for name in ('wait', 'info', 'status', 'cancel', 'table', 'prune')
 )
 
 
@@ -52,6 +52,9 @@ def test_a_row_of_branches_ends_with_the_first_that_fails(play: Play, local: Tar
         {RUN: {'task': shell('true'), 'after': 'build'}, 'register': 'refused', 'ignore_errors': True},
         {RUN: {'block': [shell('true')], 'after': 'target'}, 'register': 'foreign', 'ignore_errors': True},
         {STATUS: {'jid': 'install'}, 'register': 'status'},
+        {PRUNE: {'older_than': 0, 'states': ['skipped', 'failed']}, 'check_mode': True, 'register': 'would'},
+        {PRUNE: {'older_than': 0, 'states': ['skipped', 'failed']}, 'register': 'pruned'},
+        {INFO: {}, 'register': 'info'},
     )
     assert run.rc == 0, run.output
     assert states(run['row']) == ['succeeded', 'failed', 'skipped', 'succeeded']
@@ -63,6 +66,10 @@ def test_a_row_of_branches_ends_with_the_first_that_fails(play: Play, local: Tar
         assert run[name].get('failed', False) is False
     assert '(build), which failed' in run['skipped']['msg']
     assert run['any_end']['job']['state'] == 'succeeded'
+    assert [sorted(job['id'] for job in run[name]['jobs']) for name in ('would', 'pruned')] == 2 * [
+        sorted([*(job['ansible_job_id'] for job in run['row']['jobs'][1:3]), run['mixed']['jobs'][1]['ansible_job_id']])
+    ]
+    assert {(job['state'], job['place']) for job in run['info']['jobs']} == {('succeeded', 'controller')}
     assert 'after job build of local: that is a branch' in run['refused']['msg']
     assert 'after job target: local has no such branch' in run['foreign']['msg']
 

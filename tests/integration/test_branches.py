@@ -193,6 +193,60 @@ def test_what_works_inside(controller: Controller, hosts: list[Target], files: P
     assert left_behind(files) == []
 
 
+def test_roles_tags_check_mode_and_the_end_of_a_host(controller: Controller, local: Target, tmp_path: Path) -> None:
+    """A role that is imported, what runs with which tags, and a run with --check and --diff."""
+    role = {
+        'defaults/main.yml': 'word: default\nother: of-the-role\n',
+        'files/note.txt': 'note\n',
+        'handlers/main.yml': f'- name: Small handler\n  {COMMAND}: echo {{{{ word }}}}\n  register: role_handled\n',
+        'tasks/main.yml': (
+            f"- name: Say\n  {COMMAND}: echo {{{{ word }}}} {{{{ other }}}} {{{{ lookup('file', 'note.txt') }}}}\n"
+            '  register: said\n  notify: Small handler\n'
+        ),
+    }
+    for name, text in role.items():
+        path = tmp_path / 'roles/small' / name
+        path.parent.mkdir(parents=True)
+        path.write_text(text, encoding='utf-8')
+    copied = {'ansible.builtin.copy': {'content': 'new\n', 'dest': f'{tmp_path}/copied', 'mode': '0600'}}
+    tasks = [
+        branch(
+            {'ansible.builtin.import_role': {'name': 'small'}, 'vars': {'word': 'given'}},
+            {**echo('tagged', 'tagged'), 'tags': ['tagged']},
+            {**echo('left', 'left'), 'tags': ['left']},
+            {**echo('never', 'never'), 'tags': ['never']},
+        ),
+        branch(echo('before', 'before'), {'meta': 'end_host'}, echo('after', 'after'), register='ended'),
+        branch({**copied, 'register': 'copied'}, echo('skipped', 'command')),
+        seen(
+            said='said.stdout | default(said.skipped)',
+            handled='role_handled.stdout | default(none)',
+            tags='[tagged is defined, left is defined, never is defined]',
+            ended='[before is defined, after is defined, ended.failed]',
+            copied='[copied.changed, copied.diff is defined, command.skipped | default(false)]',
+        ),
+    ]
+    book = controller.write('playbook.yml', [{'hosts': 'all', 'gather_facts': False, 'tasks': tasks}])
+    found = {
+        'tags': [True, False, False],
+        'ended': [True, False, False],
+        'copied': [True, True, True],
+        'said': True,
+        'handled': None,
+    }
+    run = controller.book([local], book, '--skip-tags', 'left', '--check', '--diff')
+    assert values(run, local) == found
+    assert not (tmp_path / 'copied').exists()
+    run = controller.book([local], book, '--skip-tags', 'left', '--diff')
+    assert values(run, local) == {
+        **found,
+        'copied': [True, True, False],
+        'said': 'given of-the-role note',
+        'handled': 'given',
+    }
+    assert (tmp_path / 'copied').read_text(encoding='utf-8') == 'new\n'
+
+
 def test_what_the_play_sees_afterwards(controller: Controller, local: Target, files: Path) -> None:
     """Nothing without a join; then everything, each variable as strong as it would have been, also of a failed branch."""
     block: list[dict[str, t.Any]] = [

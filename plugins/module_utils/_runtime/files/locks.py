@@ -21,7 +21,8 @@ waited for others (supervise/following.py) holds the dependents and waits for th
 because whoever holds the lock of a job that waits in such a place waits for nothing. A job gets there only by add() and
 put_back() of Queue and Dependents, under the lock of that place, and whoever calls them with the lock of the job in its
 hands releases it next, without another lock. A job that goes on from the dependents to a queue is added by a process that
-does not hold its lock.
+does not hold its lock. For the lock of a job that is a function nobody waits: such a job waits as a process, which holds its
+own lock all the while and takes the dependents and its shared queue in the order above.
 
 Job.alive() tests the lock of a job. It never waits, and takes no other lock while it tests, so it delays a holder only.
 No process waits for the lock of a job, or of a queue, while it holds another of that kind: hand_on() releases the job that
