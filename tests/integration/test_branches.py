@@ -219,7 +219,7 @@ def test_roles_tags_check_mode_and_the_end_of_a_host(controller: Controller, loc
         branch(echo('before', 'before'), {'meta': 'end_host'}, echo('after', 'after'), register='ended'),
         branch({**copied, 'register': 'copied'}, echo('skipped', 'command')),
         seen(
-            said='said.stdout | default(said.skipped)',
+            said='said.skipped | default(said.stdout)',
             handled='role_handled.stdout | default(none)',
             tags='[tagged is defined, left is defined, never is defined]',
             ended='[before is defined, after is defined, ended.failed]',
