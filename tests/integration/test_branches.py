@@ -220,7 +220,7 @@ def test_roles_tags_check_mode_and_the_end_of_a_host(controller: Controller, loc
         branch({**copied, 'register': 'copied'}, echo('skipped', 'command')),
         seen(
             said='said.skipped | default(said.stdout)',
-            handled='role_handled.stdout | default(none)',
+            handled="role_handled.stdout | default('none')",
             tags='[tagged is defined, left is defined, never is defined]',
             ended='[before is defined, after is defined, ended.failed]',
             copied='[copied.changed, copied.diff is defined, command.skipped | default(false)]',
@@ -232,7 +232,7 @@ def test_roles_tags_check_mode_and_the_end_of_a_host(controller: Controller, loc
         'ended': [True, False, False],
         'copied': [True, True, True],
         'said': True,
-        'handled': None,
+        'handled': 'none',
     }
     run = controller.book([local], book, '--skip-tags', 'left', '--check', '--diff')
     assert values(run, local) == found
