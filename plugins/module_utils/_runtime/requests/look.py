@@ -22,7 +22,7 @@ from ..schedule.dependents import Edge, awaited_by, edges_to
 from ..schedule.queue import QueueSnapshot
 from ..supervise.ending import read_text, result_of
 from ..supervise.following import kick
-from ..supervise.standing import RUNS, settle
+from ..supervise.standing import RUNS, has_ended, settle
 from ..supervise.supervisor import supervise
 
 _LEAST_LIVE_OUTPUT_BYTES = 4096
@@ -60,20 +60,11 @@ def due_edges(store, job_ids):
             due.append(Edge(job_id, None))
         for awaited_id in awaited_ids or ():
             if awaited_by(store, awaited_id) is None:
-                due += [Edge(job_id, awaited_id)] if _has_ended(store.job(awaited_id)) else []
+                due += [Edge(job_id, awaited_id)] if has_ended(store.job(awaited_id)) else []
             elif awaited_id not in visited:
                 visited.add(awaited_id)
                 pending.append(awaited_id)
     return due
-
-
-def _has_ended(job):
-    """Whether *job* has ended, or is gone. False where this version cannot tell."""
-    try:
-        spec = job.spec()
-        return spec is None or settle(job, spec).end is not None
-    except NewerFormat:
-        return False
 
 
 def follow(store, job_ids):

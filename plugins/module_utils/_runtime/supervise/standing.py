@@ -12,6 +12,7 @@ import collections
 from ..contain.cgroup import Cgroup
 from ..files.clock import boot_id, lives
 from ..files.machine import other_machine
+from ..files.records import NewerFormat
 from ..files.tmpdir import remove_tmpdir, tmpdir_of
 from ..protocol import CONTROLLER, TARGET
 from ..schedule.dependents import Dependents, awaited_by
@@ -53,6 +54,15 @@ def settle(job, spec, places=None):
     if end is None and not job.exists():  # not lost: somebody has removed it meanwhile
         return RUNS
     return Standing(None, None, end or _declare_lost(job, spec))
+
+
+def has_ended(job):
+    """Whether *job* has ended, was lost, or is gone. False where this version cannot tell."""
+    try:
+        spec = job.spec()
+        return spec is None or settle(job, spec).end is not None
+    except NewerFormat:
+        return False
 
 
 def _in_files(job, spec, places):

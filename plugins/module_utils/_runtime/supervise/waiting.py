@@ -15,7 +15,7 @@ from ..schedule.dependents import awaited_by, waiting_path
 from ..schedule.shared_queue import SharedQueue
 from . import ending
 from .following import give_up, note_ends
-from .standing import settle
+from .standing import has_ended
 
 _FOR_EVER_SECONDS = 1000000000
 
@@ -46,17 +46,11 @@ def _go_through(job, start, paths, watch):
         if by is not None:
             give_up(job, by)  # if it is free just now, it will be stopped where it goes
             return
-        ended = [paths[path] for path in touched if path in paths and _is_over(job.store.job(paths[path]))]
+        ended = [paths[path] for path in touched if path in paths and has_ended(job.store.job(paths[path]))]
         if ended:
             note_ends(job, ended)
             paths = {path: job_id for path, job_id in paths.items() if job_id not in ended}
         touched = () if ended else watch.sleep(_FOR_EVER_SECONDS)
-
-
-def _is_over(job):
-    """Whether *job* has ended, was lost, or is gone."""
-    spec = job.spec()
-    return spec is None or settle(job, spec).end is not None
 
 
 def _wait_for_slot(job, start):
