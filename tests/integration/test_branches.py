@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Blocks in the background: what works inside them, what the play sees of them afterwards, and what is refused."""
+"""Blocks in the background: what works inside them, and what the play sees of them afterwards."""
 
 from __future__ import annotations
 
@@ -14,41 +14,24 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
+from ansible_collections.background.jobs.tests.integration._branches import (
+    CANCEL,
+    COMMAND,
+    INFO,
+    SET,
+    WAIT,
+    branch,
+    echo,
+    seen,
+    values,
+)
+from ansible_collections.background.jobs.tests.integration._controller import Controller
 from ansible_collections.background.jobs.tests.integration._playing import RUN
 from ansible_collections.background.jobs.tests.integration._targets import CORE, Target
 from hosts import OPERATOR, PASSWORD, PLAIN
 
-COMMAND, DEBUG, SET, WAIT, CANCEL, INFO = (
-    'ansible.builtin.command',
-    'ansible.builtin.debug',
-    'ansible.builtin.set_fact',
-    'background.jobs.async_wait',
-    'background.jobs.async_cancel',
-    'background.jobs.async_info',
-)
 SECRET = 'open-sesame-4711'
 OTHER = '{{ ansible_play_hosts_all | difference([inventory_hostname]) | first }}'
-
-
-def branch(*block: dict[str, t.Any], poll: int = 1, **more: t.Any) -> dict[str, t.Any]:
-    """A task that runs *block* in the background. *more*: options of async_run, and keywords of the task."""
-    options = {key: more.pop(key) for key in ('name', 'rescue', 'always') if key in more}
-    return {RUN: {'block': list(block), **options}, 'async': 300, 'poll': poll, **more}
-
-
-def echo(words: str, register: str, **more: t.Any) -> dict[str, t.Any]:
-    return {COMMAND: f'echo {words}', 'register': register, **more}
-
-
-def seen(**expressions: str) -> dict[str, t.Any]:
-    """A task that registers the values of *expressions* as `seen`."""
-    return {DEBUG: {'msg': {name: f'{{{{ {value} }}}}' for name, value in expressions.items()}}, 'register': 'seen'}
-
-
-def values(run: Run, host: Target) -> dict[str, t.Any]:
-    assert run.rc == 0, run.output
-    return t.cast('dict[str, t.Any]', run.registered[host.name]['seen']['msg'])
 
 
 def left_behind(directory: Path) -> list[Path]:
@@ -305,66 +288,6 @@ def test_what_the_play_sees_afterwards(controller: Controller, local: Target, fi
     assert run['looped']['msg'] == {'loop': ['17', '27']}
     assert "the task 'Breaks' failed" in run['joined']['msg']
     assert 'branch_variables' not in str(run['joined'])
-
-
-MISTAKES: list[tuple[dict[str, t.Any], str]] = [
-    ({'block': [{'no.such.module': {'a': 1}}]}, 'no.such.module'),
-    ({'block': [{COMMAND: 'true', 'wenn': True}]}, 'conflicting action statements'),
-    ({'block': [{COMMAND: 'true'}], 'rescue': [{'no.such.module': {}}]}, 'no.such.module'),
-    ({'block': []}, "'block' has no tasks: there is nothing to run."),
-    ({'block': [{COMMAND: 'true'}, 'true']}, "'block[1]' must be a task, found: 'true'."),
-    ({'block': '{{ tasks }}'}, "'block' must be a list of tasks, written here: it cannot come from a variable."),
-]
-
-
-def test_mistakes_are_told_before_anything_starts(controller: Controller, local: Target) -> None:
-    tasks = [
-        {'name': f'{index}', RUN: options, 'async': 60, 'poll': 0, 'ignore_errors': True}
-        for index, (options, _message) in enumerate(MISTAKES)
-    ]
-    run = controller.play([local], {'tasks': [*tasks, {INFO: {}, 'register': 'jobs'}]})
-    for index, (_options, message) in enumerate(MISTAKES):
-        (event,) = run.of(f'{index}')
-        assert event.kind == 'failed', event
-        assert message in event.result['msg']
-    assert 'Traceback' not in run.output
-    assert run['jobs']['jobs'] == []
-
-
-ERRORS: list[tuple[dict[str, t.Any], list[str]]] = [
-    ({'include_role': {'name': 'no_such_role'}}, ["ole 'no_such_role' was not found in"]),
-    ({'include_tasks': 'nowhere.yml'}, ["the task 'include_tasks' failed: ", 'nowhere.yml']),
-    ({'include_tasks': '{{ item }}.yml', 'loop': '{{ nobody_set_this }}'}, ["'nobody_set_this' is undefined"]),
-    ({'include_tasks': 'broken.yml'}, ['the tasks could not go on: ', 'apping values are not allowed', 'broken.yml']),
-    (
-        {'include_tasks': 'unknown.yml'},
-        ['the tasks could not go on: ', "module/action 'no.such.module'", 'unknown.yml'],
-    ),
-]
-"""What ends the tasks without a module that has failed, and what the result says of it."""
-
-
-def test_the_result_says_what_went_wrong(controller: Controller, local: Target, tmp_path: Path) -> None:
-    (tmp_path / 'broken.yml').write_text('- command: true\n   foo: [\n', encoding='utf-8')
-    controller.write('unknown.yml', [{'no.such.module': {}}])
-    rescued = branch({COMMAND: 'true'}, {'block': [{'include_tasks': 'nowhere.yml'}], 'rescue': [{COMMAND: 'true'}]})
-    tasks = [
-        {**branch({'name': 'Works', COMMAND: 'true'}, task), 'name': f'{index}', 'ignore_errors': True}
-        for index, (task, _messages) in enumerate(ERRORS)
-    ]
-    # Not the error of the task that was rescued.
-    broken = branch({'block': [{COMMAND: 'false'}], 'rescue': [ERRORS[0][0]]}, register='broken', ignore_errors=True)
-    run = controller.play([local], {'tasks': [*tasks, {**rescued, 'register': 'rescued'}, broken]})
-    assert run.rc == 0, run.output
-    for index, (_task, messages) in enumerate(ERRORS):
-        (event,) = run.of(f'{index}')
-        assert event.kind == 'failed', event
-        for words in messages:
-            assert words in event.result['msg'], event.result['msg']
-        assert (event.result['tasks'][0]['name'], event.result['stats']['changed']) == ('Works', 1)
-    assert run['rescued']['failed'] is False
-    assert 'msg' not in run['rescued']
-    assert "'no_such_role' was not found in" in run['broken']['msg']
 
 
 @pytest.mark.hosts
