@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.plugins.callback import CallbackBase
+from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.branch_play import registered_names
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.branch_variables import Tracker
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.executor import plain
@@ -24,6 +25,8 @@ _INTERNAL = '_ansible_'
 _NO_LOG = '_ansible_no_log'
 """What keys of results begin with that are for ansible-core alone, and the one that hides the result."""
 _BAD = ('failed', 'ignored', 'unreachable')
+
+display = Display()
 
 
 class Recorder(CallbackBase):
@@ -45,13 +48,13 @@ class Recorder(CallbackBase):
 
     def hear_errors(self) -> None:
         """Take down the errors that ansible-core shows: of some, for one of a role that is not there, no task has a result."""
-        show = self._display.error
+        show = display.error
 
         def error(msg: t.Any, *args: t.Any, **options: t.Any) -> None:
             self._failure = str(msg)
             show(msg, *args, **options)
 
-        self._display.error = error
+        display.error = error
 
     def result(self, code: int, error: str | None) -> dict[str, t.Any]:
         """The result of the branch, which has ended with the exit *code* of a play. *error*: what ended it before its time."""
