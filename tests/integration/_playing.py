@@ -28,10 +28,13 @@ RUN = 'background.jobs.async_run'
 def eventually(what: c.Callable[[], t.Any], why: str, seconds: float = 60) -> t.Any:
     """What *what* returns as soon as that is true; fails after *seconds*."""
     until = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < until, f'not within {seconds} s: {why}'
-        time.sleep(0.05)
-    return found
+    while True:
+        asked = time.monotonic()
+        if found := what():
+            return found
+        now = time.monotonic()
+        assert now < until, f'not within {seconds} s: {why}'
+        time.sleep(max(0.05, 2 * (now - asked)))  # what takes long to ask is asked less often
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Process:
     def has(self, variable: str) -> bool:
         """Whether *variable* (NAME=value) is in its environment; wherever a job's processes go, they keep theirs."""
         try:
-            return variable.encode() in Path(f'/proc/{self.pid}/environ').read_bytes().split(b'\0')
+            return variable.encode() in _read(f'/proc/{self.pid}/environ').split(b'\0')
         except OSError:  # it has ended
             return False
 
@@ -65,15 +68,32 @@ class Process:
         return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
-def processes() -> list[Process]:
+def processes(wanted: c.Callable[[list[str]], bool] = bool) -> list[Process]:
+    """The processes with a *wanted* command, less the kernel's own and those that have ended.
+
+    Tests ask again and again until something has come true, so this reads as little as it can.
+    """
     found = []
-    for path in Path('/proc').glob('[0-9]*'):
-        with contextlib.suppress(OSError):
-            state, parent, group, session = (path / 'stat').read_text(encoding='utf-8').rpartition(') ')[2].split()[:4]
-            command = (path / 'cmdline').read_text(encoding='utf-8', errors='replace').split('\0')
-            if state not in 'ZX':
-                found.append(Process(int(path.name), int(parent), int(group), int(session), command))
+    for name in filter(str.isdigit, os.listdir('/proc')):
+        with contextlib.suppress(OSError):  # it has just ended
+            command = _read(f'/proc/{name}/cmdline').decode('utf-8', 'replace').split('\0')
+            if command != [''] and wanted(command):
+                state, parent, group, session = _read(f'/proc/{name}/stat').rpartition(b') ')[2].split()[:4]
+                if state not in (b'Z', b'X'):
+                    found.append(Process(int(name), int(parent), int(group), int(session), command))
     return found
+
+
+def _read(path: str) -> bytes:
+    """A file of /proc. Python's own objects for paths and files take longer than the kernel does."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        parts = []
+        while part := os.read(descriptor, 65536):
+            parts.append(part)
+        return b''.join(parts)
+    finally:
+        os.close(descriptor)
 
 
 class Playing:
@@ -111,38 +131,41 @@ class Playing:
 
     def processes(self) -> list[Process]:
         """The processes of Ansible itself, oldest first, and of its connections; not those of the jobs."""
-        found = [
-            process
-            for process in processes()
-            if (any(word.endswith('/ansible-playbook') for word in process.command) or process.command[0] == 'ssh')
-            and process.has(self._mark)
-        ]
+
+        def may_be(command: list[str]) -> bool:
+            return any(word.endswith('/ansible-playbook') for word in command) or command[0] == 'ssh'
+
+        found = [process for process in processes(may_be) if process.has(self._mark)]
         return sorted(found, key=lambda process: process.pid)
 
     def requests(self, python: str) -> list[Process]:
         """The processes of *python* that answer this play's requests on this machine; no supervisors."""
-        mine = [process for process in processes() if process.command[:3] == [python, '-I', '-S']]
+        mine = processes(lambda command: command[:3] == [python, '-I', '-S'])
         # Another play that uses the same Python, of a test that runs at the same time, has requests of its own.
         return [process for process in mine if process.command[-2] != '-' and process.has(self._mark)]
 
     def main(self) -> Process:
         """ansible-playbook, as soon as it runs."""
-        found: list[Process] = eventually(
-            lambda: [process for process in self.processes() if process.parent == os.getpid()], 'ansible-playbook runs'
-        )
-        return found[0]
+        found: Process = eventually(lambda: self._main(self.processes()), 'ansible-playbook runs')
+        return found
+
+    @staticmethod
+    def _main(mine: c.Iterable[Process]) -> Process | None:
+        return next((process for process in mine if process.parent == os.getpid()), None)
 
     def waiting(self) -> list[tuple[Process, Process]]:
         """(guardian, child) of each task that waits without a fork."""
         mine = {process.pid: process for process in self.processes() if process.command[0] != 'ssh'}
-        main = self.main().pid
+        main = self._main(mine.values())
+        if not main:
+            return []
         return [
             (mine[process.parent], process)
             for process in mine.values()
             if process.parent in mine
-            and process.parent != main
+            and process.parent != main.pid
             and process.session == process.parent
-            and mine[process.parent].parent != main
+            and mine[process.parent].parent != main.pid
         ]
 
     def watcher(self, tasks: int) -> Process | None:
@@ -174,7 +197,9 @@ class Meeting:
         came = shlex.quote(f'{self.directory}/came')
         return (
             f'touch {came}/{{{{ inventory_hostname }}}}; '
-            f'until [ $(ls {came} | wc -l) -ge {count} ]; do sleep 0.1; done; echo {{{{ inventory_hostname }}}}'
+            # Counted by the shell itself: all hosts count until the last of them has come.
+            f'set -- {came}/*; until [ $# -ge {count} ]; do sleep 0.2; set -- {came}/*; done; '
+            'echo {{ inventory_hostname }}'
         )
 
     def wait(self) -> str:
@@ -221,6 +246,14 @@ class Log:
 def shell(command: str, **more: t.Any) -> dict[str, t.Any]:
     """A task that runs *command* as a job; *more*: options of async_run."""
     return {RUN: {'task': {'ansible.builtin.shell': command}, **more}}
+
+
+def script(command: str, **more: t.Any) -> dict[str, t.Any]:
+    """The same by a module without Python, for tests to which the module is all the same: a job costs much less then.
+
+    What *command* prints must be a line without quotes and backslashes.
+    """
+    return {RUN: {'task': {'sh': {'command': command}}, **more}}
 
 
 def until_there(path: Path | str) -> str:

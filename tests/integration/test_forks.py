@@ -29,7 +29,7 @@ from ansible_collections.background.jobs.tests.integration._playing import (
     Playing,
     eventually,
     processes,
-    shell,
+    script,
     until_there,
     without_what_differs,
 )
@@ -74,7 +74,7 @@ def states(run: Run, task: str) -> list[str]:
 def test_all_hosts_start_before_any_is_waited_for(
     controller: Controller, many: t.Any, meeting: Meeting, strategy: str
 ) -> None:
-    job = {'name': 'job', **shell(meeting.of(6)), 'async': LONG, 'poll': 2, 'register': 'r'}
+    job = {'name': 'job', **script(meeting.of(6)), 'async': LONG, 'poll': 2, 'register': 'r'}
     after = {'name': 'after', 'ansible.builtin.debug': {'var': 'r.stdout'}}
     run = controller.play(many(6), {'strategy': strategy, 'tasks': [job, after]}, FORKS='2')
     assert kinds(run, 'job') == kinds(run, 'after') == {f'h{n}': 'ok' for n in range(1, 7)}, run.output
@@ -87,7 +87,7 @@ def test_all_hosts_start_before_any_is_waited_for(
 def test_async_wait_gives_the_fork_back_too(
     controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path
 ) -> None:
-    start = {**shell(meeting.wait()), 'async': LONG, 'poll': 0, 'register': 'started'}
+    start = {**script(meeting.wait()), 'async': LONG, 'poll': 0, 'register': 'started'}
     wait = {'name': 'wait', 'background.jobs.async_wait': {'jobs': '{{ started }}'}, 'poll': 2}
     with Playing(tmp_path, controller, many(4), {'tasks': [start, wait]}, FORKS='2') as playing:
         with meeting.closed():
@@ -100,7 +100,7 @@ def test_who_comes_later_does_not_wait_for_who_came_first(controller: Controller
     """h1's job ends when h2, 5 s later, has gone on from its own. h1's first request must not last as long as its limit."""
     gate = tmp_path / 'gate'
     command = "{{ lookup('pipe', 'sleep 5; echo true') if inventory_hostname == 'h2' else blocked }}"
-    job = {'name': 'job', **shell(command), 'async': 50, 'poll': 100}
+    job = {'name': 'job', **script(command), 'async': 50, 'poll': 100}
     go = {
         'name': 'go',
         'ansible.builtin.file': {'path': str(gate), 'state': 'touch'},
@@ -114,13 +114,13 @@ def test_who_comes_later_does_not_wait_for_who_came_first(controller: Controller
 def test_host_pinned_means_that_no_more_hosts_are_under_way_than_forks(
     controller: Controller, many: t.Any, meeting: Meeting
 ) -> None:
-    job = {'name': 'job', **shell(meeting.of(3)), 'async': SHORT, 'poll': 2, 'ignore_errors': True}
+    job = {'name': 'job', **script(meeting.of(3)), 'async': SHORT, 'poll': 2, 'ignore_errors': True}
     run = controller.play(many(4), {'strategy': 'host_pinned', 'tasks': [job]}, FORKS='2')
     assert 'timed_out' in states(run, 'job'), run.output
 
 
 def test_it_can_be_switched_off(controller: Controller, many: t.Any, meeting: Meeting) -> None:
-    job = {'name': 'job', **shell(meeting.of(3)), 'async': SHORT, 'poll': 2, 'ignore_errors': True}
+    job = {'name': 'job', **script(meeting.of(3)), 'async': SHORT, 'poll': 2, 'ignore_errors': True}
     run = controller.play(
         many(4), {'tasks': [job], 'vars': {'background_jobs_give_back_forks': '{{ 1 == 2 }}'}}, FORKS='2'
     )
@@ -130,10 +130,10 @@ def test_it_can_be_switched_off(controller: Controller, many: t.Any, meeting: Me
 def test_the_cap(controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path) -> None:
     # Two wait without a fork, and two hold theirs: four at once, and not a fifth.
     keywords = {'vars': {'background_jobs_max_waiting': '{{ 1 + 1 }}'}}
-    job = {'name': 'job', **shell(meeting.of(4)), 'async': LONG, 'poll': 2}
+    job = {'name': 'job', **script(meeting.of(4)), 'async': LONG, 'poll': 2}
     run = controller.play(many(4), {'tasks': [job], **keywords}, FORKS='2')
     assert set(kinds(run, 'job').values()) == {'ok'}, run.output
-    job = {'name': 'job', **shell(Meeting(tmp_path / 'more').of(5)), 'async': SHORT, 'poll': 2, 'ignore_errors': True}
+    job = {'name': 'job', **script(Meeting(tmp_path / 'more').of(5)), 'async': SHORT, 'poll': 2, 'ignore_errors': True}
     run = controller.play(many(5), {'tasks': [job], **keywords}, FORKS='2')
     assert states(run, 'job')[-1] == 'timed_out', run.output
 
@@ -142,7 +142,7 @@ def test_the_cap(controller: Controller, many: t.Any, meeting: Meeting, tmp_path
     'name', ['background_jobs_max_waiting', 'background_jobs_give_back_forks', 'background_jobs_margin']
 )
 def test_a_setting_that_makes_no_sense_is_named(controller: Controller, many: t.Any, name: str) -> None:
-    task = {'name': 'job', **shell('sleep 1'), 'async': LONG, 'poll': 2, 'vars': {name: 'plenty'}}
+    task = {'name': 'job', **script('sleep 1'), 'async': LONG, 'poll': 2, 'vars': {name: 'plenty'}}
     run = controller.play(many(1), {'tasks': [task]})
     assert kinds(run, 'job') == {'h1': 'failed'}
     assert name in run.output
@@ -153,7 +153,7 @@ def test_a_setting_that_makes_no_sense_is_named(controller: Controller, many: t.
 
 
 def test_serial(controller: Controller, many: t.Any, log: Log) -> None:
-    job = {'name': 'job', **shell(log.job()), 'async': LONG, 'poll': 2}
+    job = {'name': 'job', **script(log.job()), 'async': LONG, 'poll': 2}
     run = controller.play(many(4), {'serial': 2, 'tasks': [job]}, FORKS='5')
     assert run.rc == 0, run.output
     assert log.at_once() == 2
@@ -164,7 +164,7 @@ def test_serial(controller: Controller, many: t.Any, log: Log) -> None:
 
 @pytest.mark.parametrize('where', ['task', 'block', 'play variable'])
 def test_throttle(controller: Controller, many: t.Any, log: Log, where: str) -> None:
-    job: dict[str, t.Any] = {'name': 'job', **shell(log.job()), 'async': LONG, 'poll': 2}
+    job: dict[str, t.Any] = {'name': 'job', **script(log.job()), 'async': LONG, 'poll': 2}
     if where == 'block':
         tasks = [{'block': [job], 'throttle': 2}]
     else:
@@ -175,14 +175,14 @@ def test_throttle(controller: Controller, many: t.Any, log: Log, where: str) -> 
 
 
 def test_run_once(controller: Controller, many: t.Any, log: Log) -> None:
-    job = {'name': 'job', **shell(log.job(0.1)), 'async': LONG, 'poll': 2, 'run_once': True, 'register': 'r'}
+    job = {'name': 'job', **script(log.job(0.1)), 'async': LONG, 'poll': 2, 'run_once': True, 'register': 'r'}
     run = controller.play(many(3), {'tasks': [job]}, FORKS='2')
     assert log.events() == [('+', 'h1'), ('-', 'h1')]
     assert {host: variables['r']['rc'] for host, variables in run.registered.items()} == {'h1': 0, 'h2': 0, 'h3': 0}
 
 
 def test_delegate_to(controller: Controller, many: t.Any, meeting: Meeting) -> None:
-    task = {'name': 'job', **shell(meeting.of(4)), 'async': LONG, 'poll': 2, 'delegate_to': 'h1', 'register': 'r'}
+    task = {'name': 'job', **script(meeting.of(4)), 'async': LONG, 'poll': 2, 'delegate_to': 'h1', 'register': 'r'}
     run = controller.play(many(4), {'tasks': [task]}, FORKS='2')
     assert {host: variables['r']['stdout'] for host, variables in run.registered.items()} == {
         f'h{n}': f'h{n}' for n in range(1, 5)
@@ -195,7 +195,7 @@ def test_loop(controller: Controller, many: t.Any, tmp_path: Path) -> None:
     meetings = [Meeting(tmp_path / name) for name in ('first', 'second')]
     job = {
         'name': 'job',
-        **shell('{{ item }}'),
+        **script('{{ item }}'),
         'async': LONG,
         'poll': 2,
         'register': 'r',
@@ -211,7 +211,7 @@ def test_loop(controller: Controller, many: t.Any, tmp_path: Path) -> None:
 def test_loop_with_a_failed_item(controller: Controller, many: t.Any) -> None:
     job = {
         'name': 'job',
-        **shell('sleep 1; exit {{ item }}'),
+        **script('sleep 1; exit {{ item }}'),
         'async': LONG,
         'poll': 2,
         'register': 'r',
@@ -228,7 +228,7 @@ def test_until(controller: Controller, many: t.Any, tmp_path: Path) -> None:
     tries = f'{tmp_path}/{{{{ inventory_hostname }}}}.tries'
     job = {
         'name': 'job',
-        **shell(f'sleep 0.5; echo x >> {tries}; test $(wc -l < {tries}) -ge 3'),
+        **script(f'sleep 0.5; echo x >> {tries}; test $(wc -l < {tries}) -ge 3'),
         'async': LONG,
         'poll': 2,
         'register': 'r',
@@ -244,7 +244,7 @@ def test_until(controller: Controller, many: t.Any, tmp_path: Path) -> None:
 
 def failing(host: str) -> dict[str, t.Any]:
     command = f"sleep 1; test {{{{ inventory_hostname }}}} != {host}"
-    return {'name': 'job', **shell(command), 'async': LONG, 'poll': 2}
+    return {'name': 'job', **script(command), 'async': LONG, 'poll': 2}
 
 
 AFTER = {'name': 'after', 'ansible.builtin.debug': {'msg': 'x'}}
@@ -274,8 +274,8 @@ def test_max_fail_percentage(controller: Controller, many: t.Any, percentage: in
 def test_rescue_and_always(controller: Controller, many: t.Any) -> None:
     block = {
         'block': [failing('h2'), AFTER],
-        'rescue': [{'name': 'rescue', **shell('sleep 1'), 'async': LONG, 'poll': 2}],
-        'always': [{'name': 'always', **shell('sleep 1'), 'async': LONG, 'poll': 2}],
+        'rescue': [{'name': 'rescue', **script('sleep 1'), 'async': LONG, 'poll': 2}],
+        'always': [{'name': 'always', **script('sleep 1'), 'async': LONG, 'poll': 2}],
     }
     run = controller.play(many(3), {'tasks': [block]}, FORKS='2')
     assert kinds(run, 'rescue') == {'h2': 'ok'}, run.output
@@ -286,20 +286,20 @@ def test_rescue_and_always(controller: Controller, many: t.Any) -> None:
 
 def test_handlers(controller: Controller, many: t.Any, log: Log) -> None:
     job = {
-        **shell('sleep 1'),
+        **script('sleep 1'),
         'async': LONG,
         'poll': 2,
         'notify': 'handler',
         'changed_when': 'inventory_hostname != "h2"',
     }
-    handler = {'name': 'handler', **shell(log.job(0.1)), 'async': LONG, 'poll': 2}
+    handler = {'name': 'handler', **script(log.job(0.1)), 'async': LONG, 'poll': 2}
     run = controller.play(many(3), {'tasks': [job, job], 'handlers': [handler]}, FORKS='2')
     assert kinds(run, 'handler') == {'h1': 'ok', 'h3': 'ok'}, run.output
     assert sorted(log.events()) == [('+', 'h1'), ('+', 'h3'), ('-', 'h1'), ('-', 'h3')]
 
 
 def test_the_timeout_keyword_ends_a_wait(controller: Controller, many: t.Any, tmp_path: Path) -> None:
-    job = {'name': 'job', **shell('sleep 60'), 'async': 60, 'poll': 50, 'timeout': 4}
+    job = {'name': 'job', **script('sleep 60'), 'async': 60, 'poll': 50, 'timeout': 4}
     began = time.monotonic()
     run = controller.play(many(2), {'tasks': [job, AFTER]}, FORKS='1')
     assert kinds(run, 'job') == {'h1': 'failed', 'h2': 'failed'}, run.output
@@ -326,7 +326,7 @@ def end_jobs(directory: Path) -> None:
 def test_a_killed_process_never_hangs_the_play(
     controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path, whole_group: bool
 ) -> None:
-    job = {'name': 'job', **shell(meeting.wait()), 'async': LONG, 'poll': 2}
+    job = {'name': 'job', **script(meeting.wait()), 'async': LONG, 'poll': 2}
     with Playing(tmp_path, controller, many(3), {'tasks': [job, AFTER]}, FORKS='2') as playing:
         with meeting.closed():
             pairs = eventually(
@@ -355,7 +355,7 @@ def test_after_a_killed_child_the_guardian_goes_on_with_the_loop(
 ) -> None:
     job = {
         'name': 'job',
-        **shell('{{ item }}'),
+        **script('{{ item }}'),
         'async': LONG,
         'poll': 2,
         'loop': [meeting.wait(), 'sleep 2; echo two'],
@@ -372,7 +372,7 @@ def test_a_killed_group_never_hangs_the_play(
     controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path, whose: str
 ) -> None:
     """The group of a guardian and that of its child have nobody in common."""
-    job = {'name': 'job', **shell(meeting.wait()), 'async': LONG, 'poll': 2}
+    job = {'name': 'job', **script(meeting.wait()), 'async': LONG, 'poll': 2}
     with Playing(tmp_path, controller, many(1), {'tasks': [job]}) as playing:
         with meeting.closed():
             ((guardian, child),) = eventually(lambda: meeting.came() and playing.waiting(), 'the task waits')
@@ -389,7 +389,7 @@ def test_a_guardian_and_its_child_killed_at_once_never_hang_the_play(
     controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path, hosts: int, watcher_killed: bool
 ) -> None:
     """Nobody but the watcher of the run can tell of it; the guardians start another one if it was killed."""
-    job = {'name': 'job', **shell(meeting.wait(), name='upgrade'), 'async': LONG, 'poll': 2}
+    job = {'name': 'job', **script(meeting.wait(), name='upgrade'), 'async': LONG, 'poll': 2}
     with Playing(tmp_path, controller, many(hosts), {'tasks': [job, AFTER]}, FORKS='2') as playing:
         with meeting.closed():
             pairs = eventually(
@@ -417,7 +417,7 @@ def test_an_end_of_the_play_leaves_no_process(
 ) -> None:
     job = {
         'name': 'job',
-        **shell(meeting.wait() + f'; touch {tmp_path}/{{{{ inventory_hostname }}}}.done'),
+        **script(meeting.wait() + f'; touch {tmp_path}/{{{{ inventory_hostname }}}}.done'),
         'async': LONG,
         'poll': 30,
     }
@@ -441,7 +441,7 @@ def test_ansible_dies_between_the_start_and_the_wait(
     """The parent of the worker is no longer ansible then, but whoever adopts orphans."""
     (target,) = many(1)
     target = target.also('h1', ansible_connection='kills', background_jobs_give_back_forks=give_back)
-    job = {'name': 'job', **shell(meeting.wait()), 'async': LONG, 'poll': 2}
+    job = {'name': 'job', **script(meeting.wait()), 'async': LONG, 'poll': 2}
     playing = Playing(tmp_path, controller, [target], {'tasks': [job]})
     with playing, meeting.closed():
         eventually(lambda: meeting.came() and playing.over(), 'the job was started, and ansible killed')
@@ -452,7 +452,7 @@ def test_ansible_dies_between_the_start_and_the_wait(
 def test_ansible_dies_after_one_of_the_two_was_killed(
     controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path, whose: str
 ) -> None:
-    job = {'name': 'job', **shell(meeting.wait()), 'async': LONG, 'poll': 1}
+    job = {'name': 'job', **script(meeting.wait()), 'async': LONG, 'poll': 1}
     with Playing(tmp_path, controller, many(1), {'tasks': [job]}) as playing, meeting.closed():
         ((guardian, child),) = eventually(lambda: meeting.came() and playing.waiting(), 'the task waits')
         main = playing.main().pid
@@ -470,7 +470,7 @@ def test_ansible_is_killed_at_any_moment(
     seed = random.randrange(2**32)
     moments = random.Random(seed)
     targets = many(3)
-    job = {'name': 'job', **shell(meeting.wait()), 'async': LONG, 'poll': 2}
+    job = {'name': 'job', **script(meeting.wait()), 'async': LONG, 'poll': 2}
     whole = 0.0  # seconds until all tasks wait, learned from the first run
     for number in range(kills + 1):
         with Playing(tmp_path, controller, targets, {'tasks': [job]}, FORKS='3') as playing, meeting.closed():
@@ -499,7 +499,7 @@ def test_many_hosts_and_few_forks(
     python.write_text(f'#!/bin/sh\nif [ "$1" = -I ]; then {request}; else exec {sys.executable} "$@"; fi\n')
     python.chmod(0o755)
     targets = [target.also(target.name, ansible_python_interpreter=str(python)) for target in many(hosts)]
-    job = {'name': 'job', **shell(meeting.wait()), 'async': 600, 'poll': 10}
+    job = {'name': 'job', **script(meeting.wait()), 'async': 600, 'poll': 10}
     with Playing(tmp_path, controller, targets, {'tasks': [job]}, FORKS='5') as playing:
         with meeting.closed():
             eventually(lambda: len(meeting.came()) == hosts and len(playing.waiting()) == hosts, 'all wait', 400)
@@ -515,7 +515,7 @@ def test_many_hosts_and_few_forks(
 
 
 def test_the_screen_is_the_same(controller: Controller, many: t.Any) -> None:
-    loop = {'name': 'loop', **shell('sleep 0.3; echo {{ item }}'), 'async': LONG, 'poll': 2, 'loop': [1, 2]}
+    loop = {'name': 'loop', **script('sleep 0.3; echo {{ item }}'), 'async': LONG, 'poll': 2, 'loop': [1, 2]}
     tasks = [loop, {**failing('h2'), 'ignore_errors': True}, {**failing('h3'), 'name': 'fatal'}, AFTER]
     seen = [
         controller.play(many(4), {'tasks': tasks, 'vars': {'background_jobs_give_back_forks': given}}, FORKS='2')

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.background.jobs.tests.integration._controller import Controller
 from ansible_collections.background.jobs.tests.integration._engines import DROP_IN
-from ansible_collections.background.jobs.tests.integration._playing import Meeting, Playing, eventually, shell
+from ansible_collections.background.jobs.tests.integration._playing import Meeting, Playing, eventually, script
 from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
 from ansible_collections.background.jobs.tests.tools.screen import Screen
 
@@ -85,7 +85,7 @@ def test_it_is_interrupted(  # pylint: disable=too-many-arguments
 ) -> None:
     targets = many(tmp_path, count)
     meeting = Meeting(tmp_path / 'meeting')
-    job = {'name': 'Wait', **shell(meeting.wait(), name='job'), 'async': LONG, 'poll': 5}
+    job = {'name': 'Wait', **script(meeting.wait(), name='job'), 'async': LONG, 'poll': 5}
     after = {'name': 'After', 'ansible.builtin.debug': {'msg': 'nothing comes after an interrupt'}}
     play: dict[str, t.Any] = {
         'strategy': strategy,
@@ -119,7 +119,7 @@ def test_a_guardian_stops_what_the_main_process_cannot(
     targets = many(tmp_path, 1)
     meeting = Meeting(tmp_path / 'meeting')
     drop_in = how == 'drop-in'
-    work = {'ansible.builtin.shell': meeting.wait()} if drop_in else shell(meeting.wait())
+    work = {'ansible.builtin.shell': meeting.wait()} if drop_in else script(meeting.wait())
     play = {'vars': {'background_jobs_on_interrupt': 'cancel'}, 'tasks': [{**work, 'async': LONG, 'poll': 1}]}
     with meeting.closed(), Playing(tmp_path, person, targets, play, **DROP_IN if drop_in else {}) as playing:
         eventually(playing.waiting, 'it waits without a fork')
@@ -137,7 +137,7 @@ def test_a_guardian_stops_what_the_main_process_cannot(
 @pytest.mark.any_core
 def test_a_policy_that_does_not_exist_starts_nothing(controller: Controller, tmp_path: Path) -> None:
     targets = many(tmp_path, 1)
-    play = {'vars': {'background_jobs_on_interrupt': 'kill'}, 'tasks': [{**shell('true'), 'register': 'r'}]}
+    play = {'vars': {'background_jobs_on_interrupt': 'kill'}, 'tasks': [{**script('true'), 'register': 'r'}]}
     run = controller.play(targets, play)
     message = "The variable 'background_jobs_on_interrupt' must be cancel or leave, found 'kill'."
     assert run.results[0].result['msg'] == message

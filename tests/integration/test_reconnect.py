@@ -19,13 +19,13 @@ from pathlib import Path
 import pytest
 from ansible_collections.background.jobs.tests.integration._controller import Controller
 from ansible_collections.background.jobs.tests.integration._engines import ENGINES
-from ansible_collections.background.jobs.tests.integration._playing import Playing, eventually, shell, until_there
+from ansible_collections.background.jobs.tests.integration._playing import Playing, eventually, script, until_there
 from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
 from hosts import Fleet, HostsError
 
 CAME, GO, BACK = '/tmp/reconnect.came', '/tmp/reconnect.go', '/var/tmp/reconnect.back'
 ASKS = 'SSH: EXEC'  # in the output, from -vvv on, with each request
-JOB = shell(f'echo $$ >> {CAME}; {until_there(GO)}; echo done')
+JOB = script(f'echo $$ >> {CAME}; {until_there(GO)}; echo done')
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ def leaving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
     return local_target('local', tmp_path, sys.executable).also('local', ansible_connection='leaves')
 
 
-START = {**shell('sleep 1; echo done', name='deploy'), 'async': 100, 'poll': 0}
+START = {**script('sleep 1; echo done', name='deploy'), 'async': 100, 'poll': 0}
 WAIT = 'background.jobs.async_wait'
 
 
@@ -248,7 +248,7 @@ def test_a_host_that_went_away_with_the_end_of_a_job_that_ansible_core_polls(
 def test_a_wait_that_is_over_in_time_has_the_results_of_those_that_have_ended(
     controller: Controller, local: Target, tmp_path: Path
 ) -> None:
-    jobs = [shell('echo done', name='short'), shell(until_there(tmp_path / 'go'), name='long')]
+    jobs = [script('echo done', name='short'), script(until_there(tmp_path / 'go'), name='long')]
     tasks: list[dict[str, t.Any]] = [{**job, 'async': 100, 'poll': 0} for job in jobs]
     tasks.append({'name': 'wait', WAIT: {'jobs': ['short', 'long'], 'timeout': '3'}, 'register': 'r'})
     run = controller.play([local], {'tasks': [*tasks], 'ignore_errors': True})
@@ -282,7 +282,7 @@ def test_a_lost_start_is_asked_again_and_starts_nothing_twice(
     for number in range(losses):
         (tmp_path / f'drop-{number}').touch()
     monkeypatch.setenv('BACKGROUND_JOBS_DROPS', str(tmp_path))
-    job = {'name': 'job', **shell(f'echo x >> {tmp_path}/runs; sleep 1'), 'async': 100, 'poll': 2}
+    job = {'name': 'job', **script(f'echo x >> {tmp_path}/runs; sleep 1'), 'async': 100, 'poll': 2}
     run = controller.play([target], {'tasks': [job]})
     (event,) = run.of('job')
     assert event.kind == kind, run.output
