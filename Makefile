@@ -42,7 +42,7 @@ COLLECTION := collections/ansible_collections/background/jobs
 LINTS := ruff vermin mypy ansible-lint docs changelog reuse shellcheck
 
 .PHONY: demo check test nightly flaky bench pictures checks pythons lint $(LINTS) sanity unit hosts integration crowd bare molecule venvs \
-  galaxy-importer site format build clean lane-tests lane-works check-unit check-local early
+  galaxy-importer site format build clean lane-tests lane-lint lane-sanity check-unit check-local early
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -64,23 +64,26 @@ check-unit: .venv/core-$(CORE)/.made $(COLLECTION)
 check-local: .venv/core-$(CORE)/.made $(COLLECTION)
 	$(call in_venv,core-$(CORE)) python -m pytest tests/integration -m "spine and not hosts" --numprocesses 2 --dist loadfile
 
-# In two lanes, of which each does one thing after the other. What is in lane-tests waits a part of its time, for jobs and
-# for hosts that boot: alone it would leave processors idle. What is in lane-works needs nothing but the processor, and
-# nobody waits for it: it has the lowest priority, so that no test that looks at the clock is slowed down by it. The unit
-# tests look closest, so they do not run beside the integration tests, which fill the machine when three ansible-cores
-# are tried at once. The tests that find out how many hosts the machine can bear (`crowd`) come last, and alone.
+# In lanes. What is in lane-tests waits a part of its time, for jobs and for hosts that boot: alone it would leave
+# processors idle. What is in the other two needs nothing but the processor, and nobody waits for it: it has the lowest
+# priority, so that no test that looks at the clock is slowed down by it. They are two, because each uses one processor,
+# and much of it may be left when the tests have ended; ansible-test runs once at a time. The unit tests look closest at the
+# clock, so they do not run beside the integration tests, which fill the machine when three ansible-cores are tried at
+# once. The tests that find out how many hosts the machine can bear (`crowd`) come last, and alone.
 test:
 	@rm -f .build/left-out
 	+@status=0; \
 	$(side_by_side) pythons venvs || status=1; \
-	$(side_by_side) lane-tests lane-works || status=1; \
+	$(side_by_side) lane-tests lane-lint lane-sanity || status=1; \
 	$(one_by_one) crowd || status=1; exit $$status
 	@if [ -s .build/left-out ]; then echo; echo "Everything else passed. This machine left out:"; sort -u .build/left-out; fi
 
 lane-tests:
-	+@$(call lane,unit hosts molecule integration)
-lane-works:
-	+@nice -n 19 $(call lane,lint sanity-2.21 sanity-2.16 site galaxy-importer)
+	+@status=0; $(call lane,unit) || status=1; $(side_by_side) hosts molecule integration || status=1; exit $$status
+lane-lint:
+	+@nice -n 19 $(call lane,lint site galaxy-importer)
+lane-sanity:
+	+@nice -n 19 $(call lane,sanity-2.21 sanity-2.16)
 
 side_by_side = $(MAKE) --no-print-directory --keep-going --jobs --output-sync=target
 one_by_one = $(MAKE) --no-print-directory --keep-going
@@ -174,14 +177,16 @@ unit-%: .venv/core-%/.made $(COLLECTION)
 hosts: .venv/core-$(CORE)/.made
 	$(call in_venv,core-$(CORE)) python -m pytest tests/hosts -m "not nightly"
 
-# All at the same time, each on test hosts of its own: a part of it is waiting for jobs. But for what is not (`crowd`).
+# All at the same time, two files of each version, on test hosts of their own: a part of it is waiting for jobs. But for
+# what is not (`crowd`).
 integration:
 	+@$(side_by_side) $(CORES:%=integration-%) integration-any
 
 crowd: $(CORES:%=crowd-%)
 
 integration-%: .venv/core-%/.made $(COLLECTION)
-	$(call in_venv,core-$*) python -m pytest tests/integration -m "not crowd and not any_core and not nightly"
+	$(call in_venv,core-$*) python -m pytest tests/integration -m "not crowd and not any_core and not nightly" \
+	  --numprocesses 2 --dist loadfile
 
 # What no ansible-core makes a difference to runs once: what the pages show, and what goes on at the target, be it that the
 # host goes down, a job is killed, or somebody else has written where the runtime is.

@@ -81,7 +81,7 @@ class Machine:
         self._link_python_libraries()
 
     @contextmanager
-    def booting(self, timeout: float = 60) -> Iterator[None]:
+    def booting(self, timeout: float = 180) -> Iterator[None]:
         """Start the boot on entry, be done with it on exit: several hosts boot at the same time."""
         self.cut()
         if all(mount.point != self.tree for mount in mounts()):
