@@ -45,7 +45,7 @@ from ansible_collections.background.jobs.tests.integration._targets import CORE,
 from ansible_collections.background.jobs.tests.tools.screen import Screen
 from hosts import Fleet
 
-pytestmark = [pytest.mark.hosts, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1200)]
 
 
 WAYS = [*ENGINES, 'by name']
@@ -74,7 +74,7 @@ def on(hosts: list[Target]) -> dict[str, Target]:
 def make_controller(
     tmp_path_factory: pytest.TempPathFactory, collections_path: Path, fleet: Fleet
 ) -> c.Callable[[str], Controller]:
-    return lambda name: Controller(tmp_path_factory.mktemp(name), collections_path, fleet.inventory, patience=500)
+    return lambda name: Controller(tmp_path_factory.mktemp(name), collections_path, fleet.inventory, patience=1000)
 
 
 @pytest.fixture(scope='module')

@@ -180,7 +180,8 @@ def test_power_cut_and_boot(waits: t.Any, host: Target, fleet: Fleet) -> None:
 @pytest.mark.hosts
 @pytest.mark.parametrize('give_back', [True, False], ids=['fork given back', 'fork held'])
 def test_a_host_that_stays_away(waits: t.Any, host: Target, fleet: Fleet, give_back: bool) -> None:
-    with waits(limit=10, give_back=give_back, background_jobs_margin=2) as playing, without_sshd(fleet, host):
+    """The limit leaves a busy machine the time to stop sshd before the job is over."""
+    with waits(limit=45, give_back=give_back, background_jobs_margin=2) as playing, without_sshd(fleet, host):
         run = playing.result()
     (event,) = run.of('job')
     assert event.kind == 'unreachable', run.output
