@@ -38,7 +38,7 @@ def status(register: str = 'THIS_status', jid: str = JOB_ID, **keywords: t.Any) 
 
 
 def ended(**keywords: t.Any) -> dict[str, t.Any]:
-    until: dict[str, t.Any] = {'until': 'THIS_ended.finished | bool', 'retries': 60, 'delay': 0.5}
+    until: dict[str, t.Any] = {'until': 'THIS_ended.finished | bool', 'retries': 60, 'delay': 1}
     return status('THIS_ended', **until, **keywords)
 
 
@@ -144,7 +144,7 @@ STARTED = [
                 'register': 'THIS_ended',
                 'until': 'THIS_ended.finished | bool',
                 'retries': 60,
-                'delay': 0.5,
+                'delay': 1,
             },
             {'ansible.builtin.async_status': {'jid': JOB_ID, 'mode': 'cleanup'}, 'register': 'THIS_cleanup'},
             {'ansible.builtin.async_status': {'jid': JOB_ID}, 'register': 'THIS_status'},
@@ -162,7 +162,7 @@ STARTED = [
                 'register': 'THIS_ended',
                 'until': 'THIS_ended.finished | bool',
                 'retries': 60,
-                'delay': 0.5,
+                'delay': 1,
             },
         ],
         {'ended.results.1.stdout': 'b', 'start.results.0.finished': NO},
@@ -263,7 +263,7 @@ POLLED = [
     Behaviour(
         'a daemon when the limit stops its starter',
         [
-            polled({'shell': 'setsid sleep 777 & sleep 888'}, limit=20),
+            polled({'shell': 'setsid sleep 777 & sleep 888'}, limit=20, poll=4),
             # With ansible-core the starter may live on: its wrapper sets the process group of a module that may have
             # forked by then, and kills this group alone.
             shell('timeout 90 sh -c "while pgrep -f sleep.88[8]; do sleep 0.2; done"', 'THIS_wait', failed_when=False),
