@@ -138,7 +138,8 @@ class Controller:
             command += ['--inventory', path]
         said = self._directory / 'output.txt'
         if self._screen:
-            command = ['setsid', '--ctty', '--wait', *command]
+            # A hang-up has to reach Ansible, also where these tests run under nohup.
+            command = ['env', '--default-signal=HUP', 'setsid', '--ctty', '--wait', *command]
         with open(said, 'wb') as stream:
             done = subprocess.Popen(
                 command,
