@@ -327,6 +327,10 @@ POLLED = [
                 'gather_facts': {'parallel': True, 'gather_subset': ['!all', '!min', 'user']},
                 'vars': {'ansible_facts_modules': ['setup', 'full']},
                 'register': 'THIS_facts',
+                # Without a limit of its own, ansible-core gives each of the modules five seconds.
+                'until': 'THIS_facts is not failed',
+                'retries': 9,
+                'delay': 1,
             },
             {'debug': {'msg': '{{ ansible_facts.user_id }}'}, 'register': 'THIS_used'},
         ],
