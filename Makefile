@@ -42,7 +42,7 @@ COLLECTION := collections/ansible_collections/background/jobs
 LINTS := ruff vermin mypy ansible-lint docs changelog reuse shellcheck
 
 .PHONY: demo check test nightly flaky bench pictures checks pythons lint $(LINTS) sanity unit hosts integration crowd bare molecule venvs \
-  galaxy-importer site format build clean lane-tests lane-lint lane-sanity check-unit check-local early
+  galaxy-importer site format build clean lane-tests lane-lint lane-sanity check-unit check-local sanity-nightly early
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -211,10 +211,14 @@ molecule: .venv/molecule/.made $(COLLECTION)
 # --- Nightly --------------------------------------------------------------------------------------------------------
 
 # Not for every change: each version costs an environment and some minutes.
-nightly: bare $(CORES:%=long-%) long-unit $(NIGHTLY_CORES:%=unit-%) $(NIGHTLY_CORES:%=spine-%) early
+nightly: bare $(CORES:%=long-%) long-unit $(NIGHTLY_CORES:%=unit-%) $(NIGHTLY_CORES:%=spine-%) sanity-nightly early
+
+# One after the other, because ansible-test has one cache. `make test` has those of the other versions.
+sanity-nightly:
+	+@$(call lane,$(patsubst %,sanity-%,$(filter-out $(CHECKS:sanity-%=%),$(CORES) $(NIGHTLY_CORES))))
 
 early:
-	+@$(one_by_one) unit-$(EARLY_CORE) spine-$(EARLY_CORE) || echo "WARNING: this is what ansible-core $(EARLY_CORE) will break."
+	+@$(call lane,unit-$(EARLY_CORE) spine-$(EARLY_CORE) sanity-$(EARLY_CORE)) || echo "WARNING: this is what ansible-core $(EARLY_CORE) will break."
 
 # The integration tests that take too long for every change.
 long-%: .venv/core-%/.made $(COLLECTION)
