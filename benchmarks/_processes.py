@@ -57,7 +57,10 @@ def _process(pid: int) -> Process | None:
 
 def of_group(group: Path) -> list[Process]:
     """The processes of a control group and of those below it."""
-    pids = (int(pid) for file in group.rglob("cgroup.procs") for pid in file.read_text(encoding="ascii").split())
+    pids: list[int] = []
+    for file in group.rglob("cgroup.procs"):
+        with contextlib.suppress(OSError):  # a login session has ended
+            pids += map(int, file.read_text(encoding="ascii").split())
     return [process for process in map(_process, pids) if process]
 
 

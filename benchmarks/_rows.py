@@ -155,6 +155,26 @@ def _hosts(stage: Stage, engine: Engine, size: Size, setting: Setting) -> Sample
     }
 
 
+def _block(stage: Stage, engine: Engine, size: Size, setting: Setting, name: str = "block") -> Samples:
+    """Connections are opened anew. Memory: the most at any moment, beyond what Ansible itself takes, for each host."""
+    looks: list[float] = []
+
+    def watch(mark: str) -> None:
+        found = [process for process in with_variable(RUN, mark) if "[mux]" not in process.argv]
+        looks.append(_memory(found)[1])
+
+    run = stage.run(engine, [name], setting=setting, hosts=size.hosts, watch=watch)
+    return {f"{name}_cpu": [run.cpu[-1] / size.hosts], f"{name}_memory": [max(looks) / size.hosts / MB]}
+
+
+def _branches(stage: Stage, engine: Engine, size: Size, setting: Setting) -> Samples:
+    found = _block(stage, engine, size, setting)
+    if engine is CORE:
+        found.update(_block(stage, engine, size, setting, "alone"))
+    run = stage.run(engine, ["raw", "copy", "copy"], setting=setting, hosts=size.hosts)
+    return {**found, "copy_cpu": [run.cpu[-1] / size.hosts]}
+
+
 def _memory(processes: list[Process]) -> tuple[int, float]:
     """(how many there are, bytes of all beyond what the first of them, Ansible itself, would take alone)."""
     total, first = 0.0, min(processes, key=lambda process: process.pid, default=None)
@@ -319,6 +339,29 @@ EXPERIMENTS = [
         ],
         _by_turns(_hosts, around=True),
         f"`command: /bin/sleep 10` on {ADDRESSES} addresses of one test host, which runs all the jobs",
+        long=True,
+    ),
+    Experiment(
+        "branches",
+        [
+            Row(
+                "block_cpu",
+                f"{ADDRESSES} hosts, 5 at a time, a branch of six tasks each and a task of the play meanwhile, beside the same "
+                "in the foreground: processor time of the controller for each host",
+                "s",
+                Budget("1.3 of the foreground", lambda m: 1.3 * m[CORE.name]),
+            ),
+            Row("block_memory", "the same, memory on the controller at most, for each host", "MB"),
+            Row(
+                "alone_cpu", "for comparison: one `ansible-playbook` for each host, in the background, 5 at a time", "s"
+            ),
+            Row("alone_memory", "the same, memory on the controller at most, for each host", "MB"),
+            Row("copy_cpu", "`copy` in a branch of one task, beside the same in the foreground: processor time", "s"),
+        ],
+        _by_turns(_branches),
+        f"`file`, `copy`, `template`, `command`, `stat` and `file` on {ADDRESSES} addresses of one test host, and a `command` "
+        "of the play meanwhile; connections are opened anew",
+        settings=SETTINGS[:2],
         long=True,
     ),
     Experiment(

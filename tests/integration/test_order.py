@@ -179,3 +179,54 @@ def test_on_end_of_a_whole_play(controller: Controller, local: Target, tmp_path:
     assert sorted(job['state'] for job in ends) == ['failed', 'succeeded', 'succeeded', 'succeeded']
     assert {job['limit'] for job in ends if job['state'] == 'failed'} == {300}
     assert 'Do it: on_end' in [job['task'] for job in ends]
+
+
+@pytest.mark.any_core
+def test_controllers_of_one_target_start_jobs_after_each_others(
+    tmp_path: Path, collections_path: Path, local: Target
+) -> None:
+    """Each lets its jobs wait for those of the other; what is to run at an end runs once, whoever looks."""
+    controllers = []
+    for name in ('one', 'two'):
+        (tmp_path / name).mkdir()
+        controllers.append(Controller(tmp_path / name, collections_path))
+    one, two = controllers
+    gate, log = tmp_path / 'gate', tmp_path / 'log'
+
+    def step(name: str, *, after: list[str] | None = None, rc: int = 0, **more: t.Any) -> dict[str, t.Any]:
+        script = f'echo {name} >> {log}; exit {rc}'
+        options = {'task': {'ansible.builtin.shell': script}, 'name': name, **more}
+        return {RUN: {**options, **({'after': after} if after else {})}, 'poll': 0}
+
+    held = {RUN: {'name': 'first', 'cmd': f'sh -c "{until_there(gate)}"'}, 'poll': 0}
+    told = {'ansible.builtin.shell': f'echo told-$BACKGROUND_JOBS_STATE >> {log}'}
+    one.play([local], {'tasks': [held, step('bad', after=['first'], rc=1)]})
+    two.play([local], {'tasks': [step('second', after=['first'], on_end=told), step('left_out', after=['bad'])]})
+    one.play(
+        [local], {'tasks': [step('third', after=['second']), step('whatever', after=['bad', 'second'], after_any=True)]}
+    )
+    gate.touch()
+    names = ['first', 'second', 'third', 'bad', 'whatever', 'left_out']
+    waits = {'tasks': [{WAIT: {'jobs': names}, 'register': 'ended', 'ignore_errors': True}]}
+    ends = []
+    for controller in controllers:
+        run = controller.play([local], waits)
+        ends.append({job['job']['name']: job['job']['state'] for job in run['ended']['jobs']})
+    assert (
+        ends[0]
+        == ends[1]
+        == {
+            'first': 'succeeded',
+            'second': 'succeeded',
+            'third': 'succeeded',
+            'bad': 'failed',
+            'whatever': 'succeeded',
+            'left_out': 'skipped',
+        }
+    )
+    lines = eventually(
+        lambda: 'told' in log.read_text(encoding='utf-8') and log.read_text(encoding='utf-8').split(), 'it was told'
+    )
+    assert sorted(lines) == ['bad', 'second', 'third', 'told-succeeded', 'whatever']
+    assert lines.index('second') < lines.index('third')
+    assert max(lines.index('bad'), lines.index('second')) < lines.index('whatever')

@@ -68,10 +68,12 @@ def is_branch(look: Look) -> bool:
 
 
 def read_branch(output: dict[str, t.Any]) -> dict[str, t.Any]:
-    """The result of a branch that has ended, from what it printed (rc, stdout, stderr)."""
+    """The result of a branch that has ended, from what it printed (rc, stdout, stderr).
+
+    Without `msg` where that is no result: then the reason of its job tells why.
+    """
     try:
         result = json.loads(output['stdout'])
     except ValueError:
-        last = output['stderr'].strip().rpartition('\n')[2] or 'it printed nothing'
-        return {'failed': True, 'changed': False, 'msg': f'The branch ended with rc {output["rc"]}: {last}'}
+        return {'failed': True, 'changed': False}
     return t.cast('dict[str, t.Any]', wrap_var(result))

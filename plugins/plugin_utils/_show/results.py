@@ -64,7 +64,7 @@ def ended_result(look: Look, read: Read, label: str) -> Result:
         result = read(output)
         if job['state'] == 'failed':
             result['failed'] = True
-        if 'signal' in job:
+        if 'signal' in job or (job['state'] == 'failed' and 'msg' not in result):
             result['msg'] = readable_lines(job['reason'])
             result.pop(
                 'exception', None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.branch_variables import apply_joined_layers
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.module_cache import share_built_modules
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.raw_arguments import keep_raw_arguments
 from ansible_collections.background.jobs.plugins.plugin_utils._places import loader
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.signals import take_signals
@@ -23,6 +24,7 @@ def set_up_main_process() -> None:
     _write_lines()
     keep_raw_arguments()
     apply_joined_layers()
+    share_built_modules()
     take_signals()
     # Both are kept. Otherwise each worker would make them anew, which takes a sixth of a look at a job.
     loader.command()

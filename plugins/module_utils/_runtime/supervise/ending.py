@@ -21,7 +21,7 @@ from ..output.last_lines import last_lines
 _QUOTE_CHARACTERS = 1000  # of somebody else's words in a reason
 _QUOTE_BYTES = 2000  # of the same, as JSON
 _ROOM_BYTES = 65536  # a module that finds less may well fail for want of them
-_UNWRITTEN_RC = 120  # what Python ends with if its last output could not be written
+UNWRITTEN_RC = 120  # what Python ends with if its last output could not be written
 _NO_START = re.compile(r'^Fatal Python error: (.*(?:[Ii]nit|encodings).*)$', re.MULTILINE)
 """What Python says on stderr where it cannot start, because its standard library is not there, for one."""
 _UNREADABLE = (ValueError, RecursionError)  # not JSON, or nested more deeply than this Python can read
@@ -259,7 +259,7 @@ def _no_result(job, end):
     trouble = _trouble(job)
     if trouble:
         return '%s: nothing can be written to %s: %s' % (reason, job.path, trouble)
-    if end.rc == _UNWRITTEN_RC:  # the module's own end has made room since
+    if end.rc == UNWRITTEN_RC:  # the module's own end has made room since
         return '%s, for it could not write all of it: was there no room left in %s?' % (reason, job.path)
     return reason
 

@@ -16,6 +16,7 @@ import sys
 from ..output.tap import Log
 from .body_start import told
 from .descriptors import blank_descriptors
+from .ending import UNWRITTEN_RC
 
 
 class Function:
@@ -51,6 +52,7 @@ class Function:
         code = 1
         try:
             returned = json.dumps(self._function(_Output(log)))
+            code = UNWRITTEN_RC
             with os.fdopen(result, 'w') as stream:
                 stream.write(returned)
             code = 0

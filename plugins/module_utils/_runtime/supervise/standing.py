@@ -93,7 +93,8 @@ def _declare_lost(job, spec):
         reason = 'the files of job %s in %s are damaged, by a power cut perhaps' % (job.id, job.path)
     elif (run or spec).boot != boot_id():
         what = 'waited' if run is None and spec.place == CONTROLLER else 'ran'
-        reason = 'the host was rebooted, or lost power, while job %s %s' % (job.id, what)
+        machine = 'controller' if spec.place == CONTROLLER else 'host'
+        reason = 'the %s was rebooted, or lost power, while job %s %s' % (machine, job.id, what)
     elif run is None and spec.place == CONTROLLER and awaited_by(job.store, job.id) is not None:
         reason = 'the process of job %s, which waited for other jobs, was killed' % job.id
     elif run is None and spec.place == CONTROLLER and spec.queue is not None:
