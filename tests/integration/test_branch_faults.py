@@ -114,7 +114,7 @@ def small_disk(path: Path) -> c.Iterator[None]:
     if os.geteuid() != 0:
         left_out('full disks: mounting one needs root')
     path.mkdir(mode=0o700, exist_ok=True)
-    subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=2m,mode=0700', 'small', str(path)], check=True)
+    subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=4m,mode=0700', 'small', str(path)], check=True)
     try:
         yield
     finally:
@@ -132,7 +132,7 @@ def room(path: Path) -> dict[str, t.Any]:
 @pytest.mark.any_core
 def test_the_disk_of_the_job_files_is_full(play: Play, controller: Controller, local: Target, temporary: Path) -> None:
     """At the start, while the tasks run, and by the result itself."""
-    large = {SHELL: 'head -c 3000000 /dev/zero | tr "\\0" x'}
+    large = {SHELL: 'head -c 6000000 /dev/zero | tr "\\0" x'}
     with small_disk(controller.branches):
         run = play(
             local,
@@ -160,15 +160,17 @@ def test_the_disk_of_the_job_files_is_full(play: Play, controller: Controller, l
 
 @pytest.mark.any_core
 def test_the_disk_of_temporary_files_is_full(play: Play, local: Target, temporary: Path, tmp_path: Path) -> None:
-    copy = {'ansible.builtin.copy': {'content': 'x' * 100_000, 'dest': str(tmp_path / 'copied'), 'mode': '0600'}}
+    content = '{{ "x" * 1000000 }}'
+    copy = {'ansible.builtin.copy': {'content': content, 'dest': f'{tmp_path}/{{{{ name }}}}', 'mode': '0600'}}
+    full = {'ansible.builtin.raw': f'head -c 9000000 /dev/zero > {temporary}/fill || true'}  # needs no temporary file
     with small_disk(temporary):
         run = play(
             local,
-            {RUN: {'block': [fill(temporary), copy]}, 'register': 'running'},
-            {RUN: {'block': [copy]}, 'register': 'start'},
-            {RUN: {'task': copy}, 'register': 'light'},
-            {'ansible.builtin.raw': f'rm {temporary}/fill'},  # which needs no temporary file
-            {RUN: {'block': [copy]}, 'register': 'again'},
+            {RUN: {'block': [full, copy]}, 'register': 'running', 'vars': {'name': 'running'}},
+            {RUN: {'block': [copy]}, 'register': 'start', 'vars': {'name': 'start'}},
+            {RUN: {'task': copy}, 'register': 'light', 'vars': {'name': 'light'}},
+            {'ansible.builtin.raw': f'rm {temporary}/fill'},
+            {RUN: {'block': [copy]}, 'register': 'again', 'vars': {'name': 'again'}},
             ignore_errors=True,
             settings={'LOCAL_TEMP': str(temporary)},
         )
@@ -259,15 +261,15 @@ def test_a_branch_that_is_killed_leaves_the_connection(
     block = [{SHELL: 'touch /tmp/killed-branch; sleep 600'}]
     settings = {'LOCAL_TEMP': str(temporary)}
     host.shell('rm -f /tmp/killed-branch')
-    tasks = [
+    here = {'ansible_connection': 'local', 'ansible_python_interpreter': '{{ ansible_playbook_python }}'}
+    tasks: list[dict[str, t.Any]] = [
         {SHELL: 'true'},  # the play has a connection of its own, and keeps it
         {RUN: {'name': 'killed', 'block': block}, 'poll': 0, 'register': 'killed'},
         {SHELL: f'{until_there("/tmp/killed-branch")}'},
-        {'ansible.builtin.wait_for': {'path': str(tmp_path / 'gate')}, 'delegate_to': 'localhost'},
+        {'ansible.builtin.wait_for': {'path': str(tmp_path / 'gate')}, 'delegate_to': 'localhost', 'vars': here},
         {SHELL: 'echo still-there', 'register': 'next'},
         {WAIT: {'jobs': 'killed'}, 'register': 'lost', 'ignore_errors': True},
     ]
-    tasks[3]['vars'] = {'ansible_connection': 'local', 'ansible_python_interpreter': '{{ ansible_playbook_python }}'}
     with Playing(tmp_path, controller, [host], {'tasks': tasks}, **settings) as playing:
         (directory,) = eventually(lambda: list(controller.branches.glob('*/.jobs/j*/run.json')), 'the branch runs')
         eventually(lambda: host.shell('ls /tmp').count('killed-branch'), 'its task runs')

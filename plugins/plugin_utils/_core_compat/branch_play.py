@@ -27,6 +27,7 @@ from ansible.playbook.block import Block
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.callback import CallbackBase
 from ansible.utils.unsafe_proxy import wrap_var
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.branch_results import wait_for_results
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.constants import PLAYBOOK_ACTIONS
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.executor import (
     HOW_TO_REACH,
@@ -129,6 +130,7 @@ class BranchPlay:
             manager._stdout_callback, manager._callbacks_loaded = callback, True
         manager._start_at_done = True
         error = None
+        wait_for_results(manager)
         try:
             code = int(manager.run(self._play))
         except AnsibleEndPlay as end:

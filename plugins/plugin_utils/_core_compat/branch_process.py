@@ -46,10 +46,6 @@ try:
 except ImportError:  # ansible-core before 2.20
     _rpc_host = None
 
-_POLL_SECONDS = 0.05
-"""How often the strategy of a branch looks for results. With ansible-core's 1 ms, many branches would take the processors;
-with 10 ms, a task of three seconds takes 0.02 s of processor time for that alone."""
-
 
 def missing_internals(worker: t.Any) -> list[str]:
     """What a branch needs of ansible-core and of *worker*, and is not there; told before anything starts."""
@@ -86,7 +82,6 @@ def become_main_process(worker: t.Any, directory: str) -> None:
     use_shared_modules(directory)
     _share_no_locks()
     C.ENABLE_TASK_DEBUGGER = False
-    C.DEFAULT_INTERNAL_POLL_INTERVAL = _POLL_SECONDS
     context.CLIARGS = CLIArgs({**context.CLIARGS, 'step': False, 'start_at_task': None})
     _keep_facts_private(worker._variable_manager)
     apply_joined_layers()  # of a branch in a branch

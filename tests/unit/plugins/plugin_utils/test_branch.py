@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import types
 import typing as t
 
@@ -15,10 +16,15 @@ import pytest
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail
 from ansible.parsing.dataloader import DataLoader
+from ansible.plugins import strategy
 from ansible.vars.manager import VariableManager
 from ansible_collections.background.jobs.plugins.plugin_utils._branch import loading
 from ansible_collections.background.jobs.plugins.plugin_utils._branch.branch import Branch
-from ansible_collections.background.jobs.plugins.plugin_utils._core_compat import branch_process, branch_variables
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat import (
+    branch_process,
+    branch_results,
+    branch_variables,
+)
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.branch_variables import Tracker, join
 
 BLOCK = {'block': [{'ansible.builtin.command': 'true'}]}
@@ -163,3 +169,19 @@ def test_a_branch_that_is_killed_holds_no_lock_of_the_play() -> None:
         assert all(locks[name] is not lock for name, lock in before.items())
     finally:
         locks.update(before)
+
+
+def test_the_strategy_of_a_branch_hears_of_results_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(branch_results, '_LOOK_SECONDS', 600.0)  # so that the test does not end in time if it does not
+    monkeypatch.setattr(C, 'DEFAULT_INTERNAL_POLL_INTERVAL', 0.001)
+    monkeypatch.setattr(strategy, 'time', time)
+    manager = types.SimpleNamespace(_final_q=types.SimpleNamespace(get=lambda: 'result'))
+    branch_results.wait_for_results(manager)
+    clock: t.Any = t.cast('t.Any', strategy).time
+    sleep, interval = clock.sleep, C.DEFAULT_INTERNAL_POLL_INTERVAL
+    receiver = threading.Thread(target=manager._final_q.get)  # as when the result before was made known
+    receiver.start()
+    sleep(interval)
+    receiver.join()
+    assert clock.monotonic is time.monotonic
+    sleep(0.0001)  # what ansible-core waits for something else than a result

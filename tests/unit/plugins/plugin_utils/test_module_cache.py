@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import atexit
 import collections.abc as c
 import fcntl
 import os
@@ -38,7 +39,7 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(action_module, 'modify_module', build)
     monkeypatch.setattr(module_cache, '_of_run', None)
-    monkeypatch.setattr(module_cache.atexit, 'register', lambda *_args: None)
+    monkeypatch.setattr(atexit, 'register', lambda *_args: None)
     run = tmp_path / 'run'
     monkeypatch.setattr(C, 'DEFAULT_LOCAL_TMP', str(run))
     module_cache.share_built_modules()
