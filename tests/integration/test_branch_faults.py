@@ -161,17 +161,17 @@ def test_the_disk_of_the_job_files_is_full(play: Play, controller: Controller, l
 @pytest.mark.any_core
 def test_the_disk_of_temporary_files_is_full(play: Play, local: Target, temporary: Path, tmp_path: Path) -> None:
     content = '{{ "x" * 1000000 }}'
-    copy = {'ansible.builtin.copy': {'content': content, 'dest': f'{tmp_path}/{{{{ name }}}}', 'mode': '0600'}}
+    copy = {'ansible.builtin.copy': {'content': content, 'dest': f'{tmp_path}/{{{{ file }}}}', 'mode': '0600'}}
     full = {'ansible.builtin.raw': f'head -c 9000000 /dev/zero > {temporary}/fill || true'}  # needs no temporary file
+    ignored = {'ignore_errors': True}  # of the play, this would hold for the tasks of branches as well
     with small_disk(temporary):
         run = play(
             local,
-            {RUN: {'block': [full, copy]}, 'register': 'running', 'vars': {'name': 'running'}},
-            {RUN: {'block': [copy]}, 'register': 'start', 'vars': {'name': 'start'}},
-            {RUN: {'task': copy}, 'register': 'light', 'vars': {'name': 'light'}},
+            {RUN: {'block': [full, copy]}, 'register': 'running', 'vars': {'file': 'running'}, **ignored},
+            {RUN: {'block': [copy]}, 'register': 'start', 'vars': {'file': 'start'}, **ignored},
+            {RUN: {'task': copy}, 'register': 'light', 'vars': {'file': 'light'}, **ignored},
             {'ansible.builtin.raw': f'rm {temporary}/fill'},
-            {RUN: {'block': [copy]}, 'register': 'again', 'vars': {'name': 'again'}},
-            ignore_errors=True,
+            {RUN: {'block': [copy]}, 'register': 'again', 'vars': {'file': 'again'}},
             settings={'LOCAL_TEMP': str(temporary)},
         )
         assert list(temporary.iterdir()) == []
