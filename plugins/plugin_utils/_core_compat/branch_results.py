@@ -23,8 +23,8 @@ import typing as t
 from ansible import constants as C
 from ansible.plugins import strategy
 
-_LOOK_SECONDS = 1.0
-"""How often the strategy looks whether its worker has died; of a result it hears at once."""
+_LOOK_SECONDS = 0.25
+"""How often the strategy looks whether its worker has died, or wants to add a host; of a result it hears at once."""
 
 
 def wait_for_results(manager: t.Any) -> None:
