@@ -41,9 +41,11 @@ def share_built_modules() -> None:
     """Let the branches of this run use what it has built, and add to it. Call it in ansible's main process."""
     global _of_run
     if _of_run is None:
-        _of_run = os.path.join(C.DEFAULT_LOCAL_TMP, _CACHE)
-        os.makedirs(_of_run, 0o700, exist_ok=True)
-        atexit.register(_close, os.getpid(), _of_run)
+        cache = os.path.join(C.DEFAULT_LOCAL_TMP, _CACHE)
+        with contextlib.suppress(OSError):  # a full disk: each branch builds its own
+            os.makedirs(cache, 0o700, exist_ok=True)
+            _of_run = cache
+            atexit.register(_close, os.getpid(), cache)
 
 
 def _close(main: int, cache: str) -> None:

@@ -11,7 +11,7 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import CONTROLLER, Look
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import task_of
 from ansible_collections.background.jobs.plugins.plugin_utils._show.text import fit, printable, readable, readable_lines
 
@@ -64,11 +64,10 @@ def ended_result(look: Look, read: Read, label: str) -> Result:
         result = read(output)
         if job['state'] == 'failed':
             result['failed'] = True
-        if 'signal' in job or (job['state'] == 'failed' and 'msg' not in result):
+        if 'signal' in job or (job['place'] == CONTROLLER and 'msg' not in result and job['state'] == 'failed'):
             result['msg'] = readable_lines(job['reason'])
-            result.pop(
-                'exception', None
-            )  # that there is no result, which ansible-core 2.21 shows in place of the message
+            # That there is no result, which ansible-core 2.21 shows in place of the message.
+            result.pop('exception', None)
         job = as_read(job, result)
     elif job['state'] == 'skipped':
         result = {'skipped': True, 'changed': False, 'msg': readable_lines(job['reason'])}
