@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import functools
+import time
 import typing as t
 
 from ansible_collections.background.jobs.plugins.module_utils._arguments import ASYNC_RUN
@@ -13,6 +15,7 @@ from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol 
 from ansible_collections.background.jobs.plugins.modules.async_run import main  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.background.jobs.plugins.plugin_utils._branch.joining import join_branches
 from ansible_collections.background.jobs.plugins.plugin_utils._branch.payload import is_branch
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import tell_discovered_facts
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.raw_arguments import WithRawArguments
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
@@ -34,10 +37,15 @@ from ansible_collections.background.jobs.plugins.plugin_utils._show.results impo
     with_facts,
 )
 from ansible_collections.background.jobs.plugins.plugin_utils._show.text import printable, readable
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting.collect import collect, wait_and_remove
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.collect import (
+    collect,
+    replaced,
+    wait_and_remove,
+)
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.main_process import set_up_main_process
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting.start import start
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN_SECONDS
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.parking import Parking, resumed
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.start import Started, start
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN_SECONDS, aged
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers import Worker
 
 set_up_main_process()
@@ -54,6 +62,9 @@ class ActionModule(WithRawArguments):
         keywords = take(self._task)
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
+        parked = resumed(self)
+        if parked is not None:
+            return self._go_on(parked.wait, parked.looks, parked.answered, task_vars)
         take_free_form(self)
         options = arguments(self, ASYNC_RUN)
         remote = HostPlaces(self, task_vars)
@@ -68,41 +79,83 @@ class ActionModule(WithRawArguments):
         worker = Worker(self, task_vars) if keywords.poll else None
         looks = start(remote, requests, retention)
         report_existing(remote.host, looks)
-        warnings = sorted({look.warning for look in looks if look.warning})
-        reporter = None
+        started = Started(
+            looks=looks,
+            labels=[_label(request, look.id) for look, request in zip(looks, requests, strict=True)],
+            names=[request.name or request.item or self._task.get_name() for request in requests],
+            readings=[request.payload.reading for request in requests],
+            answered=time.monotonic(),
+            poll=keywords.poll,
+            margin=margin,
+            follow=follow,
+            many=many,
+            on_interrupt=on_interrupt,
+        )
         if worker is None:
-            looks = collect(remote, looks, margin)
+            return self._ended(started, collect(remote, looks, margin), None, task_vars)
+        return self._wait(started, looks, remote, worker, task_vars)
+
+    def _wait(
+        self, started: Started, looks: list[Look], remote: HostPlaces, worker: Worker, task_vars: dict[str, t.Any]
+    ) -> Result:
+        """The result of the task after the ends of the jobs that it has just started."""
+        reporter = self._reporter(started, task_vars)
+        turns = None
+        if not all(look.ended for look in looks):
+            reporter.begin(looks)
+            target = remote.target_of([look.id for look in looks])
+            parking = None
+            if target is not None and not started.follow and started.on_interrupt != settings.CANCEL:
+                parking = Parking(target, reporter.form, started.poll, None, started.answered, started)
+            turns = worker.leave(looks, parking)
+        looks = wait_and_remove(remote, looks, reporter, started.margin, turns, on_interrupt=started.on_interrupt)
+        return self._ended(started, looks, reporter, task_vars)
+
+    def _go_on(
+        self, started: Started, looks: list[Look] | None, answered: float, task_vars: dict[str, t.Any]
+    ) -> Result:
+        """The result of the task, in a worker that goes on with it after its host was parked."""
+        for reading in started.readings:
+            tell_discovered_facts(self, task_vars, reading.facts)
+        remote = HostPlaces(self, task_vars)
+        reporter = self._reporter(started, task_vars)
+        turns = None
+        if looks is None:
+            looks = aged(started.looks, answered - started.answered)
+            turns = Worker(self, task_vars).leave(looks, None)
         else:
-            names = [request.name or request.item or self._task.get_name() for request in requests]
-            labels = {look.id: name for name, look in zip(names, looks, strict=True)}
-            reporter = Reporter(self, task_vars, labels, poll=keywords.poll, follow=follow, together=many)
-            turns = None
-            if not all(look.ended for look in looks):
-                reporter.begin(looks)
-                turns = worker.give_back(looks)
-            looks = wait_and_remove(remote, looks, reporter, margin, turns, on_interrupt=on_interrupt)
-        result = self._result(requests, looks, many=many)
-        if warnings:
-            result['warnings'] = [*result.get('warnings', []), *map(readable, warnings)]
+            looks = replaced(started.looks, looks)
+        looks = wait_and_remove(
+            remote, looks, reporter, started.margin, turns, answered=answered, on_interrupt=started.on_interrupt
+        )
+        return self._ended(started, looks, reporter, task_vars)
+
+    def _reporter(self, started: Started, task_vars: dict[str, t.Any]) -> Reporter:
+        labels = {look.id: name for name, look in zip(started.names, started.looks, strict=True)}
+        return Reporter(self, task_vars, labels, poll=started.poll, follow=started.follow, together=started.many)
+
+    def _ended(
+        self, started: Started, looks: list[Look], reporter: Reporter | None, task_vars: dict[str, t.Any]
+    ) -> Result:
+        result = self._result(started, looks, task_vars)
         if reporter is not None:
             reporter.ended(result)
         hide_loop(self, result)
-        return join_branches(result, self._branches(result, looks, many=many))
+        results = result['jobs'] if started.many else [result]
+        return join_branches(result, [one for look, one in zip(looks, results, strict=True) if is_branch(look)])
 
-    def _branches(self, result: Result, looks: list[Look], *, many: bool) -> list[Result]:
-        """The parts of *result* that are results of branches."""
-        results = result['jobs'] if many else [result]
-        return [one for look, one in zip(looks, results, strict=True) if is_branch(look)]
-
-    def _result(self, requests: list[JobRequest], looks: list[Look], *, many: bool) -> Result:
-        """The result of the task. *looks*: at the jobs of *requests*. *many*: the task has `tasks`."""
-        labels = [_label(request, look.id) for look, request in zip(looks, requests, strict=True)]
+    def _result(self, started: Started, looks: list[Look], task_vars: dict[str, t.Any]) -> Result:
+        """The result of the task. *looks*: at the jobs that it has started."""
         results = [
-            result_of(look, request.payload.result, f'Job {label}')
-            for look, request, label in zip(looks, requests, labels, strict=True)
+            result_of(look, functools.partial(reading.result, self, task_vars), f'Job {label}')
+            for look, reading, label in zip(looks, started.readings, started.labels, strict=True)
         ]
-        facts = {key: value for request in requests for key, value in request.payload.facts.items()}
-        result = result_of_many(results, labels, no_log=bool(self._task.no_log)) if many else results[0]
+        facts = {key: value for reading in started.readings for key, value in reading.facts.items()}
+        no_log = bool(self._task.no_log)
+        warnings = sorted({look.warning for look in started.looks if look.warning})
+        result = result_of_many(results, started.labels, no_log=no_log) if started.many else results[0]
+        if warnings:
+            result['warnings'] = [*result.get('warnings', []), *map(readable, warnings)]
         return with_facts(result, facts)
 
 

@@ -5,17 +5,22 @@
 from __future__ import annotations
 
 import functools
+import time
 import typing as t
 
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils._arguments import ASYNC_WAIT
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
 
 # ansible-lint looks for main() here, to check the options of a task.
 from ansible_collections.background.jobs.plugins.modules.async_wait import main  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.background.jobs.plugins.plugin_utils._branch.joining import join_branches
 from ansible_collections.background.jobs.plugins.plugin_utils._branch.payload import is_branch, read_branch
-from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import discovered_facts
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import (
+    discovered_facts,
+    tell_discovered_facts,
+)
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.registered import hosts_with_job
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
@@ -28,6 +33,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._places.host_place
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import (
     Missing,
+    Result,
     ended_result,
     hide_loop,
     in_time,
@@ -39,7 +45,9 @@ from ansible_collections.background.jobs.plugins.plugin_utils._show.results impo
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.collect import mark_collected
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.interrupt import wait_interruptibly
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.main_process import set_up_main_process
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN_SECONDS
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.parking import Parking, resumed
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.turns import Turns
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN_SECONDS, Waited, aged
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers import Worker
 
 set_up_main_process()
@@ -55,6 +63,9 @@ class ActionModule(ActionBase):
         keywords = take(self._task)
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
+        parked = resumed(self)
+        if parked is not None:
+            return self._go_on(parked.wait, parked.looks, parked.answered, task_vars)
         options = arguments(self, ASYNC_WAIT)
         ids = references(options['jobs'])
         timeout = None if options['timeout'] is None else seconds(options['timeout'], 'timeout')
@@ -70,17 +81,70 @@ class ActionModule(ActionBase):
         looks = missing.known(ids, remote.ask('wait', ids=ids, seconds=0))
         if not looks:
             return with_facts(result_of_many([], [], no_log=False), discovered_facts(self))
-        ids = [look.id for look in looks]  # a name may be given to another job meanwhile
-        labels = {look.id: label_of(look) for look in looks}
+        waited = Waited(
+            looks=looks,
+            facts=discovered_facts(self),
+            answered=time.monotonic(),
+            poll=keywords.poll or C.DEFAULT_POLL_INTERVAL,
+            timeout=timeout,
+            margin=margin,
+            follow=follow,
+            on_interrupt=on_interrupt,
+        )
         turns = None
         if follow or not all(look.ended for look in looks):
-            poll = keywords.poll or C.DEFAULT_POLL_INTERVAL
-            reporter = Reporter(self, task_vars, labels, poll=poll, follow=follow, together=True)
+            reporter = self._reporter(waited, task_vars)
             reporter.begin(looks)
-            turns = Worker(self, task_vars).give_back(looks)
+            target = remote.target_of([look.id for look in looks])
+            parking = None
+            if target is not None and not follow and on_interrupt != settings.CANCEL:
+                until = None if timeout is None else waited.answered + timeout
+                parking = Parking(target, reporter.form, waited.poll, until, waited.answered, waited)
+            turns = Worker(self, task_vars).leave(looks, parking)
             looks = wait_interruptibly(
                 remote, looks, reporter, on_interrupt=on_interrupt, timeout=timeout, margin=margin, turns=turns
             )
+        return self._result(waited, looks, remote, turns, task_vars)
+
+    def _go_on(self, waited: Waited, looks: list[Look] | None, answered: float, task_vars: dict[str, t.Any]) -> Result:
+        """The result of the task, in a worker that goes on with it after its host was parked."""
+        tell_discovered_facts(self, task_vars, waited.facts)
+        remote = HostPlaces(self, task_vars)
+        turns = None
+        if looks is None:
+            looks = aged(waited.looks, answered - waited.answered)
+            left = None
+            if waited.timeout is not None:
+                left = max(0.0, waited.answered + waited.timeout - time.monotonic())
+            if left != 0:
+                turns = Worker(self, task_vars).leave(looks, None)
+            looks = wait_interruptibly(
+                remote,
+                looks,
+                self._reporter(waited, task_vars),
+                on_interrupt=waited.on_interrupt,
+                timeout=left,
+                margin=waited.margin,
+                turns=turns,
+                answered=answered,
+            )
+        return self._result(waited, looks, remote, turns, task_vars)
+
+    def _reporter(self, waited: Waited, task_vars: dict[str, t.Any]) -> Reporter:
+        labels = {look.id: label_of(look) for look in waited.looks}
+        return Reporter(self, task_vars, labels, poll=waited.poll, follow=waited.follow, together=True)
+
+    def _result(
+        self,
+        waited: Waited,
+        looks: list[Look],
+        remote: HostPlaces,
+        turns: Turns | None,
+        task_vars: dict[str, t.Any],
+    ) -> Result:
+        """The result of the task. *looks*: the last ones."""
+        ids = [look.id for look in waited.looks]  # a name may have been given to another job meanwhile
+        labels = {look.id: label_of(look) for look in waited.looks}
         mark_collected(remote, looks, turns)
         read = functools.partial(read_output, self, task_vars)
         results = [
@@ -91,8 +155,8 @@ class ActionModule(ActionBase):
         ]
         names = [labels[job_id] for job_id in ids]
         result = with_facts(
-            in_time(result_of_many(results, names, no_log=bool(self._task.no_log)), names, timeout),
-            discovered_facts(self),
+            in_time(result_of_many(results, names, no_log=bool(self._task.no_log)), names, waited.timeout),
+            waited.facts,
         )
         hide_loop(self, result)
         return join_branches(result, [one for look, one in zip(looks, results, strict=True) if is_branch(look)])

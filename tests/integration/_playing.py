@@ -62,6 +62,9 @@ class Process:
                 found += os.readlink(path).startswith(f'/memfd:{name} ')
         return found
 
+    def is_room(self) -> bool:
+        return _is_room(self.command)
+
     def cpu(self) -> float:
         """Seconds of processor time so far."""
         fields = Path(f'/proc/{self.pid}/stat').read_text(encoding='utf-8').rpartition(') ')[2].split()
@@ -96,6 +99,11 @@ def _read(path: str) -> bytes:
         os.close(descriptor)
 
 
+def _is_room(command: list[str]) -> bool:
+    """Whether *command* is that of the process that waits for parked hosts."""
+    return any('_waiting.room import' in word for word in command)
+
+
 class Playing:
     """A play that goes on in the background. Leaving it waits for its end."""
 
@@ -107,6 +115,7 @@ class Playing:
         *plays: dict[str, t.Any],
         **settings: str,
     ) -> None:
+        self._directory = directory
         self._mark = f'BACKGROUND_JOBS_RECORD={directory}/record.json'
         self._pool = concurrent.futures.ThreadPoolExecutor(1)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # where it is ignored, Ansible would ignore it too
@@ -133,7 +142,7 @@ class Playing:
         """The processes of Ansible itself, oldest first, and of its connections; not those of the jobs."""
 
         def may_be(command: list[str]) -> bool:
-            return any(word.endswith('/ansible-playbook') for word in command) or command[0] == 'ssh'
+            return any(word.endswith('/ansible-playbook') for word in command) or command[0] == 'ssh' or _is_room(command)
 
         found = [process for process in processes(may_be) if process.has(self._mark)]
         return sorted(found, key=lambda process: process.pid)
@@ -153,8 +162,20 @@ class Playing:
     def _main(mine: c.Iterable[Process]) -> Process | None:
         return next((process for process in mine if process.parent == os.getpid()), None)
 
+    def parked(self) -> list[Path]:
+        """The tickets of the hosts that are parked."""
+        return list(self._directory.glob('home/tmp/ansible-local-*/background.jobs/parked/*.task'))
+
+    def room(self) -> Process | None:
+        """The process that waits for parked hosts."""
+        return next((process for process in self.processes() if process.is_room()), None)
+
+    def waits(self) -> bool:
+        """Whether a task waits without a fork: its host is parked, or a child waits."""
+        return bool(self.parked() or self.waiting())
+
     def waiting(self) -> list[tuple[Process, Process]]:
-        """(guardian, child) of each task that waits without a fork."""
+        """(guardian, child) of each task that waits in a process of its own."""
         mine = {process.pid: process for process in self.processes() if process.command[0] != 'ssh'}
         main = self._main(mine.values())
         if not main:

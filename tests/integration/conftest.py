@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
-from ansible_collections.background.jobs.tests.integration._playing import eventually
+from ansible_collections.background.jobs.tests.integration._playing import Log, Meeting, eventually
 from ansible_collections.background.jobs.tests.integration._targets import (
     CORE,
     Target,
@@ -105,3 +105,19 @@ def play(controller: Controller) -> c.Callable[..., Run]:
         return controller.play([target], {**keywords, 'tasks': list(tasks)}, **settings or {})
 
     return run
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> c.Callable[[int], list[Target]]:
+    """Hosts, all of them this machine, each with job files of its own."""
+    return lambda count: [local_target(f'h{n}', tmp_path / f'h{n}', sys.executable) for n in range(1, count + 1)]
+
+
+@pytest.fixture
+def meeting(tmp_path: Path) -> Meeting:
+    return Meeting(tmp_path / 'meeting')
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Log:
+    return Log(tmp_path / 'log')

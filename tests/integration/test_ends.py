@@ -164,7 +164,7 @@ def test_a_task_that_waits_is_told_at_once_of_a_kill(
     job = {'name': 'job', **shell('sleep 1000'), **MARKED, 'async': 900, 'poll': 600, 'register': 'job'}
     after = {'name': 'after', INFO: {'states': ['running']}, 'register': 'live'}
     with Playing(tmp_path, controller, hosts[:1], {'tasks': [{**job, 'ignore_errors': True}, after]}) as playing:
-        eventually(lambda: marked() and playing.waiting(), 'the task waits')
+        eventually(lambda: marked() and playing.waits(), 'the task waits')
         kill()
         run = playing.result()
     check_ended(run['job'], state, words)
@@ -185,7 +185,7 @@ def test_the_module_wants_more_memory_than_there_is(
     except HostsError as error:
         left_out(str(error))
     with Playing(tmp_path, controller, [host], {'tasks': [job]}) as playing:
-        eventually(lambda: len(marked()) > 1 and playing.waiting(), 'the task waits')
+        eventually(lambda: len(marked()) > 1 and playing.waits(), 'the task waits')
         with group:
             for process in marked():
                 group.add(process.pid)
@@ -313,7 +313,7 @@ def test_the_files_of_a_job_are_removed(controller: Controller, hosts: list[Targ
     """The code that its supervisor has yet to load among them."""
     job = {**shell('sleep 1000'), **MARKED, 'async': 15, 'poll': 600, 'register': 'job', 'ignore_errors': True}
     with Playing(tmp_path, controller, [hosts[0]], {'tasks': [job]}) as playing:
-        eventually(playing.waiting, 'the task waits')
+        eventually(playing.waits, 'the task waits')
         supervisor = module().parent
         eventually(lambda: is_small(supervisor), 'the supervisor has given its memory back')
         hosts[0].shell('rm -r ~/.ansible_async')
@@ -335,7 +335,7 @@ def test_a_controller_that_was_killed_is_run_again(
     job = {**shell(f'echo $$ >> {LOG}; read line < {GATE}; echo $line', name='deploy'), **MARKED, 'poll': 600}
     tasks = {'tasks': [{'name': 'job', **job, 'register': 'job'}]}
     with Playing(tmp_path, controller, [host], tasks) as playing:
-        eventually(lambda: len(marked()) > 1 and playing.waiting(), 'the task waits')
+        eventually(lambda: len(marked()) > 1 and playing.waits(), 'the task waits')
         (first,) = set(host.jobs()) - others
         for process in playing.processes():
             os.kill(process.pid, signal.SIGKILL)
@@ -347,7 +347,7 @@ def test_a_controller_that_was_killed_is_run_again(
         run = controller.play([host], tasks)
     else:
         with Playing(tmp_path, controller, [host], tasks) as playing:
-            eventually(playing.waiting, 'the task waits')
+            eventually(playing.waits, 'the task waits')
             host.shell(f'echo through > {GATE}')
             run = playing.result()
     assert (run['job']['ansible_job_id'], run['job']['stdout']) == (first, 'through')

@@ -33,28 +33,13 @@ from ansible_collections.background.jobs.tests.integration._playing import (
     until_there,
     without_what_differs,
 )
-from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
 
 LONG = 100  # seconds, of jobs that end before by themselves
 SHORT = 5  # seconds, of jobs that cannot
+CHILDREN = {'background_jobs_park': False}
+"""Variables of plays whose tasks wait in processes of their own, which is what is tried. test_parking.py has the others."""
 
 Play = c.Callable[..., Run]
-
-
-@pytest.fixture
-def many(tmp_path: Path) -> c.Callable[[int], list[Target]]:
-    """Hosts, all of them this machine, each with job files of its own."""
-    return lambda count: [local_target(f'h{n}', tmp_path / f'h{n}', sys.executable) for n in range(1, count + 1)]
-
-
-@pytest.fixture
-def meeting(tmp_path: Path) -> Meeting:
-    return Meeting(tmp_path / 'meeting')
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Log:
-    return Log(tmp_path / 'log')
 
 
 def kinds(run: Run, task: str) -> dict[str, str]:
@@ -89,7 +74,7 @@ def test_async_wait_gives_the_fork_back_too(
 ) -> None:
     start = {**script(meeting.wait()), 'async': LONG, 'poll': 0, 'register': 'started'}
     wait = {'name': 'wait', 'background.jobs.async_wait': {'jobs': '{{ started }}'}, 'poll': 2}
-    with Playing(tmp_path, controller, many(4), {'tasks': [start, wait]}, FORKS='2') as playing:
+    with Playing(tmp_path, controller, many(4), {'tasks': [start, wait], 'vars': CHILDREN}, FORKS='2') as playing:
         with meeting.closed():
             eventually(lambda: len(playing.waiting()) == 4, 'four tasks wait, each without a fork')
         run = playing.result()
@@ -129,7 +114,7 @@ def test_it_can_be_switched_off(controller: Controller, many: t.Any, meeting: Me
 
 def test_the_cap(controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path) -> None:
     # Two wait without a fork, and two hold theirs: four at once, and not a fifth.
-    keywords = {'vars': {'background_jobs_max_waiting': '{{ 1 + 1 }}'}}
+    keywords = {'vars': {**CHILDREN, 'background_jobs_max_waiting': '{{ 1 + 1 }}'}}
     job = {'name': 'job', **script(meeting.of(4)), 'async': LONG, 'poll': 2}
     run = controller.play(many(4), {'tasks': [job], **keywords}, FORKS='2')
     assert set(kinds(run, 'job').values()) == {'ok'}, run.output
@@ -139,7 +124,13 @@ def test_the_cap(controller: Controller, many: t.Any, meeting: Meeting, tmp_path
 
 
 @pytest.mark.parametrize(
-    'name', ['background_jobs_max_waiting', 'background_jobs_give_back_forks', 'background_jobs_margin']
+    'name',
+    [
+        'background_jobs_max_waiting',
+        'background_jobs_give_back_forks',
+        'background_jobs_park',
+        'background_jobs_margin',
+    ],
 )
 def test_a_setting_that_makes_no_sense_is_named(controller: Controller, many: t.Any, name: str) -> None:
     task = {'name': 'job', **script('sleep 1'), 'async': LONG, 'poll': 2, 'vars': {name: 'plenty'}}
@@ -327,7 +318,7 @@ def test_a_killed_process_never_hangs_the_play(
     controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path, whole_group: bool
 ) -> None:
     job = {'name': 'job', **script(meeting.wait()), 'async': LONG, 'poll': 2}
-    with Playing(tmp_path, controller, many(3), {'tasks': [job, AFTER]}, FORKS='2') as playing:
+    with Playing(tmp_path, controller, many(3), {'tasks': [job, AFTER], 'vars': CHILDREN}, FORKS='2') as playing:
         with meeting.closed():
             pairs = eventually(
                 lambda: len(meeting.came()) == 3 and len(playing.waiting()) == 3 and playing.waiting(),
@@ -360,7 +351,7 @@ def test_after_a_killed_child_the_guardian_goes_on_with_the_loop(
         'poll': 2,
         'loop': [meeting.wait(), 'sleep 2; echo two'],
     }
-    with Playing(tmp_path, controller, many(1), {'tasks': [job]}) as playing, meeting.closed():
+    with Playing(tmp_path, controller, many(1), {'tasks': [job], 'vars': CHILDREN}) as playing, meeting.closed():
         ((_guardian, child),) = eventually(lambda: meeting.came() and playing.waiting(), 'the first item waits')
         os.kill(child.pid, signal.SIGKILL)
         run = playing.result()
@@ -373,7 +364,7 @@ def test_a_killed_group_never_hangs_the_play(
 ) -> None:
     """The group of a guardian and that of its child have nobody in common."""
     job = {'name': 'job', **script(meeting.wait()), 'async': LONG, 'poll': 2}
-    with Playing(tmp_path, controller, many(1), {'tasks': [job]}) as playing:
+    with Playing(tmp_path, controller, many(1), {'tasks': [job], 'vars': CHILDREN}) as playing:
         with meeting.closed():
             ((guardian, child),) = eventually(lambda: meeting.came() and playing.waiting(), 'the task waits')
             os.killpg((child if whose == 'child' else guardian).group, signal.SIGKILL)
@@ -390,7 +381,7 @@ def test_a_guardian_and_its_child_killed_at_once_never_hang_the_play(
 ) -> None:
     """Nobody but the watcher of the run can tell of it; the guardians start another one if it was killed."""
     job = {'name': 'job', **script(meeting.wait(), name='upgrade'), 'async': LONG, 'poll': 2}
-    with Playing(tmp_path, controller, many(hosts), {'tasks': [job, AFTER]}, FORKS='2') as playing:
+    with Playing(tmp_path, controller, many(hosts), {'tasks': [job, AFTER], 'vars': CHILDREN}, FORKS='2') as playing:
         with meeting.closed():
             pairs = eventually(
                 lambda: len(meeting.came()) == len(playing.waiting()) == hosts and playing.waiting(), 'all tasks wait'
@@ -421,7 +412,7 @@ def test_an_end_of_the_play_leaves_no_process(
         'async': LONG,
         'poll': 30,
     }
-    with Playing(tmp_path, controller, many(3), {'tasks': [job, AFTER]}, FORKS='2') as playing:
+    with Playing(tmp_path, controller, many(3), {'tasks': [job, AFTER], 'vars': CHILDREN}, FORKS='2') as playing:
         with meeting.closed():
             eventually(lambda: len(playing.waiting()) == 3 and len(meeting.came()) == 3, 'three tasks wait')
             if how == 'Ctrl-C':
@@ -442,7 +433,7 @@ def test_ansible_dies_between_the_start_and_the_wait(
     (target,) = many(1)
     target = target.also('h1', ansible_connection='kills', background_jobs_give_back_forks=give_back)
     job = {'name': 'job', **script(meeting.wait()), 'async': LONG, 'poll': 2}
-    playing = Playing(tmp_path, controller, [target], {'tasks': [job]})
+    playing = Playing(tmp_path, controller, [target], {'tasks': [job], 'vars': CHILDREN})
     with playing, meeting.closed():
         eventually(lambda: meeting.came() and playing.over(), 'the job was started, and ansible killed')
         eventually(lambda: not playing.processes(), 'no process of Ansible is left', 20)
@@ -453,7 +444,7 @@ def test_ansible_dies_after_one_of_the_two_was_killed(
     controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path, whose: str
 ) -> None:
     job = {'name': 'job', **script(meeting.wait()), 'async': LONG, 'poll': 1}
-    with Playing(tmp_path, controller, many(1), {'tasks': [job]}) as playing, meeting.closed():
+    with Playing(tmp_path, controller, many(1), {'tasks': [job], 'vars': CHILDREN}) as playing, meeting.closed():
         ((guardian, child),) = eventually(lambda: meeting.came() and playing.waiting(), 'the task waits')
         main = playing.main().pid
         os.kill((child if whose == 'child' else guardian).pid, signal.SIGKILL)
@@ -473,7 +464,10 @@ def test_ansible_is_killed_at_any_moment(
     job = {'name': 'job', **script(meeting.wait()), 'async': LONG, 'poll': 2}
     whole = 0.0  # seconds until all tasks wait, learned from the first run
     for number in range(kills + 1):
-        with Playing(tmp_path, controller, targets, {'tasks': [job]}, FORKS='3') as playing, meeting.closed():
+        with (
+            Playing(tmp_path, controller, targets, {'tasks': [job], 'vars': CHILDREN}, FORKS='3') as playing,
+            meeting.closed(),
+        ):
             main = playing.main().pid
             eventually(lambda: len(playing.processes()) > 1, 'the first worker is forked')
             began = time.monotonic()
@@ -500,7 +494,7 @@ def test_many_hosts_and_few_forks(
     python.chmod(0o755)
     targets = [target.also(target.name, ansible_python_interpreter=str(python)) for target in many(hosts)]
     job = {'name': 'job', **script(meeting.wait()), 'async': 600, 'poll': 10}
-    with Playing(tmp_path, controller, targets, {'tasks': [job]}, FORKS='5') as playing:
+    with Playing(tmp_path, controller, targets, {'tasks': [job], 'vars': CHILDREN}, FORKS='5') as playing:
         with meeting.closed():
             eventually(lambda: len(meeting.came()) == hosts and len(playing.waiting()) == hosts, 'all wait', 400)
             asked = len(log.events())

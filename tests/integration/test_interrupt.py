@@ -94,9 +94,9 @@ def test_it_is_interrupted(  # pylint: disable=too-many-arguments
     }
     log = tmp_path / 'ansible.log'
     with meeting.closed(), Playing(tmp_path, person, targets, play, FORKS='4', LOG_PATH=str(log)) as playing:
-        eventually(
-            lambda: len(list(tmp_path.glob('home/tmp/*/background.jobs/wait-*'))) == count, 'all wait', 60 + 6 * count
-        )
+        # Hosts whose jobs are left are parked. For the others processes wait.
+        waiting = playing.parked if policy == 'leave' else lambda: list(tmp_path.glob('home/tmp/*/*/wait-*'))
+        eventually(lambda: len(waiting()) == count, 'all wait', 60 + 6 * count)
         interrupt(how, playing, screen)
         eventually(playing.over, 'ansible ends', 300)
         ended = states(targets)

@@ -28,6 +28,10 @@ ASKS = 'SSH: EXEC'  # in the output, from -vvv on, with each request
 JOB = script(f'echo $$ >> {CAME}; {until_there(GO)}; echo done')
 
 
+WAYS = ['parked', 'child', 'worker']
+"""Who waits: the room, a child of the worker whose fork was given back, or the worker itself."""
+
+
 @pytest.fixture
 def host(victim: Target) -> Target:
     victim.shell(f'sudo rm -f {CAME} {GO} {BACK}')
@@ -57,11 +61,13 @@ def without_sshd(fleet: Fleet, host: Target) -> c.Iterator[None]:
 def waits(controller: Controller, host: Target, tmp_path: Path) -> c.Callable[..., Playing]:
     """A play of one job, as soon as its task waits."""
 
-    def play(poll: int = 2, limit: int = 200, give_back: bool = True, **variables: t.Any) -> Playing:
-        variables['background_jobs_give_back_forks'] = give_back
+    def play(poll: int = 2, limit: int = 200, way: str = 'child', **variables: t.Any) -> Playing:
+        variables['background_jobs_park'] = way == 'parked'
+        variables['background_jobs_give_back_forks'] = way != 'worker'
         job = {'name': 'job', **JOB, 'async': limit, 'poll': poll, 'register': 'r'}
         playing = Playing(tmp_path, controller, [host], {'tasks': [job], 'vars': variables}, VERBOSITY='3')
-        eventually(lambda: clients(playing) and host.shell(f'cat {CAME} 2>/dev/null || true'), 'the job runs')
+        waiting = playing.parked if way == 'parked' else lambda: clients(playing)
+        eventually(lambda: waiting() and host.shell(f'cat {CAME} 2>/dev/null || true'), 'the job runs')
         return playing
 
     return play
@@ -82,10 +88,10 @@ def check_done(playing: Playing, host: Target) -> None:
 
 
 @pytest.mark.hosts
-@pytest.mark.parametrize('give_back', [True, False], ids=['fork given back', 'fork held'])
-def test_sshd_is_stopped_and_started(waits: t.Any, host: Target, fleet: Fleet, tmp_path: Path, give_back: bool) -> None:
+@pytest.mark.parametrize('way', WAYS)
+def test_sshd_is_stopped_and_started(waits: t.Any, host: Target, fleet: Fleet, tmp_path: Path, way: str) -> None:
     said = tmp_path / 'output.txt'
-    with waits(give_back=give_back) as playing:
+    with waits(way=way) as playing:
         with without_sshd(fleet, host):
             asked = said.read_text(encoding='utf-8').count(ASKS)
             eventually(lambda: said.read_text(encoding='utf-8').count(ASKS) > asked + 1, 'the host is asked again')
@@ -115,10 +121,11 @@ def test_the_session_is_cut_on_the_target(waits: t.Any, host: Target) -> None:
 
 @pytest.mark.hosts
 @pytest.mark.timeout(300)
-def test_the_host_falls_silent(waits: t.Any, host: Target, fleet: Fleet, tmp_path: Path) -> None:
+@pytest.mark.parametrize('way', ['parked', 'child'])
+def test_the_host_falls_silent(waits: t.Any, host: Target, fleet: Fleet, tmp_path: Path, way: str) -> None:
     """Nothing closes the connection then: that the answer is overdue is all there is to be seen, after half a minute."""
     said = tmp_path / 'output.txt'
-    with waits() as playing:
+    with waits(way=way) as playing:
         with fleet.silent(host.name):
             overdue = re.compile('connection lost while waiting for .* did not answer within [0-9.]+ s')
             eventually(lambda: overdue.search(said.read_text(encoding='utf-8')), 'the answer is overdue', 120)
@@ -166,7 +173,7 @@ def test_what_is_needed_before_a_start_waits_for_a_silent_host_no_longer_either(
 
 @pytest.mark.hosts
 def test_power_cut_and_boot(waits: t.Any, host: Target, fleet: Fleet) -> None:
-    with waits() as playing:
+    with waits(way='parked') as playing:
         fleet.cut(host.name)
         fleet.boot(host.name)
         run = playing.result()
@@ -178,10 +185,10 @@ def test_power_cut_and_boot(waits: t.Any, host: Target, fleet: Fleet) -> None:
 
 
 @pytest.mark.hosts
-@pytest.mark.parametrize('give_back', [True, False], ids=['fork given back', 'fork held'])
-def test_a_host_that_stays_away(waits: t.Any, host: Target, fleet: Fleet, give_back: bool) -> None:
+@pytest.mark.parametrize('way', WAYS)
+def test_a_host_that_stays_away(waits: t.Any, host: Target, fleet: Fleet, way: str) -> None:
     """The limit leaves a busy machine the time to stop sshd before the job is over."""
-    with waits(limit=45, give_back=give_back, background_jobs_margin=2) as playing, without_sshd(fleet, host):
+    with waits(limit=45, way=way, background_jobs_margin=2) as playing, without_sshd(fleet, host):
         run = playing.result()
     (event,) = run.of('job')
     assert event.kind == 'unreachable', run.output

@@ -288,7 +288,9 @@ def test_a_wait_costs_no_processor_time(controller: Controller, local: Target, t
     meeting = Meeting(tmp_path / 'meeting')
     job = {**shell(meeting.wait()), 'async': 100, 'poll': 60}
 
-    with Playing(tmp_path, controller, [local], {'tasks': [job]}) as playing:
+    # The processes of the child's way are counted.
+    keywords = {'tasks': [job], 'vars': {'background_jobs_park': False}}
+    with Playing(tmp_path, controller, [local], keywords) as playing:
         with meeting.closed():
             eventually(lambda: meeting.came() and playing.waiting(), 'the task waits')
             time.sleep(2)  # until all is at rest

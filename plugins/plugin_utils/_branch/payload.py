@@ -27,6 +27,17 @@ _BLOCK = 'block'
 
 
 @dataclasses.dataclass(frozen=True)
+class BranchReading:
+    """What reads the output of a branch."""
+
+    facts: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+
+    def result(self, _action: ActionBase, _task_vars: dict[str, t.Any], output: dict[str, t.Any]) -> dict[str, t.Any]:
+        """The result of the branch for its output (rc, stdout, stderr)."""
+        return read_branch(output)
+
+
+@dataclasses.dataclass(frozen=True)
 class BranchPayload:
     """What the runtime needs to run a branch on this controller, and what reads its output afterwards.
 
@@ -36,16 +47,12 @@ class BranchPayload:
     branch: Branch
     module: str
     work: str
-    facts: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    reading: BranchReading = BranchReading()
 
     @property
     def summary(self) -> str | None:
         """What it does, on one line."""
         return self.branch.summary
-
-    def result(self, output: dict[str, t.Any]) -> dict[str, t.Any]:
-        """The result of the branch for its output (rc, stdout, stderr)."""
-        return read_branch(output)
 
 
 def block_payload(action: ActionBase, task_vars: dict[str, t.Any], raw: c.Mapping[str, t.Any]) -> BranchPayload:

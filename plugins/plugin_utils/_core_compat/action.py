@@ -78,11 +78,27 @@ def discovered_facts(action: ActionBase) -> dict[str, t.Any]:
     return {key: action._discovered_interpreter} if key else {}
 
 
-def copy_discovery(source: ActionBase, copy: ActionBase) -> None:
-    """Tell *copy* what interpreter discovery found in *source*."""
-    for attribute in _DISCOVERY:
-        if hasattr(source, attribute):
-            setattr(copy, attribute, getattr(source, attribute))
+def discovery_of(action: ActionBase) -> dict[str, t.Any]:
+    """What interpreter discovery found in *action*, as set_discovery() takes it. It can be pickled."""
+    return {attribute: getattr(action, attribute) for attribute in _DISCOVERY if hasattr(action, attribute)}
+
+
+def set_discovery(action: ActionBase, discovery: dict[str, t.Any]) -> None:
+    """Tell *action* what interpreter discovery found in another one."""
+    for attribute, value in discovery.items():
+        setattr(action, attribute, value)
+
+
+def tell_discovered_facts(action: ActionBase, task_vars: dict[str, t.Any], facts: dict[str, t.Any]) -> None:
+    """Put *facts* (discovered_facts()) of the target of *action* where the rest of its task looks for them."""
+    delegate = action._task.delegate_to
+    variables = task_vars['ansible_delegated_vars'][delegate] if delegate else task_vars
+    variables.setdefault('ansible_facts', {}).update(facts)
+
+
+def remove_local_files(action: ActionBase) -> None:
+    """Remove the files that the task of *action* has made on the controller, before its worker ends."""
+    action._loader.cleanup_all_tmp_files()
 
 
 def environment_of(action: ActionBase) -> dict[str, str]:

@@ -19,8 +19,8 @@ from ansible.errors import AnsibleActionFail
 from ansible.executor.interpreter_discovery import discover_interpreter
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import (
-    copy_discovery,
     plugin_arguments,
+    set_discovery,
 )
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.module_build import BuiltModule
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.watchdog import Watchdog
@@ -171,13 +171,19 @@ class _Reader(ActionBase):
 
 
 def result_of_output(
-    action: ActionBase, module: BuiltModule, output: dict[str, t.Any], task_vars: dict[str, t.Any]
+    action: ActionBase,
+    task: t.Any,
+    module: BuiltModule,
+    output: dict[str, t.Any],
+    task_vars: dict[str, t.Any],
+    discovery: dict[str, t.Any],
 ) -> dict[str, t.Any]:
-    """The result that ansible-core reads from *output* (rc, stdout, stderr) of *module*, for the task of *action*.
+    """The result that ansible-core reads from *output* (rc, stdout, stderr) of *module*, which *task* has sent.
 
-    Raises AnsibleError for output that ansible-core refuses: output that is not UTF-8, for one.
+    *action*: the plugin that wants to know it. *discovery*: of the plugin that has sent the module. Raises AnsibleError for
+    output that ansible-core refuses: output that is not UTF-8, for one.
     """
-    reader = _Reader(task=action._task, **plugin_arguments(action))
+    reader = _Reader(task=task, **plugin_arguments(action))
     reader.module, reader.output = module.for_reading(), output
-    copy_discovery(action, reader)
+    set_discovery(reader, discovery)
     return reader.run(task_vars=task_vars)

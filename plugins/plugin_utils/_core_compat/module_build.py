@@ -97,6 +97,12 @@ class BuiltModule:
         encoder = get_module_encoder(self.configured[0].serialization_profile, Direction.CONTROLLER_TO_MODULE)
         return json.dumps(args, cls=encoder).encode()
 
+    def without_file(self) -> BuiltModule:
+        """This module for those who only read what it printed. It can be pickled."""
+        if isinstance(self.configured[0], str):
+            return BuiltModule((*self.configured[:2], b'', ''))
+        return BuiltModule((dataclasses.replace(self.configured[0], b_module_data=b''), ''))
+
     def for_reading(self) -> BuiltModule:
         """This module in a style that needs no file on the target, only an interpreter, which a binary has not."""
         if isinstance(self.configured[0], str):

@@ -93,7 +93,8 @@ def build(
             raise ended(returned.get('msg', 'no message'), result=returned)
         raise AnsibleActionFail(f"'{name}' cannot run in the background: its action plugin runs no module there.")
     extra = {key: value for key, value in returned.items() if key not in PLACEHOLDER}
-    return dataclasses.replace(catcher.caught, extra=extra)
+    reading = dataclasses.replace(catcher.caught.reading, extra=extra)
+    return dataclasses.replace(catcher.caught, reading=reading)
 
 
 @functools.cache  # a hundred `tasks` are mostly of one module, and ansible-core looks for it on the disk each time

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import collections.abc as c
-import functools
 import hashlib
 import json
 import pathlib
@@ -16,6 +15,7 @@ import typing as t
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import (
     discovered_facts,
+    discovery_of,
     environment_of,
     take_tmpdir,
     task_environment_of,
@@ -24,7 +24,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.actio
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.module_build import BuiltModule
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task import resolved_action
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.payload import Payload
-from ansible_collections.background.jobs.plugins.plugin_utils._payload.reader import result_of
+from ansible_collections.background.jobs.plugins.plugin_utils._payload.reader import Reading
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.summary import summary_of
 
 PLACEHOLDER = {'started': True, 'finished': False, 'changed': True}
@@ -68,9 +68,14 @@ def _payload(plugin: ActionBase, name: str, args: dict[str, t.Any], task_vars: d
         environment=environment_of(plugin),
         tmpdir=take_tmpdir(plugin),
         work=digest_of(plugin, resolved_action(task_of(plugin)), task_of(plugin).args),
-        facts=discovered_facts(plugin),
-        read=functools.partial(result_of, plugin, module, task_vars),
-        extra={},
+        reading=Reading(
+            action=task_of(plugin).action,
+            resolved=resolved_action(task_of(plugin)),
+            module=module.without_file(),
+            discovery=discovery_of(plugin),
+            facts=discovered_facts(plugin),
+            extra={},
+        ),
     )
 
 

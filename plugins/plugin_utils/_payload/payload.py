@@ -6,11 +6,9 @@
 
 from __future__ import annotations
 
-import collections.abc as c
 import dataclasses
-import typing as t
 
-from ansible.utils.vars import merge_hash
+from ansible_collections.background.jobs.plugins.plugin_utils._payload.reader import Reading
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,13 +32,5 @@ class Payload:
     """A temporary directory on the target, which is to be removed when the job has ended."""
     work: str
     """A digest of what the module does, equal in two runs of the same task."""
-    facts: dict[str, t.Any]
-    """Facts found while it was built: the interpreter that was discovered."""
-    read: c.Callable[[dict[str, t.Any]], dict[str, t.Any]]
-    """rc, stdout and stderr of the module's process -> the module's result."""
-    extra: dict[str, t.Any]
-    """What the action plugin in front of the module adds to that result."""
-
-    def result(self, output: dict[str, t.Any]) -> dict[str, t.Any]:
-        """The result that the synchronous task would have returned for this output (rc, stdout, stderr)."""
-        return merge_hash(self.extra, self.read(output))
+    reading: Reading
+    """What reads its output."""

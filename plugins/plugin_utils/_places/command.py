@@ -55,6 +55,14 @@ class Command(Transport):
         self._has_answered = True
         return t.cast('dict[str, t.Any]', answer['response'])
 
+    def line(self, argument: str) -> str | None:
+        """The command that hands *argument*, a request in Base64, to the runtime, which answers with a line after MARK.
+
+        None if no request has been answered that way.
+        """
+        python = python_command(self._action, self._task_vars) if self._has_answered else None
+        return None if python is None else _line(python, argument)
+
     def _run(self, python: list[str], call: dict[str, t.Any]) -> dict[str, t.Any]:
         """What the loader on the target answers to *call*."""
         data = zlib.compress(json.dumps(call).encode())
@@ -63,10 +71,9 @@ class Command(Transport):
             if not self._takes_input():
                 raise CannotCarry('the connection or the become method gives no standard input to a command')
             argument = '-'
-        words = [*python, '-I', '-S', '-c', *command(), digest(), argument]
         result = run_command(
             self._action,
-            ' '.join(shlex.quote(word) for word in words),
+            _line(python, argument),
             # In lines of text, because a terminal would act on some bytes: one of them is ^Z.
             base64.encodebytes(data) if argument == '-' else None,
         )
@@ -86,6 +93,10 @@ class Command(Transport):
         if _forces_terminal(connection):
             return False  # sudo would wait for ever on a terminal that is full of data nobody reads
         return bool(connection.has_pipelining and getattr(connection.become, 'pipelining', True))
+
+
+def _line(python: list[str], argument: str) -> str:
+    return ' '.join(shlex.quote(word) for word in [*python, '-I', '-S', '-c', *command(), digest(), argument])
 
 
 def _forces_terminal(connection: ConnectionBase) -> bool:

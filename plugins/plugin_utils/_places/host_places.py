@@ -64,6 +64,10 @@ class HostPlaces(Place):
         if '_target' in self.__dict__:
             self._target.reset()
 
+    def target_of(self, ids: list[t.Any]) -> Remote | None:
+        """The target, if all of the jobs *ids* live there."""
+        return None if any(map(self._controller.has, ids)) else self._target
+
     def is_remote(self, ids: list[t.Any]) -> bool:
         return not all(map(self._controller.has, ids))
 

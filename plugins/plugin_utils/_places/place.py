@@ -19,6 +19,7 @@ from ansible.plugins.connection import ConnectionBase
 from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import VERSION, Look
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import connection_of
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.command_line import CommandLine, command_line
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.connection import (
     hidden_commands,
     hides_commands,
@@ -46,6 +47,8 @@ _NOT_SENT = (
 )
 """What ssh says if there was no connection to begin with. The last two are ansible-core's (before 2.19, and from it on)
 if ssh ended before it had taken the whole request; a part of a request starts nothing."""
+REQUEST = 'background.jobs.request'
+"""Stands for a request in Remote.command_line()."""
 _RESET_SECONDS = 30
 _UNCERTAIN = {
     'cancel': 'The jobs may have been asked to stop or not: run the task again when the host can be reached.',
@@ -85,7 +88,7 @@ class Remote(Place):
             )
 
     def ask(self, op: str, within: float | None = None, **details: t.Any) -> list[Look]:
-        request = dict(details, version=VERSION, op=op, async_dir=self._async_dir)
+        request = self.request(op, **details)
         if within is None and self._silence:
             within = patience.limit(request, self._silence)
         connection = connection_of(self._action)
@@ -96,6 +99,19 @@ class Remote(Place):
             with hidden_commands(connection):  # not for the first request: it would hide why a host cannot be reached
                 looks = self._looks(request, within)
         return looks
+
+    def request(self, op: str, **details: t.Any) -> dict[str, t.Any]:
+        """The request that ask() sends."""
+        return dict(details, version=VERSION, op=op, async_dir=self._async_dir)
+
+    def command_line(self) -> CommandLine | None:
+        """How a process without Ansible can send a request, in the place of the word REQUEST (Base64).
+
+        None where it cannot: because of the connection, or because requests do not travel as commands.
+        """
+        first = self._transports[0]
+        line = first.line(REQUEST) if type(first) is Command else None
+        return None if line is None else command_line(self._action, line)
 
     def _looks(self, request: dict[str, t.Any], within: float | None) -> list[Look]:
         try:

@@ -18,6 +18,11 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.worke
 display = Display()
 
 
+def as_told(result: dict[str, t.Any]) -> dict[str, t.Any]:
+    """*result* of an event, with the types that this ansible-core gives."""
+    return t.cast('dict[str, t.Any]', _status.as_told_by(__version__, {**result}))
+
+
 def send(action: ActionBase, event: t.Literal['poll', 'ok', 'failed'], result: dict[str, t.Any]) -> None:
     """Call ``v2_runner_on_async_<event>`` with *result* of the task of *action*.
 
@@ -26,7 +31,7 @@ def send(action: ActionBase, event: t.Literal['poll', 'ok', 'failed'], result: d
     worker = current_worker()
     if worker is None:
         return
-    result = _status.as_told_by(__version__, {**result})
+    result = as_told(result)
     try:
         send_event(worker, f'v2_runner_on_async_{event}', task_of(action), result)
     except (AttributeError, TypeError) as error:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import itertools
 import math
 import time
@@ -74,15 +75,16 @@ class Reporter(SilentReporter):
         drop_in: bool = False,
     ) -> None:
         self._action = action
-        self._host = task_vars['inventory_hostname']
-        self._labels = {job_id: printable(label) for job_id, label in labels.items()}
         self._poll = poll
         self._together = together
-        self._drop_in = drop_in
-        # Of the play context as well: in drop-in, ansible-core polls with a task of its own, which has no keywords.
-        self._no_log = hides_result(action)
-        follow = follow and not self._no_log
-        self._followers = {job_id: _Follower(self._host, label) for job_id, label in self._labels.items() if follow}
+        host = task_vars['inventory_hostname']
+        # no_log of the play context as well: in drop-in, ansible-core polls with a task of its own, without keywords.
+        no_log = hides_result(action)
+        self.form = ReportForm(
+            host, {job_id: printable(label) for job_id, label in labels.items()}, together, drop_in, no_log
+        )
+        follow = follow and not no_log
+        self._followers = {job_id: _Follower(host, label) for job_id, label in self.form.labels.items() if follow}
         self._states: dict[str, str] = {}
         self._reported = time.monotonic()
 
@@ -111,42 +113,63 @@ class Reporter(SilentReporter):
     def ended(self, result: dict[str, t.Any]) -> None:
         """Tell of the result of the task."""
         jobs = result['jobs'] if self._together else [result]
-        text = self._jobs_text([job['ansible_job_id'] for job in jobs], [])
+        text = self.form.jobs_text([job['ansible_job_id'] for job in jobs], [])
         event: t.Literal['failed', 'ok'] = 'failed' if result.get('failed') else 'ok'
-        events.send(self._action, event, {**result, 'ansible_job_id': text, **self._hidden()})
+        events.send(self._action, event, {**result, 'ansible_job_id': text, **self.form.hidden()})
 
     def _report(self, looks: list[Look]) -> None:
         self._reported = time.monotonic()
+        if looks:
+            events.send(self._action, 'poll', self.form.event(looks))
+            self.form.show_line(looks)
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportForm:
+    """Makes the reports about a task that waits. It can be pickled, for another process that makes them."""
+
+    host: str
+    labels: dict[str, str]
+    """Job id -> how people call it, printable."""
+    together: bool
+    """Whether the result of the task is that of many jobs."""
+    drop_in: bool
+    """Whether it is a task of ansible-core's own async."""
+    no_log: bool
+
+    def event(self, looks: list[Look]) -> dict[str, t.Any]:
+        """The result that the event about *looks* has, at least one of them."""
         jobs = [_live(look) for look in looks]
-        if not jobs:
-            return
         result: dict[str, t.Any] = {
-            **({'jobs': jobs} if self._together else jobs[0]),
-            'ansible_job_id': self._jobs_text([look.id for look in looks], [job['job'] for job in jobs]),
+            **({'jobs': jobs} if self.together else jobs[0]),
+            'ansible_job_id': self.jobs_text([look.id for look in looks], [job['job'] for job in jobs]),
             'started': True,
             'finished': False,
-            **self._hidden(),
+            **self.hidden(),
         }
         for look in looks:
             result.update(hidden(look))
-        events.send(self._action, 'poll', result)
-        if self._together and not self._no_log:
-            line = f'{self._host} | {summary([job["job"] for job in jobs], self._labels)}'
+        return result
+
+    def show_line(self, looks: list[Look]) -> None:
+        """Show one line about *looks*, if the task is about many jobs."""
+        if self.together and not self.no_log:
+            line = f'{self.host} | {summary([_live(look)["job"] for look in looks], self.labels)}'
             display.display(line, color=C.COLOR_DEBUG, **stream())
 
-    def _hidden(self) -> dict[str, t.Any]:
-        return {'_ansible_no_log': True} if self._no_log else {}
+    def hidden(self) -> dict[str, t.Any]:
+        return {'_ansible_no_log': True} if self.no_log else {}
 
-    def _jobs_text(self, ids: list[str], jobs: list[dict[str, t.Any]]) -> str:
+    def jobs_text(self, ids: list[str], jobs: list[dict[str, t.Any]]) -> str:
         """What an event calls the jobs *ids*, so that its line has 80 columns: ``build and 2 more (0:42 of 5:00)``.
 
         Where this is too long, it is ``build +2 (0:42/5:00)``. *jobs*: those of which it tells how long they run.
         """
         others = len(ids) - 1
         more = f' and {others} more' if others else ''
-        if self._drop_in or not is_for_people():  # ansible-runner looks for the events of an id
+        if self.drop_in or not is_for_people():  # ansible-runner looks for the events of an id
             return ids[0] + more
-        label = self._labels.get(ids[0], ids[0])
+        label = self.labels.get(ids[0], ids[0])
         least = min(width(label), _LEAST_NAME_CELLS)
         rest = more + _times(jobs, ' of ')
         if self._cells_beside(rest) < least:
@@ -155,7 +178,7 @@ class Reporter(SilentReporter):
 
     def _cells_beside(self, rest: str) -> int:
         """For the name of a job, in an event that goes on with *rest*."""
-        return _EVENT_CELLS - width(self._host) - width(rest)
+        return _EVENT_CELLS - width(self.host) - width(rest)
 
 
 def _states(looks: list[Look]) -> dict[str, str]:

@@ -15,13 +15,9 @@ from ansible_collections.background.jobs.plugins.plugin_utils._places.base impor
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import label_of
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.interrupt import wait_interruptibly
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.rounds import SILENCE_SECONDS
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.turns import Turns
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import (
-    MARGIN_SECONDS,
-    SILENCE_SECONDS,
-    turn,
-    wait,
-)
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN_SECONDS, turn, wait
 
 display = Display()
 
@@ -34,7 +30,7 @@ def collect(remote: Place, looks: list[Look], margin: float = MARGIN_SECONDS) ->
     # They have ended. But wait() asks again after a lost connection, and brings the output.
     ended = wait(remote, ended, SilentReporter(), margin=margin)
     mark_collected(remote, ended)
-    return _replaced(looks, ended)
+    return replaced(looks, ended)
 
 
 def wait_and_remove(
@@ -44,21 +40,37 @@ def wait_and_remove(
     margin: float = MARGIN_SECONDS,
     turns: Turns | None = None,
     *,
+    answered: float | None = None,
     on_interrupt: str,
 ) -> list[Look]:
     """*looks* after the ends of their jobs, with their output. The jobs' files are removed, as ansible-core does.
 
     Two kinds of jobs keep their files for their retention: one that ended badly, because a person may want to read its
     output, and a named one, because another task may have attached to it, and be waiting for it as well. Looks at jobs
-    that were not started stay as they are.
+    that were not started stay as they are. *answered*: when *looks* were taken (time.monotonic()), if not just now.
     """
     started = [look for look in looks if not look.error]
     if not started:
         return looks
-    ended = wait_interruptibly(remote, started, reporter, on_interrupt=on_interrupt, margin=margin, turns=turns)
+    ended = started
+    if not all(map(_is_complete, started)):
+        ended = wait_interruptibly(
+            remote,
+            started,
+            reporter,
+            on_interrupt=on_interrupt,
+            margin=margin,
+            turns=turns,
+            answered=answered,
+        )
     mark_collected(remote, [look for look in ended if _keeps_files(look)], turns)
     _tidy_up(remote, 'remove', [look for look in ended if not _keeps_files(look)], turns)
-    return _replaced(looks, ended)
+    return replaced(looks, ended)
+
+
+def _is_complete(look: Look) -> bool:
+    """Whether no request can tell more than *look*: the output of an ended job is in it, or the job is gone."""
+    return not look.job or (look.ended and look.output is not None)
 
 
 def _keeps_files(look: Look) -> bool:
@@ -85,7 +97,7 @@ def _tidy_up(remote: Place, op: str, looks: list[Look], turns: Turns | None) -> 
         )
 
 
-def _replaced(looks: list[Look], newer: list[Look]) -> list[Look]:
+def replaced(looks: list[Look], newer: list[Look]) -> list[Look]:
     """*looks*, with those of *newer* in the place of older ones at the same jobs. Only the start knows who attached."""
     by_id = {look.id: look for look in newer}
     return [by_id.get(look.id, look)._replace(attached=look.attached) for look in looks]

@@ -30,7 +30,8 @@ from ansible_collections.background.jobs.plugins.plugin_utils._places.base impor
 from ansible_collections.background.jobs.plugins.plugin_utils._show import events
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import Reporter
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.interrupt import wait_interruptibly
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN_SECONDS, SILENCE_SECONDS
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.rounds import SILENCE_SECONDS
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN_SECONDS
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers import Worker
 
 display = Display()

@@ -31,8 +31,9 @@ from ansible_collections.background.jobs.plugins.plugin_utils._options.settings 
 from ansible_collections.background.jobs.plugins.plugin_utils._places.base import Place
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import label_of
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.rounds import SILENCE_SECONDS
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.turns import Turns, path_in_run
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import SILENCE_SECONDS, turn, wait
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import turn, wait
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What interrupts a play."""

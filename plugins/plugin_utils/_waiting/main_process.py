@@ -12,11 +12,13 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.branc
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.module_cache import share_built_modules
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.raw_arguments import keep_raw_arguments
 from ansible_collections.background.jobs.plugins.plugin_utils._places import loader
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.parked_hosts import park_from_now_on
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.signals import take_signals
 
 
 def set_up_main_process() -> None:
-    """Write each line of standard output at once, take the signals, prepare what requests need, and get ready for branches.
+    """Write each line of standard output at once, take the signals and tickets, prepare what requests need, and get ready for
+    branches.
 
     The actions that show something while they wait, or whose time counts most, call this when they are imported: no code
     of an action runs in the main process but the import of its class, which a strategy looks at before it forks a worker.
@@ -29,6 +31,7 @@ def set_up_main_process() -> None:
     # Both are kept. Otherwise each worker would make them anew, which takes a sixth of a look at a job.
     loader.command()
     loader.digest()
+    park_from_now_on()
 
 
 def _write_lines() -> None:

@@ -28,6 +28,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._waiting.interrupt
     Wait,
     waits,
 )
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.parked_hosts import parked_jobs
 
 display = Display()
 
@@ -84,6 +85,7 @@ def _end_waits() -> None:
             known.update(new)
             for wait in new.values():
                 endings += wait.endings()
+        endings += [Ending(*job, GOES_ON) for job in parked_jobs()]
     finally:
         _tell_endings(endings)
 

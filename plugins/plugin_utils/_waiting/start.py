@@ -17,14 +17,40 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._runtime import protocol
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look, PayloadReference
-from ansible_collections.background.jobs.plugins.plugin_utils._branch.payload import BranchPayload
+from ansible_collections.background.jobs.plugins.plugin_utils._branch.payload import BranchPayload, BranchReading
 from ansible_collections.background.jobs.plugins.plugin_utils._options.job_requests import JobRequest
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.payload import Payload
+from ansible_collections.background.jobs.plugins.plugin_utils._payload.reader import Reading
 from ansible_collections.background.jobs.plugins.plugin_utils._places.base import Function, Place
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import was_sent
 from ansible_collections.background.jobs.plugins.plugin_utils._show.text import printable
 
 display = Display()
+
+
+class Started(t.NamedTuple):
+    """What a task that waits needs to know of the jobs that it has started. It can be pickled."""
+
+    looks: list[Look]
+    """Taken when the jobs were started."""
+    labels: list[str]
+    """How people call each job, in the result of the task."""
+    names: list[str]
+    """The same for reports."""
+    readings: list[Reading | BranchReading]
+    """What reads their output."""
+    answered: float
+    """When the host answered that they were started (time.monotonic())."""
+    poll: int
+    """Seconds between two reports."""
+    margin: float
+    """For how many seconds beyond the limits of the jobs an unreachable host is asked again."""
+    follow: bool
+    """Whether live output is shown."""
+    many: bool
+    """Whether the task has `tasks`."""
+    on_interrupt: str
+    """What becomes of the jobs when the play is interrupted."""
 
 
 def start(remote: Place, requests: list[JobRequest], retention: float) -> list[Look]:

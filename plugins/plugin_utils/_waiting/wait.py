@@ -17,30 +17,38 @@ from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol 
 from ansible_collections.background.jobs.plugins.plugin_utils._places.base import Place
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import label_of
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.rounds import SILENCE_SECONDS, request_seconds
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.turns import Turns
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers import end_if_orphaned, renew_watch
 
 MARGIN_SECONDS = 60
 """Beyond the limits of the jobs: for how long an unreachable host is asked again, unless `background_jobs_margin` says
 otherwise."""
-SILENCE_SECONDS = 30
-"""Beyond what a request takes on the target: then the connection counts as lost."""
-_LONGEST_REQUEST_SECONDS = 60
-"""A host that is cut off says nothing, and only an answer that is overdue shows it."""
-_FIRST_REQUEST_SECONDS = 2.0
-"""Of a request of a host that takes turns with others, while its wait is young."""
-_REQUEST_SHARE = 0.1
-"""Later such a request may take this share of the time that the host has waited."""
-_LONGEST_ROUND_SECONDS = 10.0
-"""The processes that share a turn have all asked within this time, so an end is noticed within it (issue 18, line 20)."""
-_ROUND_SECONDS_PER_SHARER = 2.5
-"""Where many processes share a turn, a round takes longer: requests cost the controller processor time."""
-_FOLLOWED_REQUEST_SECONDS = 0.5
-"""Of such a request if the output of the host's jobs is followed."""
 _PAUSE_SECONDS = (1, 2, 4, 8, 15)
 """Between attempts to reach a host that went away; the last one repeats."""
 
 display = Display()
+
+
+class Waited(t.NamedTuple):
+    """What a task needs to know of the jobs of other tasks that it waits for. It can be pickled."""
+
+    looks: list[Look]
+    """Taken when the wait began."""
+    facts: dict[str, t.Any]
+    """Found by the way: the interpreter that was discovered."""
+    answered: float
+    """When the host answered that (time.monotonic())."""
+    poll: int
+    """Seconds between two reports."""
+    timeout: float | None
+    """Of the wait, in seconds."""
+    margin: float
+    """For how many seconds beyond the limits of the jobs an unreachable host is asked again."""
+    follow: bool
+    """Whether live output is shown."""
+    on_interrupt: str
+    """What becomes of the jobs when the play is interrupted."""
 
 
 def wait(
@@ -52,6 +60,7 @@ def wait(
     margin: float = MARGIN_SECONDS,
     turns: Turns | None = None,
     results: bool = False,
+    answered: float | None = None,
 ) -> list[Look]:
     """Wait until all jobs have ended, or *timeout* seconds. Returns the last looks, those at ended jobs with their output.
 
@@ -59,13 +68,13 @@ def wait(
     connection is not the jobs' failure: the host is asked again until their limits and *margin* are over, for ever
     without a limit. Then it raises AnsibleConnectionFailure.
 
-    *looks*: at the same jobs, taken just now. *turns*: those of a process that waits without a fork. *results*: the last
-    looks have the contents of the result files as well.
+    *looks*: at the same jobs, as they were at *answered* (time.monotonic()), or just now. *turns*: those of a process that
+    waits without a fork. *results*: the last looks have the contents of the result files as well.
     """
     ids = [look.id for look in looks]
     began = time.monotonic()
     deadline = None if timeout is None else began + timeout
-    contact = _Contact(remote.host, looks, margin, deadline)
+    contact = _Contact(remote.host, looks, margin, deadline, began if answered is None else answered)
     while True:
         end_if_orphaned()
         renew_watch()
@@ -73,7 +82,7 @@ def wait(
             with turn(turns if remote.is_remote(ids) else None) as sharers:
                 now = time.monotonic()
                 offsets = reporter.offsets(ids)
-                seconds = _request_seconds(reporter.due(), sharers, waited=now - began, followed=bool(offsets))
+                seconds = request_seconds(reporter.due(), sharers, waited=now - began, followed=bool(offsets))
                 last = deadline is not None and now + seconds >= deadline
                 if deadline is not None:
                     seconds = min(seconds, max(0.0, deadline - now))
@@ -91,22 +100,13 @@ def wait(
             return looks
 
 
-def _request_seconds(due: float, sharers: int, *, waited: float, followed: bool) -> float:
-    """For how many seconds the target may hold the next request while there is nothing to report.
-
-    *due*: seconds until the next report. *sharers*: how many processes share the turn, 0 where each has one of its own.
-    *waited*: seconds since the wait began.
-    """
-    longest = min(due, _LONGEST_REQUEST_SECONDS)
-    if not sharers:
-        return longest
-    # Also where it is 1: a host that comes next must not wait until a long request is over.
-    if followed:
-        round_seconds = _FOLLOWED_REQUEST_SECONDS
-    else:
-        most = max(_LONGEST_ROUND_SECONDS, _ROUND_SECONDS_PER_SHARER * sharers)
-        round_seconds = min(max(_FIRST_REQUEST_SECONDS, waited * _REQUEST_SHARE), most)
-    return min(longest, round_seconds) / sharers
+def aged(looks: list[Look], seconds: float) -> list[Look]:
+    """*looks* as they would be *seconds* later, if nothing has happened."""
+    running = [bool(look.job and look.job['state'] == 'running' and look.job['elapsed'] is not None) for look in looks]
+    return [
+        look._replace(job={**look.job, 'elapsed': look.job['elapsed'] + seconds}) if runs else look
+        for look, runs in zip(looks, running, strict=True)
+    ]
 
 
 def turn(turns: Turns | None) -> contextlib.AbstractContextManager[int]:
@@ -117,17 +117,21 @@ def turn(turns: Turns | None) -> contextlib.AbstractContextManager[int]:
 class _Contact:
     """Remembers when the host last answered, and for how long to try again when it does not."""
 
-    def __init__(self, host: str, looks: list[Look], margin: float, deadline: float | None) -> None:
+    def __init__(self, host: str, looks: list[Look], margin: float, deadline: float | None, answered: float) -> None:
         self._host = host
         self._margin = margin
         self._deadline = deadline
         self._warned = False
         self._names = ', '.join(map(label_of, looks))
-        self.made(looks)
+        self._made(looks, answered)
 
     def made(self, looks: list[Look]) -> None:
         """The host has answered with *looks*."""
-        self._answered, self._answered_at = time.monotonic(), time.localtime()
+        self._made(looks, time.monotonic())
+
+    def _made(self, looks: list[Look], answered: float) -> None:
+        self._answered = answered
+        self._answered_at = time.localtime(time.time() - (time.monotonic() - answered))
         self._failures = 0
         left = [_seconds_left(look.job) for look in looks if look.job and not look.ended]
         limit = None if None in left else max([0.0, *(seconds for seconds in left if seconds is not None)])

@@ -37,6 +37,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.worke
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
 from ansible_collections.background.jobs.plugins.plugin_utils._places import mitogen
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import label_of
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.parking import Parking, park
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.turns import Turns, take_number
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.watcher import Watch
 
@@ -73,8 +74,15 @@ class Worker:
         self._host = str(task_vars.get('inventory_hostname', ''))
         self._hosts = len(task_vars.get('ansible_play_batch', ()))
         self._max_waiting = settings.number(action, task_vars, 'background_jobs_max_waiting', MAX_WAITING)
+        self._may_park = settings.flag(action, task_vars, 'background_jobs_park', True)
         self._may = settings.flag(action, task_vars, 'background_jobs_give_back_forks', True) and _is_possible()
         _forget_other_run()
+
+    def leave(self, looks: list[Look], parking: Parking | None) -> Turns | None:
+        """Have the host parked (*parking*), or give the fork back; None: the host must not be parked."""
+        if parking is not None and self._may and self._may_park:
+            park(self._action, looks, parking, self._hosts)
+        return self.give_back(looks)
 
     def give_back(self, looks: list[Look]) -> Turns | None:
         """Go on in a child that waits without a fork, and return its turns; None where the fork is held.

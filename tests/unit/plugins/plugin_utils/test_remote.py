@@ -25,7 +25,8 @@ from ansible_collections.background.jobs.plugins.plugin_utils._places import com
 from ansible_collections.background.jobs.plugins.plugin_utils._places.loader import MARK
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote, was_sent
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import _request_seconds, wait
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.rounds import request_seconds
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import wait
 
 GOOD = f'Be welcome\r\n{MARK}{json.dumps({"response": {"jobs": []}})}\r\n'
 
@@ -249,5 +250,5 @@ def test_a_host_that_never_answers_a_wait_is_given_up(limit: int | None, timeout
 @pytest.mark.parametrize(('sharers', 'waited', 'most'), [(4, 30, 3), (4, 3600, 10), (40, 3600, 100), (1, 3600, 10)])
 def test_processes_that_share_a_turn_ask_in_time(sharers: int, waited: float, most: float) -> None:
     """However long a host has waited, an end is noticed when all that share its turn have asked once."""
-    seconds = _request_seconds(math.inf, sharers, waited=waited, followed=False)
+    seconds = request_seconds(math.inf, sharers, waited=waited, followed=False)
     assert 0 < seconds * sharers <= most

@@ -1,0 +1,90 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One host of the room. Standard library only. Private to this collection."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import os
+import time
+import typing as t
+import zlib
+
+from ansible_collections.background.jobs.plugins.module_utils._loader import MARK
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.exchanges import CommandLine, Exchange
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.tickets import Ticket, looks_path, write_private
+
+_MARK = MARK.encode()
+_READ_BYTES = 1 << 20
+
+
+class ParkedHost:
+    """The host of the ticket *path*."""
+
+    def __init__(self, path: str, ticket: Ticket) -> None:
+        self.path = path
+        self._ticket = ticket
+        self.control = self.first_control = ticket.control
+        """The control socket of ssh's master connection; None: it cannot be used."""
+        self.poll = ticket.poll
+        self.hosts = ticket.hosts
+        self.until = math.inf if ticket.until is None else ticket.until
+        self.parked = time.monotonic()
+        self.reported = self.answered = ticket.answered
+        self.exchange: Exchange
+        self.deadline = math.inf
+        self._states: list[str | None] | None = None
+        self._output: list[bytes] = []
+
+    @classmethod
+    def read(cls, path: str) -> ParkedHost:
+        """Raises OSError or ValueError."""
+        with open(path, encoding='utf-8') as file:
+            return cls(path, Ticket(*json.load(file)))
+
+    def command_line(self, seconds: float) -> CommandLine:
+        """What asks the host for the ends of its jobs, which it may wait for that long."""
+        call = {'request': dict(self._ticket.request, seconds=seconds)}
+        data = base64.b64encode(zlib.compress(json.dumps(call).encode())).decode()
+        return CommandLine([word.replace(self._ticket.placeholder, data) for word in self._ticket.argv], self.control)
+
+    def ask(self, exchange: Exchange, deadline: float) -> None:
+        """*exchange* carries a request, which is given up at *deadline* (time.monotonic())."""
+        self.exchange = exchange
+        self.deadline = deadline
+
+    def read_answer(self) -> bool:
+        """Take what has come of the answer. Returns whether that was all."""
+        piece = os.read(self.exchange.descriptor, _READ_BYTES)
+        self._output.append(piece)
+        return not piece
+
+    def take_output(self) -> bytes:
+        """What has come of the answer; the next request begins with nothing."""
+        output, self._output = b''.join(self._output), []
+        return output
+
+    def looks(self, output: bytes) -> list[dict[str, t.Any]] | None:
+        """The looks of the answer in *output*, or None where there is none."""
+        lines = [line for line in output.splitlines() if line.startswith(_MARK)]
+        try:
+            return t.cast('list[dict[str, t.Any]]', json.loads(lines[0][len(_MARK) :])['response']['jobs'])
+        except (IndexError, KeyError, TypeError, ValueError):
+            return None
+
+    def has_changed(self, looks: list[dict[str, t.Any]]) -> bool:
+        """Whether the states of the jobs are others than at the last look."""
+        before, self._states = self._states, [look['job'] and look['job']['state'] for look in looks]
+        return before not in (None, self._states)
+
+    def write(self, looks: list[dict[str, t.Any]]) -> bool:
+        """Whether *looks* could be written for the worker that goes on with the task."""
+        try:
+            write_private(looks_path(self.path), json.dumps(looks).encode())
+        except OSError:
+            return False
+        return True

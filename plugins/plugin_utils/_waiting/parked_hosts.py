@@ -1,0 +1,260 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Parked hosts in ansible's main process: takes their tickets, and queues their tasks again when they can go on.
+
+A worker whose host is to wait sends the path of its ticket over a socket, which it has inherited, and exits (parking.py).
+The main process reads the socket whenever its strategy looks for results. It hands the ticket to the room, and when the
+room says that the jobs have ended, or that it does not know what is the matter, it has a fresh worker run the task again.
+That worker finds a Resumption here. Private to this collection.
+"""
+
+from __future__ import annotations
+
+import atexit
+import collections
+import json
+import multiprocessing
+import os
+import pickle
+import socket
+import time
+import typing as t
+
+from ansible import constants as C
+from ansible import context
+from ansible.utils.display import Display
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat import parked_task
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.parked_task import Key
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.worker import current_worker
+from ansible_collections.background.jobs.plugins.plugin_utils._show import events
+from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import ReportForm
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting import tickets
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.room_client import Room
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.turns import path_in_run
+
+_MESSAGE_BYTES = 1 << 16
+_ROOMS = 3
+"""How many rooms are started, if one after the other is killed."""
+_FORK_SECONDS = 30
+"""For how long a fork that fails is tried again."""
+
+display = Display()
+
+
+class ParkedTask(t.NamedTuple):
+    """What is needed to go on with the task of a parked host."""
+
+    keywords: dict[str, t.Any]
+    """parked_task.validated_keywords()"""
+    warnings: list[t.Any]
+    """What the worker has been warned of."""
+    form: ReportForm
+    host: str
+    jobs: dict[str, str]
+    """Job id -> how people call it: the jobs that had not ended."""
+    wait: t.Any
+    """What the action needs to know."""
+
+
+class Resumption(t.NamedTuple):
+    """What a fresh worker finds that goes on with the task of a parked host."""
+
+    task: ParkedTask | None
+    """None if it could not be read."""
+    path: str
+    ended: bool
+    """Whether the room has seen the ends of all jobs."""
+    answered: float
+    """When the host last answered (time.monotonic())."""
+
+
+class _Parked(t.NamedTuple):
+    key: Key
+    path: str
+    parked: float
+
+
+class ParkedHosts:
+    """The parked hosts of this run."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.resumption: Resumption | None = None
+        """Of the task that is just queued again; the worker inherits it."""
+        self._inbox, self._outlet = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._inbox.setblocking(False)
+        self._room: Room | None = None
+        self._rooms = 0
+        self._parked: dict[str, _Parked] = {}
+        self._ended: collections.deque[tuple[_Parked, bool, float]] = collections.deque()
+        self._fork_fails_since: float | None = None
+        self._shared: dict[str, t.Any] = {}
+        parked_task.call_while_results_are_awaited(self.look)
+        atexit.register(self._end)
+
+    def has_given_up(self) -> bool:
+        """Whether no room can be had any more."""
+        return self._room is None and self._rooms >= _ROOMS
+
+    def send(self, key: Key, path: str) -> None:
+        """In a worker: tell the main process that the host of the task *key* is parked. Raises OSError."""
+        self._outlet.send(json.dumps([key, path]).encode())
+
+    def look(self, strategy: t.Any, queues: bool) -> None:
+        """Look for tickets and ends. *queues*: whether *strategy* still queues tasks."""
+        if os.getpid() != self.pid:
+            return
+        self._take_tickets(strategy)
+        if self._room is not None:
+            self._listen(strategy, self._room)
+        while self._ended and parked_task.has_free_worker(strategy) and self._resume(strategy):
+            pass
+        if self._ended and queues:  # one of each, so that the ends do not wait until all tasks are queued
+            self._resume(strategy)
+
+    def _take_tickets(self, strategy: t.Any) -> None:
+        while True:
+            try:
+                message = self._inbox.recv(_MESSAGE_BYTES)
+            except OSError:  # most often BlockingIOError
+                return
+            (host, task), path = json.loads(message)
+            parked = _Parked((host, task), path, time.monotonic())
+            if not parked_task.is_expected(strategy, parked.key):
+                tickets.remove(path)  # the play has been given up
+                continue
+            parked_task.share_variables(strategy, parked.key, self._shared)
+            self._parked[path] = parked
+            self._hand(path)
+
+    def _hand(self, path: str) -> None:
+        """Give a ticket to the room, which is started if there is none."""
+        try:
+            if self._room is None:
+                if self.has_given_up():
+                    raise OSError('the room was killed again and again')
+                self._rooms += 1
+                forks = context.CLIARGS.get('forks') or C.DEFAULT_FORKS
+                self._room = Room(forks, os.path.dirname(path))
+        except OSError as error:
+            display.vvv(f'No room waits for parked hosts: {error}')
+            parked = self._parked.pop(path)
+            self._ended.append((parked, False, parked.parked))
+        else:
+            self._room.hand(path)
+
+    def _listen(self, strategy: t.Any, room: Room) -> None:
+        """Take what the room tells. If it was killed, give all tickets to another one."""
+        try:
+            for message in room.messages():
+                self._hear(strategy, message)
+        except OSError as error:
+            display.vvv(f'The room of parked hosts has ended: {error}')
+            room.kill()
+            self._room = None
+            for path in list(self._parked):
+                self._hand(path)
+
+    def _hear(self, strategy: t.Any, message: dict[str, t.Any]) -> None:
+        parked = self._parked.get(message['path'])
+        if parked is None:
+            return
+        if message['what'] == 'seen':
+            self._report(strategy, parked, [Look(**look) for look in message['looks']])
+            return
+        del self._parked[parked.path]
+        self._ended.append((parked, message['what'] == 'ended', message['answered'] or parked.parked))
+
+    def _report(self, strategy: t.Any, parked: _Parked, looks: list[Look]) -> None:
+        """Tell callback plugins and people of *looks*. No task fails because of that."""
+        looks = [look for look in looks if look.job]
+        task = _read(parked.path)
+        if task is None or not looks or not parked_task.is_expected(strategy, parked.key):
+            return
+        result = events.as_told(task.form.event(looks))
+        try:
+            parked_task.send_event_of(strategy, parked.key, task.keywords, 'v2_runner_on_async_poll', result)
+        except (AttributeError, TypeError) as error:
+            display.vvv(f'Callback plugins are not told of this job: {error}')
+        task.form.show_line(looks)
+
+    def _resume(self, strategy: t.Any) -> bool:
+        """Queue the task of the host that can go on for the longest time. Returns whether another one may follow."""
+        parked, ended, answered = self._ended.popleft()
+        if not parked_task.is_expected(strategy, parked.key):
+            tickets.remove(parked.path)
+            return True
+        self.resumption = Resumption(_read(parked.path), parked.path, ended, answered)
+        keywords: dict[str, t.Any] = {'args': {}} if self.resumption.task is None else self.resumption.task.keywords
+        try:
+            queued = parked_task.queue_again(strategy, parked.key, keywords)
+        finally:
+            self.resumption = None
+        if queued:
+            self._fork_fails_since = None
+            return True
+        now = time.monotonic()
+        self._fork_fails_since = self._fork_fails_since or now
+        if now - self._fork_fails_since < _FORK_SECONDS:
+            self._ended.appendleft((parked, ended, answered))
+            return False
+        tickets.remove(parked.path)
+        parked_task.send_failure(strategy, parked.key, f'{parked.key[0]}: this machine can make no process any more.')
+        return True
+
+    def _end(self) -> None:
+        """At the end of ansible: end the room before ansible removes its temporary directory."""
+        if self._room is not None and os.getpid() == self.pid:
+            self._room.end()
+
+
+def new_path() -> str:
+    """A path for the ticket of one host of this run. Raises OSError."""
+    folder = path_in_run('parked')
+    os.makedirs(folder, 0o700, exist_ok=True)
+    return os.path.join(folder, os.urandom(8).hex())
+
+
+def parked_jobs() -> list[tuple[str, str, str]]:
+    """(host, how people call the job, its id) of each job that a host of this run is parked for."""
+    try:
+        folder = os.path.dirname(new_path())
+        paths = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+    except OSError:
+        return []
+    tasks = [_read(path) for path in paths if os.path.exists(tickets.task_path(path))]
+    return [(task.host, label, job_id) for task in tasks if task for job_id, label in task.jobs.items()]
+
+
+def _read(path: str) -> ParkedTask | None:
+    try:
+        with open(tickets.task_path(path), 'rb') as file:
+            task: ParkedTask = pickle.load(file)
+    except (OSError, EOFError, pickle.UnpicklingError):
+        return None
+    return task
+
+
+_hosts: ParkedHosts | None = None
+
+
+def park_from_now_on() -> None:
+    """In ansible's main process: have it take the tickets of parked hosts.
+
+    Called by set_up_main_process() (main_process.py).
+    """
+    global _hosts
+    if _hosts is None and current_worker() is None and hasattr(os, 'pidfd_open') and parked_task.is_as_expected():
+        try:
+            _hosts = ParkedHosts()
+        except OSError as error:
+            display.vvv(f'No host will be parked: {error}')
+
+
+def parked_hosts() -> ParkedHosts | None:
+    """In a worker: the parked hosts of the main process that has made it, if there are such."""
+    main = multiprocessing.parent_process()
+    return _hosts if _hosts is not None and main is not None and main.pid == _hosts.pid else None

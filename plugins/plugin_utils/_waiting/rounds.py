@@ -1,0 +1,40 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""For how long a target may hold a request for the ends of its jobs. Standard library only. Private to this collection."""
+
+from __future__ import annotations
+
+LONGEST_REQUEST_SECONDS = 60.0
+"""A host that is cut off says nothing, and only an answer that is overdue shows it."""
+SILENCE_SECONDS = 30
+"""Beyond what a request takes on the target: then the connection counts as lost."""
+_FIRST_REQUEST_SECONDS = 2.0
+"""Of a request of a host that takes turns with others, while its wait is young."""
+_REQUEST_SHARE = 0.1
+"""Later such a request may take this share of the time that the host has waited."""
+_LONGEST_ROUND_SECONDS = 10.0
+"""The hosts that share a turn have all asked within this time, so an end is noticed within it (issue 18, line 20)."""
+_ROUND_SECONDS_PER_SHARER = 2.5
+"""Where many hosts share a turn, a round takes longer: requests cost the controller processor time."""
+_FOLLOWED_REQUEST_SECONDS = 0.5
+"""Of such a request if the output of the host's jobs is followed."""
+
+
+def request_seconds(due: float, sharers: int, *, waited: float, followed: bool) -> float:
+    """For how many seconds the target may hold the next request while there is nothing to report.
+
+    *due*: seconds until the next report. *sharers*: how many hosts share the turn, 0 where each has one of its own.
+    *waited*: seconds since the wait began.
+    """
+    longest = min(due, LONGEST_REQUEST_SECONDS)
+    if not sharers:
+        return longest
+    # Also where it is 1: a host that comes next must not wait until a long request is over.
+    if followed:
+        round_seconds = _FOLLOWED_REQUEST_SECONDS
+    else:
+        most = max(_LONGEST_ROUND_SECONDS, _ROUND_SECONDS_PER_SHARER * sharers)
+        round_seconds = min(max(_FIRST_REQUEST_SECONDS, waited * _REQUEST_SHARE), most)
+    return min(longest, round_seconds) / sharers

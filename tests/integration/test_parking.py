@@ -1,0 +1,313 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A host that waits is parked: no process of its own is left, and nothing else changes by that.
+
+test_forks.py has more of what must not change: its tests run with parked hosts unless they say otherwise.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import os
+import re
+import signal
+import stat
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
+from ansible_collections.background.jobs.tests.integration._playing import (
+    Log,
+    Meeting,
+    Playing,
+    Process,
+    eventually,
+    processes,
+    shell,
+    until_there,
+    without_what_differs,
+)
+from ansible_collections.background.jobs.tests.integration._targets import Target
+from hosts import Fleet
+
+LONG = 100  # seconds, of jobs that end before by themselves
+NEXT = {'name': 'next', 'ansible.builtin.debug': {'msg': 'x'}}
+
+Many = c.Callable[[int], list[Target]]
+
+
+def job_of(command: str, **keywords: t.Any) -> dict[str, t.Any]:
+    return {'name': 'job', **shell(command), 'async': LONG, 'poll': 2, 'register': 'r', **keywords}
+
+
+def kinds(run: Run, task: str) -> dict[str, str]:
+    """Host -> how its task ended."""
+    return {event.host: event.kind for event in run.of(task) if not event.kind.startswith(('item', 'retry'))}
+
+
+def why_not_parked(run: Run) -> set[str]:
+    """The reasons why hosts were not parked, in a run of verbosity 3."""
+    return set(re.findall(r'this host is not parked: (.*)', run.output))
+
+
+def parked(run: Run) -> int:
+    """How often a host was parked, in a run of verbosity 3."""
+    return len(re.findall(r'this host is parked until ', run.output))
+
+
+def all_parked(playing: Playing, hosts: int) -> t.Callable[[], bool]:
+    """Whether nothing but the main process and the room, with its requests, is left, and all hosts wait."""
+    return lambda: len(playing.parked()) == hosts and len(playing.processes()) == 2 and playing.room() is not None
+
+
+def new_room(playing: Playing, old: set[int]) -> Process | None:
+    room = playing.room()
+    return None if room is None or room.pid in old else room
+
+
+def masters(fleet: Fleet) -> set[int]:
+    """The pids of the master connections of ssh to *fleet*."""
+    title = f'ssh: {fleet.inventory.parent}/'
+    return {process.pid for process in processes() if process.command[0].startswith(title)}
+
+
+# --- Which way was taken ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.spine
+@pytest.mark.parametrize('strategy', ['linear', 'free'])
+def test_no_process_of_a_host_is_left(
+    controller: Controller, many: Many, meeting: Meeting, tmp_path: Path, strategy: str
+) -> None:
+    task = job_of(meeting.wait() + '; echo {{ inventory_hostname }}')
+    play = {'strategy': strategy, 'tasks': [task, NEXT]}
+    with Playing(tmp_path, controller, many(4), play, FORKS='2') as playing:
+        with meeting.closed():
+            eventually(lambda: len(meeting.came()) == 4 and all_parked(playing, 4)(), 'four hosts are parked')
+            for path in playing.parked():
+                files = [path.with_suffix(''), path]
+                assert [stat.S_IMODE(file.stat().st_mode) for file in files] == [0o600, 0o600]
+                assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+        run = playing.result()
+    assert kinds(run, 'job') == kinds(run, 'next') == {f'h{n}': 'ok' for n in range(1, 5)}, run.output
+    assert {host: values['r']['stdout'] for host, values in run.registered.items()} == {
+        f'h{n}': f'h{n}' for n in range(1, 5)
+    }
+    assert playing.parked() == []
+    assert playing.processes() == []
+
+
+def test_async_wait_parks_too(controller: Controller, many: Many, meeting: Meeting, tmp_path: Path) -> None:
+    start = {**shell(meeting.wait()), 'async': LONG, 'poll': 0, 'register': 'started'}
+    wait = {'name': 'wait', 'background.jobs.async_wait': {'jobs': '{{ started }}'}, 'poll': 2}
+    late = {
+        'name': 'late',
+        'background.jobs.async_wait': {'jobs': '{{ started }}', 'timeout': 2},
+        'ignore_errors': True,
+    }
+    with Playing(tmp_path, controller, many(3), {'tasks': [start, late, wait]}, FORKS='2') as playing:
+        with meeting.closed():
+            eventually(lambda: len(meeting.came()) == 3 and all_parked(playing, 3)(), 'three hosts are parked')
+            time.sleep(3)  # the time of the first wait is over
+            eventually(all_parked(playing, 3), 'three hosts are parked again')
+        run = playing.result()
+    assert set(kinds(run, 'wait').values()) == {'ok'}, run.output
+    assert set(kinds(run, 'late').values()) == {'failed'}
+    assert all('had not ended after 2 s' in event.result['msg'] for event in run.of('late'))
+
+
+@pytest.mark.parametrize(
+    ('keywords', 'reason'),
+    [
+        ({'loop': [1]}, 'its task has loop'),
+        ({'until': 'r.rc == 0'}, 'its task has until'),
+        ({'timeout': 50}, 'its task has timeout'),
+        ({'vars': {'ansible_connection': 'community_like'}}, 'not with this connection'),
+    ],
+    ids=['loop', 'until', 'timeout', 'connection'],
+)
+def test_where_a_child_waits_instead(
+    controller: Controller, many: Many, keywords: dict[str, t.Any], reason: str, tmp_path: Path
+) -> None:
+    plugins = tmp_path / 'plugins'
+    plugins.mkdir()
+    (plugins / 'community_like.py').write_text(
+        "from ansible.plugins.connection.local import Connection as Local, DOCUMENTATION\n"
+        "DOCUMENTATION = DOCUMENTATION.replace('name: local', 'name: community_like')\n"
+        'class Connection(Local):\n    pass\n'
+    )
+    task = job_of('sleep 1', **keywords)
+    run = controller.play(many(1), {'tasks': [task]}, VERBOSITY='3', CONNECTION_PLUGINS=str(plugins))
+    assert kinds(run, 'job') == {'h1': 'ok'}, run.output
+    assert parked(run) == 0
+    assert why_not_parked(run) == {reason}
+
+
+@pytest.mark.parametrize('variable', ['background_jobs_park', 'background_jobs_give_back_forks'])
+def test_it_can_be_switched_off(controller: Controller, many: Many, variable: str) -> None:
+    play = {'tasks': [job_of('sleep 1')], 'vars': {variable: False}}
+    run = controller.play(many(1), play, VERBOSITY='3')
+    assert kinds(run, 'job') == {'h1': 'ok'}, run.output
+    assert parked(run) == 0
+
+
+@pytest.mark.spine
+@pytest.mark.parametrize('pipelining', ['0', '1'])
+def test_over_ssh_no_process_is_left_either(
+    controller: Controller, hosts: list[Target], fleet: Fleet, tmp_path: Path, pipelining: str
+) -> None:
+    """The room asks over the master connection, and where that was killed, by ssh, which makes another one."""
+    gate = f'/tmp/parking-{pipelining}-{tmp_path.name}'
+    task = job_of(f'{until_there(gate)}; id -un', become=True, delegate_to='{{ inventory_hostname }}', poll=1)
+    with Playing(tmp_path, controller, hosts, {'tasks': [task, NEXT]}, FORKS='1', PIPELINING=pipelining) as playing:
+        eventually(all_parked(playing, 2), 'two hosts are parked')
+        killed = masters(fleet)
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        new = eventually(lambda: len(masters(fleet)) == 2 and masters(fleet), 'there are new connections')
+        assert not killed & new
+        eventually(all_parked(playing, 2), 'the room uses them')
+        for host in hosts:
+            host.shell(f'touch {gate}')
+        run = playing.result()
+    assert kinds(run, 'job') == kinds(run, 'next') == {host.name: 'ok' for host in hosts}, run.output
+    assert {values['r']['stdout'] for values in run.registered.values()} == {'root'}
+
+
+# --- Nothing else changes --------------------------------------------------------------------------------------------
+
+
+def test_templates_and_lookups_run_once(controller: Controller, many: Many, log: Log, tmp_path: Path) -> None:
+    """Of arguments, `when`, `environment`, `delegate_to`, and the name; conditions of the result see the result."""
+
+    def once(name: str, value: str) -> str:
+        return f"{{{{ lookup('pipe', 'echo {name} >> {tmp_path}/lookups; echo {value}') }}}}"
+
+    task = job_of(
+        f'sleep 1; echo {once("argument", "a")} $COLOUR',
+        environment={'COLOUR': once('environment', 'red')},
+        delegate_to=once('delegate', 'h2'),
+        when=[f"lookup('pipe', 'echo when >> {tmp_path}/lookups; echo true') | bool"],
+        changed_when='r.rc == 0 and r.stdout == "a red"',
+        failed_when=['r.rc != 0', 'r.finished'],
+    )
+    run = controller.play(many(2), {'tasks': [task]}, VERBOSITY='3', FORKS='1')
+    assert kinds(run, 'job') == {'h1': 'ok', 'h2': 'ok'}, run.output
+    assert parked(run) == 2
+    assert {values['r']['changed'] for values in run.registered.values()} == {True}
+    found = (tmp_path / 'lookups').read_text().split()
+    expected = controller.play(many(2), {'tasks': [task], 'vars': {'background_jobs_park': False}})
+    assert kinds(expected, 'job') == {'h1': 'ok', 'h2': 'ok'}, expected.output
+    assert sorted(found) == sorted((tmp_path / 'lookups').read_text().split()[len(found) :])
+
+
+def test_the_screen_is_the_same(controller: Controller, many: Many) -> None:
+    """With rescue, always, handlers, many jobs, run_once, a failure that is ignored, and warnings of the start."""
+    fails = job_of('sleep 1; test {{ inventory_hostname }} != h2', name='job fails')
+    tasks = [
+        {**fails, 'ignore_errors': True},
+        {
+            'name': 'many',
+            'background.jobs.async_run': {'tasks': [{'command': 'sleep 1'}, {'command': 'false', 'name': 'bad'}]},
+            'async': LONG,
+            'poll': 30,
+            'ignore_errors': True,
+        },
+        {
+            'block': [fails, NEXT],
+            'rescue': [job_of('sleep 1', name='rescue')],
+            'always': [job_of('sleep 1', name='always')],
+        },
+        job_of('sleep 1; echo secret', no_log=True, run_once=True, notify='handler'),
+    ]
+    play = {'tasks': tasks, 'handlers': [job_of('sleep 1', name='handler')]}
+    seen = [
+        controller.play(many(3), {**play, 'vars': {'background_jobs_park': park}}, FORKS='2') for park in (True, False)
+    ]
+    # How often a task reports how many of its jobs still run depends on when it asks.
+    first, second = (without_what_differs(re.sub(r'.* \| \d+ running, .*\n', '', run.output)) for run in seen)
+    assert first == second
+    assert 'PLAY RECAP' in seen[0].output
+    assert 'secret' not in seen[0].output
+    kinds_of = [sorted((event.task, event.host, event.kind) for event in run.results) for run in seen]
+    assert kinds_of[0] == kinds_of[1]
+
+
+def test_v2_runner_on_start_is_called_once_and_polls_go_on(
+    controller: Controller, many: Many, meeting: Meeting, tmp_path: Path
+) -> None:
+    with Playing(tmp_path, controller, many(2), {'tasks': [job_of(meeting.wait(), poll=1)]}, FORKS='1') as playing:
+        with meeting.closed():
+            eventually(lambda: len(meeting.came()) == 2 and all_parked(playing, 2)(), 'two hosts are parked')
+            time.sleep(5)
+        run = playing.result()
+    polls = [event for event in run.events if event.kind == 'async_poll']
+    for host in ('h1', 'h2'):
+        mine = [event.result['job']['elapsed'] or 0 for event in polls if event.host == host]
+        assert len(mine) >= 2, run.output
+        assert mine == sorted(mine)
+    assert [event.kind for event in run.events if event.kind == 'async_ok'] == ['async_ok'] * 2
+
+
+# --- Faults ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_room_is_killed(controller: Controller, many: Many, meeting: Meeting, tmp_path: Path) -> None:
+    """Another one takes its tickets; when it was killed again and again, children wait."""
+    with Playing(tmp_path, controller, many(3), {'tasks': [job_of(meeting.wait()), NEXT]}, FORKS='2') as playing:
+        with meeting.closed():
+            eventually(lambda: len(meeting.came()) == 3 and all_parked(playing, 3)(), 'three hosts are parked')
+            killed: set[int] = set()
+            for _room in range(3):
+                room = eventually(lambda: new_room(playing, killed), 'there is another room')
+                killed.add(room.pid)
+                os.kill(room.pid, signal.SIGKILL)
+            eventually(lambda: len(playing.waiting()) == 3, 'three children wait')
+        run = playing.result()
+    assert kinds(run, 'job') == kinds(run, 'next') == {f'h{n}': 'ok' for n in range(1, 4)}, run.output
+
+
+@pytest.mark.parametrize('how', ['Ctrl-C', 'TERM', 'KILL'])
+def test_an_end_of_the_play_leaves_nothing(
+    controller: Controller, many: Many, meeting: Meeting, tmp_path: Path, how: str
+) -> None:
+    with Playing(tmp_path, controller, many(3), {'tasks': [job_of(meeting.wait()), NEXT]}, FORKS='2') as playing:
+        with meeting.closed():
+            eventually(lambda: len(meeting.came()) == 3 and all_parked(playing, 3)(), 'three hosts are parked')
+            if how == 'Ctrl-C':
+                playing.interrupt()
+            else:
+                os.kill(playing.main().pid, signal.SIGTERM if how == 'TERM' else signal.SIGKILL)
+            eventually(lambda: not playing.processes(), 'no process of Ansible is left', 20)
+            assert playing.parked() == []
+        with pytest.raises(AssertionError, match='did not come to its end'):
+            playing.result()
+
+
+def test_the_files_of_a_ticket_are_gone(controller: Controller, many: Many, meeting: Meeting, tmp_path: Path) -> None:
+    with Playing(tmp_path, controller, many(2), {'tasks': [job_of(meeting.wait()), NEXT]}, FORKS='2') as playing:
+        with meeting.closed():
+            eventually(lambda: len(meeting.came()) == 2 and all_parked(playing, 2)(), 'two hosts are parked')
+            for path in playing.parked():
+                for file in path.parent.iterdir():
+                    file.unlink()
+        run = playing.result()
+    assert set(kinds(run, 'job').values()) == {'failed'}, run.output
+    assert all('look for them with async_info' in event.result['msg'] for event in run.of('job'))
+
+
+def test_the_temporary_directory_is_full(controller: Controller, many: Many, meeting: Meeting, tmp_path: Path) -> None:
+    """Ansible itself needs a few bytes there, so a file stands where the tickets were to be."""
+    wait = {**shell('sleep 0.1'), 'async': LONG, 'poll': 0}
+    block = {
+        'ansible.builtin.shell': f'for d in {tmp_path}/home/tmp/ansible-local-*; do mkdir -p $d/background.jobs; '
+        'touch $d/background.jobs/parked; done',
+        'run_once': True,
+    }
+    run = controller.play(many(2), {'tasks': [wait, block, job_of('sleep 1')]}, VERBOSITY='3', FORKS='1')
+    assert kinds(run, 'job') == {'h1': 'ok', 'h2': 'ok'}, run.output
+    assert any('File exists' in reason or 'Not a directory' in reason for reason in why_not_parked(run))
