@@ -103,10 +103,16 @@ class ActionModule(WithRawArguments):
         turns = None
         if not all(look.ended for look in looks):
             reporter.begin(looks)
-            target = remote.target_of([look.id for look in looks])
-            parking = None
-            if target is not None and not started.follow and started.on_interrupt != settings.CANCEL:
-                parking = Parking(target, reporter.form, started.poll, None, started.answered, started)
+            parking = Parking(
+                remote=remote.target_of([look.id for look in looks]),
+                form=reporter.form,
+                poll=started.poll,
+                until=None,
+                answered=started.answered,
+                follow=started.follow,
+                on_interrupt=started.on_interrupt,
+                wait=started,
+            )
             turns = worker.leave(looks, parking)
         looks = wait_and_remove(remote, looks, reporter, started.margin, turns, on_interrupt=started.on_interrupt)
         return self._ended(started, looks, reporter, task_vars)

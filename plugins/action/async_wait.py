@@ -95,11 +95,16 @@ class ActionModule(ActionBase):
         if follow or not all(look.ended for look in looks):
             reporter = self._reporter(waited, task_vars)
             reporter.begin(looks)
-            target = remote.target_of([look.id for look in looks])
-            parking = None
-            if target is not None and not follow and on_interrupt != settings.CANCEL:
-                until = None if timeout is None else waited.answered + timeout
-                parking = Parking(target, reporter.form, waited.poll, until, waited.answered, waited)
+            parking = Parking(
+                remote=remote.target_of([look.id for look in looks]),
+                form=reporter.form,
+                poll=waited.poll,
+                until=None if timeout is None else waited.answered + timeout,
+                answered=waited.answered,
+                follow=follow,
+                on_interrupt=on_interrupt,
+                wait=waited,
+            )
             turns = Worker(self, task_vars).leave(looks, parking)
             looks = wait_interruptibly(
                 remote, looks, reporter, on_interrupt=on_interrupt, timeout=timeout, margin=margin, turns=turns

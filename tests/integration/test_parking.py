@@ -12,6 +12,7 @@ from __future__ import annotations
 import collections.abc as c
 import os
 import re
+import resource
 import signal
 import stat
 import time
@@ -21,6 +22,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
 from ansible_collections.background.jobs.tests.integration._playing import (
+    RUN,
     Log,
     Meeting,
     Playing,
@@ -120,19 +122,7 @@ def test_async_wait_parks_too(controller: Controller, many: Many, meeting: Meeti
     assert all('had not ended after 2 s' in event.result['msg'] for event in run.of('late'))
 
 
-@pytest.mark.parametrize(
-    ('keywords', 'reason'),
-    [
-        ({'loop': [1]}, 'its task has loop'),
-        ({'until': 'r.rc == 0'}, 'its task has until'),
-        ({'timeout': 50}, 'its task has timeout'),
-        ({'vars': {'ansible_connection': 'community_like'}}, 'not with this connection'),
-    ],
-    ids=['loop', 'until', 'timeout', 'connection'],
-)
-def test_where_a_child_waits_instead(
-    controller: Controller, many: Many, keywords: dict[str, t.Any], reason: str, tmp_path: Path
-) -> None:
+def test_where_a_child_waits_instead(controller: Controller, many: Many, tmp_path: Path) -> None:
     plugins = tmp_path / 'plugins'
     plugins.mkdir()
     (plugins / 'community_like.py').write_text(
@@ -140,11 +130,33 @@ def test_where_a_child_waits_instead(
         "DOCUMENTATION = DOCUMENTATION.replace('name: local', 'name: community_like')\n"
         'class Connection(Local):\n    pass\n'
     )
-    task = job_of('sleep 1', **keywords)
-    run = controller.play(many(1), {'tasks': [task]}, VERBOSITY='3', CONNECTION_PLUGINS=str(plugins))
-    assert kinds(run, 'job') == {'h1': 'ok'}, run.output
+    reasons: dict[str, dict[str, t.Any]] = {
+        'its task has loop': {'loop': [1]},
+        'its task has until': {'until': 'r.rc == 0'},
+        'its task has timeout': {'timeout': 50},
+        'its output is followed': shell('sleep 1', follow=True),
+        'an interrupt is to cancel its jobs': {'vars': {'background_jobs_on_interrupt': 'cancel'}},
+        'not all of its jobs are on the target': {RUN: {'task': {'ansible.builtin.pause': {'seconds': 1}}}},
+        'not with this connection': {'vars': {'ansible_connection': 'community_like'}},
+        # The same for a password that sudo might ask for.
+        'not with this connection ': {'become': True, 'vars': {'ansible_become_password': 'x'}},
+    }
+    # These two hold their forks as well.
+    held = [job_of('sleep 1', name='throttle', throttle=1)]
+    pinned = {'strategy': 'host_pinned', 'tasks': [job_of('sleep 1', name='pinned')]}
+    tasks = [job_of('sleep 1', **{**keywords, 'name': reason}) for reason, keywords in reasons.items()]
+    run = controller.play(
+        many(1),
+        {'tasks': [*tasks, *held]},
+        pinned,
+        VERBOSITY='3',
+        CONNECTION_PLUGINS=str(plugins),
+        BECOME_ALLOW_SAME_USER='1',
+    )
+    for name in [*reasons, 'throttle', 'pinned']:
+        assert kinds(run, name) == {'h1': 'ok'}, run.output
     assert parked(run) == 0
-    assert why_not_parked(run) == {reason}
+    assert re.findall(r'this host is not parked: (.*)', run.output) == [reason.strip() for reason in reasons]
 
 
 @pytest.mark.parametrize('variable', ['background_jobs_park', 'background_jobs_give_back_forks'])
@@ -188,7 +200,8 @@ def test_templates_and_lookups_run_once(controller: Controller, many: Many, log:
         return f"{{{{ lookup('pipe', 'echo {name} >> {tmp_path}/lookups; echo {value}') }}}}"
 
     task = job_of(
-        f'sleep 1; echo {once("argument", "a")} $COLOUR',
+        f'sleep 1; echo {once("argument", "a")} $COLOUR{{{{ of_task }}}}',
+        vars={'of_task': once('vars', '')},
         environment={'COLOUR': once('environment', 'red')},
         delegate_to=once('delegate', 'h2'),
         when=[f"lookup('pipe', 'echo when >> {tmp_path}/lookups; echo true') | bool"],
@@ -224,9 +237,14 @@ def test_the_screen_is_the_same(controller: Controller, many: Many) -> None:
         },
         job_of('sleep 1; echo secret', no_log=True, run_once=True, notify='handler'),
     ]
-    play = {'tasks': tasks, 'handlers': [job_of('sleep 1', name='handler')]}
+    plays: list[dict[str, t.Any]] = [
+        {'tasks': tasks, 'handlers': [job_of('sleep 1', name='handler')]},
+        {'tasks': [fails, NEXT], 'max_fail_percentage': 50},
+        {'tasks': [job_of('sleep 1; test {{ inventory_hostname }} != h1'), NEXT], 'any_errors_fatal': True},
+    ]
     seen = [
-        controller.play(many(3), {**play, 'vars': {'background_jobs_park': park}}, FORKS='2') for park in (True, False)
+        controller.play(many(3), *({**play, 'vars': {'background_jobs_park': park}} for play in plays), FORKS='2')
+        for park in (True, False)
     ]
     # How often a task reports how many of its jobs still run depends on when it asks.
     first, second = (without_what_differs(re.sub(r'.* \| \d+ running, .*\n', '', run.output)) for run in seen)
@@ -286,6 +304,18 @@ def test_an_end_of_the_play_leaves_nothing(
             assert playing.parked() == []
         with pytest.raises(AssertionError, match='did not come to its end'):
             playing.result()
+
+
+def test_the_room_has_no_descriptors_left(controller: Controller, many: Many, meeting: Meeting, tmp_path: Path) -> None:
+    with Playing(tmp_path, controller, many(3), {'tasks': [job_of(meeting.wait()), NEXT]}, FORKS='2') as playing:
+        with meeting.closed():
+            eventually(lambda: len(meeting.came()) == 3 and all_parked(playing, 3)(), 'three hosts are parked')
+            room = t.cast('Process', playing.room())
+            resource.prlimit(room.pid, resource.RLIMIT_NOFILE, (3, 3))
+            eventually(lambda: len(playing.waiting()) == 3, 'three children wait')
+        run = playing.result()
+    assert kinds(run, 'job') == kinds(run, 'next') == {f'h{n}': 'ok' for n in range(1, 4)}, run.output
+    assert playing.parked() == []
 
 
 def test_the_files_of_a_ticket_are_gone(controller: Controller, many: Many, meeting: Meeting, tmp_path: Path) -> None:

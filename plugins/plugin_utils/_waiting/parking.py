@@ -30,6 +30,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.warni
     deferred_warnings,
 )
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.worker import current_worker, task_of_worker
+from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import REQUEST, Remote
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import ReportForm
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import label_of
@@ -50,7 +51,8 @@ display = Display()
 class Parking(t.NamedTuple):
     """How a host may be parked."""
 
-    remote: Remote
+    remote: Remote | None
+    """The target, if all of the jobs are there."""
     form: ReportForm
     poll: float
     """Seconds between two reports."""
@@ -58,6 +60,10 @@ class Parking(t.NamedTuple):
     """When the task does not want to wait any longer (time.monotonic()); None: never."""
     answered: float
     """When the host last answered (time.monotonic())."""
+    follow: bool
+    """Whether live output is shown."""
+    on_interrupt: str
+    """What becomes of the jobs when the play is interrupted."""
     wait: t.Any
     """What the action needs to know to go on; it can be pickled."""
 
@@ -67,10 +73,10 @@ def park(action: ActionBase, looks: list[Look], parking: Parking, play_hosts: in
 
     *play_hosts*: how many hosts the play has.
     """
-    hosts, why_not = parked_hosts(), _why_not()
-    line = None if why_not or hosts is None else parking.remote.command_line()
-    if hosts is None or line is None:
-        display.vvv(f'{parking.remote.host}: this host is not parked: {why_not or "not with this connection"}')
+    hosts, why_not, remote, host = parked_hosts(), _why_not(parking), parking.remote, parking.form.host
+    line = None if why_not or remote is None else remote.command_line()
+    if hosts is None or remote is None or line is None:
+        display.vvv(f'{host}: this host is not parked: {why_not or "not with this connection"}')
         return
     jobs = {look.id: label_of(look) for look in looks if look.job and not look.ended}
     worker = current_worker()
@@ -79,9 +85,7 @@ def park(action: ActionBase, looks: list[Look], parking: Parking, play_hosts: in
         argv=line.argv,
         control=line.control,
         placeholder=REQUEST,
-        request=parking.remote.request(
-            'wait', ids=[look.id for look in looks], offsets=None, output=False, results=False
-        ),
+        request=remote.request('wait', ids=[look.id for look in looks], offsets=None, output=False, results=False),
         hosts=play_hosts,
         poll=parking.poll,
         until=parking.until,
@@ -91,17 +95,17 @@ def park(action: ActionBase, looks: list[Look], parking: Parking, play_hosts: in
         keywords=parked_task.validated_keywords(task),
         warnings=deferred_warnings(),
         form=parking.form,
-        host=parking.remote.host,
+        host=host,
         jobs=jobs,
         wait=parking.wait,
     )
-    display.vvv(f'{parking.remote.host}: this host is parked until {", ".join(jobs.values())} ended')
+    display.vvv(f'{host}: this host is parked until {", ".join(jobs.values())} ended')
     action.cleanup()
     remove_local_files(action)
     try:
         _leave_ticket(hosts, parked_task.key_of(worker), ticket, parked)
-    except (OSError, AttributeError, TypeError, pickle.PicklingError) as error:
-        display.vvv(f'{parking.remote.host}: this host is not parked: {error}')
+    except Exception as error:  # pickle calls code of what the task has in it, which may raise anything
+        display.vvv(f'{host}: this host is not parked: {error}')
         return
     os._exit(0)
 
@@ -118,8 +122,14 @@ def _leave_ticket(hosts: ParkedHosts, key: parked_task.Key, ticket: tickets.Tick
         raise
 
 
-def _why_not() -> str | None:
-    """Why the task of this worker cannot be run again from its beginning, or None if it can."""
+def _why_not(parking: Parking) -> str | None:
+    """Why the host cannot be parked, or the task of this worker not be run again from its beginning; None if it can."""
+    if parking.remote is None:
+        return 'not all of its jobs are on the target'
+    if parking.follow:
+        return 'its output is followed'
+    if parking.on_interrupt == settings.CANCEL:
+        return 'an interrupt is to cancel its jobs'
     worker = current_worker()
     hosts = parked_hosts()
     if worker is None or hosts is None or hosts.has_given_up():
