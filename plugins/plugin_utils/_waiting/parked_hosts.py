@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import atexit
 import collections
+import functools
 import json
 import multiprocessing
 import os
@@ -32,6 +33,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.worke
 from ansible_collections.background.jobs.plugins.plugin_utils._show import events
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import ReportForm
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting import tickets
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.due_reports import DueReports, Looks
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.room_client import Room
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.turns import path_in_run
 
@@ -92,6 +94,7 @@ class ParkedHosts:
         self._ended: collections.deque[tuple[_Parked, bool, float]] = collections.deque()
         self._fork_fails_since: float | None = None
         self._shared: dict[str, t.Any] = {}
+        self._reports = DueReports()
         parked_task.call_while_results_are_awaited(self.look)
         atexit.register(self._end)
 
@@ -109,7 +112,8 @@ class ParkedHosts:
             return
         self._take_tickets(strategy)
         if self._room is not None:
-            self._listen(strategy, self._room)
+            self._listen(self._room)
+        self._reports.make_one(functools.partial(self._report, strategy))
         while self._ended and parked_task.has_free_worker(strategy) and self._resume(strategy):
             pass
         if self._ended and queues:  # one of each, so that the ends do not wait until all tasks are queued
@@ -141,16 +145,15 @@ class ParkedHosts:
                 self._room = Room(forks, os.path.dirname(path))
         except OSError as error:
             display.vvv(f'No room waits for parked hosts: {error}')
-            parked = self._parked.pop(path)
-            self._ended.append((parked, False, parked.parked))
+            self._leave(path, ended=False, answered=None)
         else:
             self._room.hand(path)
 
-    def _listen(self, strategy: t.Any, room: Room) -> None:
+    def _listen(self, room: Room) -> None:
         """Take what the room tells. If it was killed, give all tickets to another one."""
         try:
             for message in room.messages():
-                self._hear(strategy, message)
+                self._hear(message)
         except OSError as error:
             display.vvv(f'The room of parked hosts has ended: {error}')
             room.kill()
@@ -158,19 +161,25 @@ class ParkedHosts:
             for path in list(self._parked):
                 self._hand(path)
 
-    def _hear(self, strategy: t.Any, message: dict[str, t.Any]) -> None:
-        parked = self._parked.get(message['path'])
-        if parked is None:
+    def _hear(self, message: dict[str, t.Any]) -> None:
+        path = message['path']
+        if path not in self._parked:
             return
         if message['what'] == 'seen':
-            self._report(strategy, parked, [Look(**look) for look in message['looks']])
-            return
-        del self._parked[parked.path]
-        self._ended.append((parked, message['what'] == 'ended', message['answered'] or parked.parked))
+            self._reports.add(path, message['looks'])
+        else:
+            self._leave(path, ended=message['what'] == 'ended', answered=message['answered'])
 
-    def _report(self, strategy: t.Any, parked: _Parked, looks: list[Look]) -> None:
-        """Tell callback plugins and people of *looks*. No task fails because of that."""
-        looks = [look for look in looks if look.job]
+    def _leave(self, path: str, *, ended: bool, answered: float | None) -> None:
+        """Have the task of a parked host go on as soon as there is a worker for it."""
+        parked = self._parked.pop(path)
+        self._reports.remove(path)
+        self._ended.append((parked, ended, answered or parked.parked))
+
+    def _report(self, strategy: t.Any, path: str, reported: Looks) -> None:
+        """Tell callback plugins and people of the looks *reported*. No task fails because of that."""
+        parked = self._parked[path]
+        looks = [look for look in (Look(**fields) for fields in reported) if look.job]
         task = _read(parked.path)
         if task is None or not looks or not parked_task.is_expected(strategy, parked.key):
             return

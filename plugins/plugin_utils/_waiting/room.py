@@ -221,7 +221,7 @@ class _Room:
         changed = host.has_changed(looks)
         if not changed and host.answered < host.reported + self._report_seconds(host):
             return
-        if self._reports >= 1 and len(json.dumps(looks)) < _REPORT_BYTES:
+        if self._reports >= 1 and not self._outbox and len(json.dumps(looks)) < _REPORT_BYTES:
             self._reports -= 1
             host.reported = host.answered
             self._tell(host.path, 'seen', looks=looks, answered=host.answered)
