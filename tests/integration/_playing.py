@@ -142,7 +142,9 @@ class Playing:
         """The processes of Ansible itself, oldest first, and of its connections; not those of the jobs."""
 
         def may_be(command: list[str]) -> bool:
-            return any(word.endswith('/ansible-playbook') for word in command) or command[0] == 'ssh' or _is_room(command)
+            return (
+                any(word.endswith('/ansible-playbook') for word in command) or command[0] == 'ssh' or _is_room(command)
+            )
 
         found = [process for process in processes(may_be) if process.has(self._mark)]
         return sorted(found, key=lambda process: process.pid)
