@@ -15,12 +15,14 @@ import os
 import re
 import shlex
 import signal
+import subprocess
 import time
 import typing as t
 from pathlib import Path
 
 from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
 from ansible_collections.background.jobs.tests.integration._targets import Target
+from ansible_collections.background.jobs.tests.tools.left_out import left_out
 
 RUN = 'background.jobs.async_run'
 
@@ -290,3 +292,16 @@ def without_what_differs(output: str) -> list[str]:
     output = re.sub(r'j[0-9]{20}\.[0-9]{8}', 'JOB', output)
     output = re.sub(r'[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+Z?', 'TIME', output)
     return sorted(re.sub(r'[0-9]+(\.[0-9]+)?', 'N', output).splitlines())
+
+
+@contextlib.contextmanager
+def small_disk(path: Path) -> c.Iterator[None]:
+    """A file system of four megabytes at *path*."""
+    if os.geteuid() != 0:
+        left_out('full disks: mounting one needs root')
+    path.mkdir(mode=0o700, exist_ok=True)
+    subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=4m,mode=0700', 'small', str(path)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(['umount', '--lazy', str(path)], check=True)

@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import tempfile
 import typing as t
 from pathlib import Path
@@ -26,10 +25,10 @@ from ansible_collections.background.jobs.tests.integration._playing import (
     Playing,
     eventually,
     processes,
+    small_disk,
     until_there,
 )
 from ansible_collections.background.jobs.tests.integration._targets import Target
-from ansible_collections.background.jobs.tests.tools.left_out import left_out
 
 Play = c.Callable[..., Run]
 WAIT, INFO, SHELL = 'background.jobs.async_wait', 'background.jobs.async_info', 'ansible.builtin.shell'
@@ -107,18 +106,6 @@ def test_branches_that_outlived_their_play_are_killed(
     assert run['next']['stdout'] == 'still-there'
     assert run['after']['job']['state'] == 'succeeded'
     assert list(temporary.iterdir()) == []
-
-
-@contextlib.contextmanager
-def small_disk(path: Path) -> c.Iterator[None]:
-    if os.geteuid() != 0:
-        left_out('full disks: mounting one needs root')
-    path.mkdir(mode=0o700, exist_ok=True)
-    subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=4m,mode=0700', 'small', str(path)], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(['umount', '--lazy', str(path)], check=True)
 
 
 def fill(path: Path) -> dict[str, t.Any]:

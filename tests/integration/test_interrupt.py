@@ -17,7 +17,13 @@ from pathlib import Path
 import pytest
 from ansible_collections.background.jobs.tests.integration._controller import Controller
 from ansible_collections.background.jobs.tests.integration._engines import DROP_IN
-from ansible_collections.background.jobs.tests.integration._playing import Meeting, Playing, eventually, script
+from ansible_collections.background.jobs.tests.integration._playing import (
+    Meeting,
+    Playing,
+    eventually,
+    script,
+    small_disk,
+)
 from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
 from ansible_collections.background.jobs.tests.tools.screen import Screen
 
@@ -146,3 +152,14 @@ def test_a_policy_that_does_not_exist_starts_nothing(controller: Controller, tmp
     message = "The variable 'background_jobs_on_interrupt' must be cancel or leave, found 'kill'."
     assert run.results[0].result['msg'] == message
     assert states(targets) == {'h1': []}
+
+
+def test_a_wait_goes_on_where_its_file_has_no_room(controller: Controller, local: Target, tmp_path: Path) -> None:
+    temporary = tmp_path / 'temporary'
+    fill = {'ansible.builtin.raw': f'head -c 9000000 /dev/zero > {temporary}/fill || true'}  # needs no temporary file
+    job = {'name': 'job', **script('sleep 1; echo hi'), 'async': LONG, 'poll': 1, 'register': 'job'}
+    room = {'ansible.builtin.raw': f'rm {temporary}/fill'}
+    with small_disk(temporary):
+        run = controller.play([local], {'tasks': [fill, job, room]}, LOCAL_TEMP=str(temporary))
+    assert run['job']['stdout'] == 'hi', run.output
+    assert 'nobody will be told' in run.output

@@ -25,6 +25,7 @@ import types
 import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import GRACE, Look
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.worker import current_worker
 from ansible_collections.background.jobs.plugins.plugin_utils._options.settings import CANCEL
@@ -40,6 +41,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GOES_ON = 'goes on'
 """Ending.what of a job that was left."""
 _FILE_PREFIX = 'wait-'
+
+display = Display()
 
 
 class Ending(t.NamedTuple):
@@ -69,7 +72,14 @@ def wait_interruptibly(
     """wait(), but an interrupt leaves the jobs or cancels them, as *on_interrupt* says, and ends this process."""
     if current_worker() is None or threading.current_thread() is not threading.main_thread():
         return wait(remote, looks, reporter, turns=turns, **details)  # signals belong to others there
-    registration = _Registration(on_interrupt)
+    try:
+        registration = _Registration(on_interrupt)
+    except OSError as error:
+        display.warning(
+            f'{remote.host}: if this play is interrupted, nobody will be told what becomes of the jobs that this task waits for, '
+            f'and they go on: {error}'
+        )
+        return wait(remote, looks, reporter, turns=turns, **details)
     try:
         return wait(remote, looks, reporter, turns=turns, **details)
     except _Interrupted:
@@ -82,13 +92,17 @@ def wait_interruptibly(
 
 
 class _Registration:
-    """Makes this process one that waits for jobs, for others and for signals."""
+    """Makes this process one that waits for jobs, for others and for signals. Raises OSError."""
 
     def __init__(self, on_interrupt: str) -> None:
         self._path = path_in_run(f'{_FILE_PREFIX}{os.getpid()}')
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        os.write(self._file, f'{on_interrupt}\n'.encode())
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            os.write(self._file, f'{on_interrupt}\n'.encode())
+        except OSError:  # the disk is full
+            self._forget_file()
+            raise
         # Ctrl-C may be ignored in all of ansible. TERM is how the main process ends this wait.
         taken = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
         self._handlers = {number: signal.signal(number, self._interrupt) for number in {*taken, signal.SIGTERM}}
@@ -102,6 +116,9 @@ class _Registration:
         """The wait is over."""
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
+        self._forget_file()
+
+    def _forget_file(self) -> None:
         pathlib.Path(self._path).unlink(missing_ok=True)
         os.close(self._file)
 

@@ -35,15 +35,22 @@ class Turns:
     @contextlib.contextmanager
     def turn(self) -> c.Iterator[int]:
         """For one request. Gives how many processes share this turn now, 0 where each host has one of its own."""
-        if self._hosts <= self._forks:
+        lock = self._open() if self._hosts > self._forks else None
+        if lock is None:
             yield 0
             return
-        lock = os.open(path_in_run(f'turn-{self._number % self._forks}'), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield self._sharers()
         finally:
             os.close(lock)
+
+    def _open(self) -> int | None:
+        """A descriptor of the file of this turn; None where the disk is full: a request without a turn does no harm."""
+        try:
+            return os.open(path_in_run(f'turn-{self._number % self._forks}'), os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError:
+            return None
 
     def _sharers(self) -> int:
         others = _numbers_taken() - {self._number}
