@@ -72,7 +72,7 @@ def names(process: Path, fleet: Fleet) -> bool:
     return fleet.id in told or str(fleet.state) in told
 
 
-def wait_for(what: Callable[[], object], timeout: float = 60) -> None:
+def wait_for(what: Callable[[], object], timeout: float = 180) -> None:
     until = time.monotonic() + timeout
     while not what():
         assert time.monotonic() < until, f"{what} did not come true in {timeout} s"

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import json
 import os
+import signal
 import subprocess
 import sys
 import typing as t
@@ -18,7 +19,13 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.background.jobs.tests.integration._engines import DROP_IN
-from ansible_collections.background.jobs.tests.integration._playing import RUN, eventually, until_there
+from ansible_collections.background.jobs.tests.integration._playing import (
+    RUN,
+    Process,
+    eventually,
+    processes,
+    until_there,
+)
 from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
 
 LONG = 600
@@ -59,6 +66,15 @@ class Node:
         )
         return subprocess.Popen(['sh', '-c', command], env={**os.environ, **environment})
 
+    def processes(self) -> list[Process]:
+        """What runs on the node: the worker, and its ansible."""
+        mark = f'ANSIBLE_HOME={self._environment["ANSIBLE_HOME"]}'
+
+        def may_be(command: list[str]) -> bool:
+            return 'worker' in command or any(word.endswith('/ansible-playbook') for word in command)
+
+        return [process for process in processes(may_be) if process.has(mark)]
+
     def events(self, kind: str) -> list[dict[str, t.Any]]:
         """What has come back so far of the events of one *kind*, in order."""
         found = []
@@ -69,10 +85,15 @@ class Node:
                     found.append(event)
         return [event['event_data'] for event in sorted(found, key=lambda event: event['counter'])]
 
+    def has_ended(self) -> bool:
+        """Whether the worker has told how its run ended."""
+        return (self._directory / 'back/artifacts/rc').exists()
+
     def results(self, process: subprocess.Popen[bytes]) -> dict[str, dict[str, t.Any]]:
         """Task -> its result, after the end of the run."""
         process.wait(LONG)
         output = (self._directory / 'output').read_text(encoding='utf-8')
+        assert self.has_ended(), output
         ends = [*self.events('runner_on_ok'), *self.events('runner_on_failed')]
         assert ends, output
         return {data['task']: data['res'] for data in ends}
@@ -125,6 +146,31 @@ def test_a_node_waits_for_and_cancels_what_another_has_started(nodes: list[Node]
     results = nodes[1].results(nodes[1].begin(ends))
     assert results['wait']['jobs'][0]['stdout'] == 'done'
     assert [job['state'] for job in results['cancel']['jobs']] == ['cancelled'], results['cancel']
+
+
+@pytest.mark.any_core
+def test_a_worker_that_is_killed_leaves_jobs_which_the_next_run_attaches_to(nodes: list[Node], tmp_path: Path) -> None:
+    job = {'ansible.builtin.shell': f'echo begun >> {tmp_path}/begun; {until_there(tmp_path / "gate")}; echo done'}
+    only = {'when': 'inventory_hostname == "shared"'}
+    work = {'name': 'work', RUN: {'name': 'upgrade', 'task': job}, 'async': LONG, 'poll': 1, **only}
+    run = nodes[0].begin([work])
+    try:
+        eventually(lambda: nodes[0].events('runner_on_async_poll'), 'the job runs')
+        for process in nodes[0].processes():
+            if 'worker' in process.command:
+                os.kill(process.pid, signal.SIGKILL)
+        run.wait(LONG)
+        assert not nodes[0].has_ended()
+        again = nodes[1].begin([work])
+        eventually(lambda: nodes[1].events('runner_on_async_poll'), 'another node waits for the job')
+    finally:
+        (tmp_path / 'gate').touch()
+        left = nodes[0].processes()
+        for process in left:
+            os.kill(process.pid, signal.SIGKILL)
+    assert left, 'the ansible of the worker is left'
+    assert nodes[1].results(again)['work']['stdout'] == 'done'
+    assert (tmp_path / 'begun').read_text(encoding='utf-8') == 'begun\n'
 
 
 @pytest.mark.any_core

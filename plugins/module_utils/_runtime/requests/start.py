@@ -57,7 +57,7 @@ def start(store, request, umask, functions):
         try:
             # Free the payloads before forking; each supervisor inherits this memory.
             _write_bases(store, request.pop('bases'), bases)
-            if _at_once(request['jobs'], functions) >= _SUPERVISORS_OF_ONE_BUNDLE:
+            if not functions and _at_once(request['jobs']) >= _SUPERVISORS_OF_ONE_BUNDLE:
                 this_image().write_bundle(store.jobs)
             starter = _Starter(store, bases, umask, batch, dependencies, functions)
             looks = [starter.start(fields) for fields in request['jobs']]  # None: started or queued
@@ -75,11 +75,9 @@ def start(store, request, umask, functions):
     ]
 
 
-def _at_once(jobs, functions):
-    """How many of *jobs* get a supervisor now: those that are modules and wait for nothing."""
-    return sum(
-        not fields.get('queue') and not fields.get('after') and fields.get('id') not in functions for fields in jobs
-    )
+def _at_once(jobs):
+    """How many of *jobs*, which are modules, get a supervisor now: those that wait for nothing."""
+    return sum(not fields.get('queue') and not fields.get('after') for fields in jobs)
 
 
 def _write_bases(store, bases, paths):

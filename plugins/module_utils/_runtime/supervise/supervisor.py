@@ -34,7 +34,7 @@ from .waiting import may_begin
 
 _LONG_SECONDS = 2
 """A module that runs longer than this is worth the time that it takes to replace the image of its supervisor."""
-_LONG_FUNCTION_SECONDS = 30
+_LONG_FUNCTION_SECONDS = 10
 """The same of a function. Its process is many times as large as its supervisor, which has replaced its image once."""
 
 
@@ -96,7 +96,9 @@ def _keep(job, spec, vigil, deadline):
     """Wait for the end of the body of *job*, which has begun, and write how it ended."""
     long = _LONG_FUNCTION_SECONDS if spec.place == CONTROLLER else _LONG_SECONDS
     if spec.limit is None or spec.limit > long:
-        vigil.sleep(long)
+        vigil.reap()  # a function may have ended before this image could hear of it
+        if vigil.status is None:
+            vigil.sleep(long)
         this_image().replace(job, vigil, deadline, resume)
     state = vigil.keep(deadline, job.file('stop.json'))
     _guarded(job, vigil, _finish, job, vigil, state)

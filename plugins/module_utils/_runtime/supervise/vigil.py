@@ -66,7 +66,7 @@ class Vigil:
         *deadline*: on the monotonic clock, or None. *stop_file*: asks for the end where it exists.
         """
         while True:
-            self._reap()
+            self.reap()
             if self.status is not None:
                 return 'cancelled' if self._ended_with_us() else None
             if self.signals.shutdown or os.path.exists(stop_file):
@@ -90,9 +90,9 @@ class Vigil:
 
     def sleep(self, seconds):
         self.signals.sleep(seconds)
-        self._reap()
+        self.reap()
 
-    def _reap(self):
+    def reap(self):
         """Bury dead children: the module, and those of its orphans that came to us."""
         pid = -1
         while pid:
