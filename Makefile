@@ -6,6 +6,7 @@
 # make check  run what tells in three minutes whether a change is sound, no root needed
 # make test   run every check that a change has to pass
 # make nightly  try what takes longer, or seldom changes: every ansible-core, and a bare Debian
+# make parity  run modules of the package `ansible` in each way, and write what they returned into docs/compatibility.md
 # make flaky  run the tests again and again on a busy machine, and count failures
 # make bench  measure this collection against ansible-core's async, and write docs/performance.md
 # make pictures  run docs/pictures/playbook.yml, and put what is seen into docs/callbacks.md
@@ -18,6 +19,8 @@ CORE ?= 2.21
 # Those that are tried each night only, and the one that is not out yet: what fails with it is a warning.
 NIGHTLY_CORES ?= 2.17 2.18 2.20
 EARLY_CORE ?= 2.22
+# Those whose package `ansible` is tried: the oldest and the newest.
+PARITY_CORES ?= 2.16 2.21
 CHECKS := pythons lint sanity-2.21 sanity-2.16 unit hosts integration molecule site galaxy-importer crowd
 
 # The oldest and the newest Python of each virtual environment.
@@ -28,6 +31,8 @@ pythons/core-2.19 := 3.11 3.13
 pythons/core-2.20 := 3.12 3.14
 pythons/core-2.21 := 3.12 3.14
 pythons/core-2.22 := 3.13 3.15
+pythons/parity-2.16 := $(pythons/core-2.16)
+pythons/parity-2.21 := $(pythons/core-2.21)
 pythons/tools := $(pythons/core-2.21)
 pythons/demo := 3.10 3.14
 pythons/bench := $(pythons/core-2.21)
@@ -41,7 +46,7 @@ TARGETS := 3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13
 COLLECTION := collections/ansible_collections/background/jobs
 LINTS := ruff vermin mypy ansible-lint docs changelog reuse shellcheck
 
-.PHONY: demo check test nightly flaky bench pictures checks pythons lint $(LINTS) sanity unit hosts integration crowd bare molecule venvs \
+.PHONY: demo check test nightly parity flaky bench pictures checks pythons lint $(LINTS) sanity unit hosts integration crowd bare molecule venvs \
   galaxy-importer site format build clean lane-tests lane-lint lane-sanity check-unit check-local sanity-nightly early
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -110,6 +115,7 @@ in_venv = test ! -e $(CURDIR)/.venv/$(1)/.made || PATH="$(CURDIR)/.venv/$(1)/bin
 	else $(call left_out,$*: $$python); fi
 
 .venv/tools/.made: requirements/core-2.21.txt
+$(PARITY_CORES:%=.venv/parity-%/.made): .venv/parity-%/.made: requirements/core-%.txt
 
 venvs: $(patsubst %,.venv/%/.made,tools molecule site galaxy-importer $(CORES:%=core-%))
 
@@ -211,7 +217,7 @@ molecule: .venv/molecule/.made $(COLLECTION)
 # --- Nightly --------------------------------------------------------------------------------------------------------
 
 # Not for every change: each version costs an environment and some minutes.
-nightly: bare $(CORES:%=long-%) long-unit $(NIGHTLY_CORES:%=unit-%) $(NIGHTLY_CORES:%=spine-%) sanity-nightly early
+nightly: bare $(CORES:%=long-%) long-unit $(NIGHTLY_CORES:%=unit-%) $(NIGHTLY_CORES:%=spine-%) sanity-nightly early parity
 
 # One after the other, because ansible-test has one cache. `make test` has those of the other versions.
 sanity-nightly:
@@ -231,6 +237,14 @@ long-unit: .venv/core-$(CORE)/.made $(COLLECTION)
 # Whether .ci/install finds all that the checks need, in a Debian with nothing on it.
 bare: .venv/core-$(CORE)/.made
 	$(call in_venv,core-$(CORE)) python -m pytest tests/hosts -m nightly
+
+# What the modules of other people return, in each way to run them. The page says what was seen, also if a test has failed.
+parity:
+	+@status=0; $(call lane,$(PARITY_CORES:%=parity-%)) || status=1; \
+	$(PYTHON) tests/tools/parity_table.py $(PARITY_CORES) || status=1; exit $$status
+
+parity-%: .venv/parity-%/.made $(COLLECTION)
+	$(call in_venv,parity-$*) python -m pytest tests/integration/modules_parity.py
 
 # TIMES=3 FLAKY="tests/unit -k queue": how often, and what of it
 TIMES ?= 10

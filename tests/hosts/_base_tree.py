@@ -1,14 +1,15 @@
 # Copyright: (c) 2026, background.jobs contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Debian tree that all test hosts share: built once per machine, never written to afterwards."""
+"""The Debian trees that test hosts share: each built once per machine, never written to afterwards."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from _system import HostsError, environment, innermost_lock, locked, log, remove_tree, run, write_file
@@ -55,15 +56,16 @@ _FILES = {
 }
 
 
-def ensure_base_tree() -> Path:
-    """Return the base tree, after building it if this machine has none made by this recipe."""
+def ensure_base_tree(more: Iterable[str] = ()) -> Path:
+    """Return the base tree, after building it if this machine has none made by this recipe. *more*: Debian packages."""
     _mirror, suite = _mirror_and_suite()
-    recipe = hashlib.sha256(repr((_PACKAGES, _MASKED, _FILES, PASSWORD, USERS)).encode()).hexdigest()
+    packages = ",".join((_PACKAGES, *more))
+    recipe = hashlib.sha256(repr((packages, _MASKED, _FILES, PASSWORD, USERS)).encode()).hexdigest()
     default = Path("~/.cache/background.jobs/hosts").expanduser()
     cache = Path(os.environ.get("BACKGROUND_JOBS_HOSTS_CACHE") or default).resolve()
     cache.mkdir(parents=True, exist_ok=True)
     tree = cache / f"{suite}-{recipe[:10]}"
-    build_once(tree, _build)
+    build_once(tree, functools.partial(_build, packages))
     return tree
 
 
@@ -118,9 +120,9 @@ def debootstrap(tree: Path, *options: str) -> None:
     journal.unlink()
 
 
-def _build(tree: Path) -> None:
+def _build(packages: str, tree: Path) -> None:
     log.info("Building the base tree at %s; it takes a minute or two, once per machine", tree)
-    debootstrap(tree, f"--include={_PACKAGES}")
+    debootstrap(tree, f"--include={packages}")
     _furnish(tree)
 
 

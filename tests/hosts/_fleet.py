@@ -43,6 +43,8 @@ class Shape:
     """Version: installation prefix on this machine. In the hosts it is at /opt/python/VERSION."""
     kill_user_processes: bool = False
     """Whether logind ends what a user runs when the user's last session ends."""
+    packages: list[str] = field(default_factory=list)
+    """Debian packages that the hosts have beside the usual ones. Each choice has a base tree of its own."""
 
     def check(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -81,7 +83,7 @@ class Fleet:
         check_machine()
         self._tell_guardian()
         with self._exclusive():
-            base = ensure_base_tree()
+            base = ensure_base_tree(shape.packages)
             if not self._is_running(shape, base):
                 self._clear()
                 lift_limits()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs a table of tasks twice, as they are and as background jobs, and compares what came back."""
+"""Runs a table of tasks in several ways, as they are and as background jobs, and compares what came back."""
 
 from __future__ import annotations
 
@@ -42,20 +42,29 @@ class Case:
     """Path -> what the synchronous result has there: proof that the task does what it is in the table for."""
     keywords: dict[str, t.Any] = dataclasses.field(default_factory=dict)
     before: tuple[dict[str, t.Any], ...] = ()
-    """Tasks that prepare it, run the same way both times."""
+    """Tasks that prepare it, run the same way each time."""
+    after: tuple[dict[str, t.Any], ...] = ()
+    """Tasks that take away what it leaves outside of the directory, likewise."""
     differs: dict[str, str] = dataclasses.field(default_factory=dict)
     """Path (a pattern) of what may differ -> the reason."""
+    varies: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Path (a pattern) of what is never the same twice, so that only its type is compared -> the reason."""
     job: bool = True
     """Whether the task comes as far as a job."""
 
     def tasks(self, way: str, variable: str) -> list[dict[str, t.Any]]:
-        """The case as tasks of a play that goes *way*. In keywords, THIS is the result."""
-        task = dict(self.task) if way == 'sync' else {RUN: {'task': self.task}, 'async': 60, 'poll': 1}
+        """The case as tasks of a play. In keywords, THIS is the result.
+
+        *way*: `sync`, as it is; `job`, by name; `async`, with the keyword alone, so that settings tell whose engine runs it.
+        """
+        task = {RUN: {'task': self.task}} if way == 'job' else dict(self.task)
+        if way != 'sync':
+            task.update({'async': 60, 'poll': 1})
         keywords = {
             key: value.replace('THIS', variable) if isinstance(value, str) else value
             for key, value in self.keywords.items()
         }
-        return [*self.before, {'name': f'{way}: {self.id}', **task, **keywords, 'register': variable}]
+        return [*self.before, {'name': f'{way}: {self.id}', **task, **keywords, 'register': variable}, *self.after]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,11 +73,11 @@ class Table:
 
     cases: c.Sequence[Case]
 
-    def plays(self, **keywords: t.Any) -> list[dict[str, t.Any]]:
-        """Two plays, alike but for the way of their tasks. Each finds its directory empty, and no facts."""
+    def plays(self, ways: c.Sequence[str] = ('sync', 'job'), **keywords: t.Any) -> list[dict[str, t.Any]]:
+        """A play for each of *ways*, alike but for that. Each finds its directory empty, and no facts."""
         return [
             {'ignore_errors': True, **keywords, 'tasks': self._tasks(way), 'handlers': self._handlers(way)}
-            for way in ('sync', 'job')
+            for way in ways
         ]
 
     def _tasks(self, way: str) -> list[dict[str, t.Any]]:
@@ -83,7 +92,7 @@ class Table:
 
     def check(self, case: Case, run: Run, host: str) -> None:
         """Raise AssertionError unless *case* came back the same both ways, but for the allowed differences."""
-        sync, job = (self._registered(case, run, host, way) for way in ('sync', 'job'))
+        sync, job = (self.registered(case, run, host, way) for way in ('sync', 'job'))
         shown = {path: find(sync, path) for path in case.shows}
         assert case.shows == shown, sync
         _check_job(case, job)
@@ -93,7 +102,8 @@ class Table:
         for mine, its in zip(before, after, strict=True):
             _check_same(case, mine.result, its.result)
 
-    def _registered(self, case: Case, run: Run, host: str, way: str) -> dict[str, t.Any]:
+    def registered(self, case: Case, run: Run, host: str, way: str) -> dict[str, t.Any]:
+        """The result of *case* in a run of a play that went *way*."""
         variable = f'{way}_{self.cases.index(case)}'
         assert variable in run.registered[host], f'{case.id} ({way}) was not run on {host}:\n{run.output}'
         return run.registered[host][variable]
@@ -107,30 +117,41 @@ def _check_job(case: Case, registered: dict[str, t.Any]) -> None:
 
 
 def _check_same(case: Case, sync: dict[str, t.Any], job: dict[str, t.Any]) -> None:
-    found = different(sync, _without_job(job), case.differs)
+    found = different(sync, without_job(job), case.differs)
     assert not found, f'path: (synchronous, job) of what differs: {found}'
 
 
-def different(one: dict[str, t.Any], other: dict[str, t.Any], allowed: dict[str, str]) -> dict[str, t.Any]:
-    """Path -> both values, where they differ and no pattern of *allowed* says that they may."""
-    mine, its = dict(_flat(_timeless(one))), dict(_flat(_timeless(other)))
+def different(
+    one: dict[str, t.Any], other: dict[str, t.Any], allowed: dict[str, str], varies: c.Iterable[str] = ()
+) -> dict[str, t.Any]:
+    """Path -> both values, where they differ and no pattern of *allowed* says that they may.
+
+    Of what a pattern of *varies* matches, the type is compared.
+    """
+    mine, its = leaves(one, varies), leaves(other, varies)
     found = {
         path: (mine.get(path, 'missing'), its.get(path, 'missing'))
         for path in sorted(mine.keys() | its.keys())
         if path not in mine or path not in its or (type(mine[path]), mine[path]) != (type(its[path]), its[path])
     }
-    return {
-        path: values
-        for path, values in found.items()
-        if not any(fnmatch.fnmatchcase(path, pattern) for pattern in allowed)
-    }
+    return {path: values for path, values in found.items() if not _matches(path, allowed)}
 
 
-def _without_job(result: dict[str, t.Any]) -> dict[str, t.Any]:
+def without_job(result: dict[str, t.Any]) -> dict[str, t.Any]:
+    """*result* without what a job has beside the module's own result."""
     kept = {key: value for key, value in result.items() if key not in _JOB}
     if 'results' in kept:
-        kept['results'] = [_without_job(item) for item in kept['results']]
+        kept['results'] = [without_job(item) for item in kept['results']]
     return kept
+
+
+def leaves(result: dict[str, t.Any], varies: c.Iterable[str] = ()) -> dict[str, t.Any]:
+    """Path -> value of all that is compared of *result*: the type, if a pattern of *varies* matches the path."""
+    return {path: type(value).__name__ if _matches(path, varies) else value for path, value in _flat(_timeless(result))}
+
+
+def _matches(path: str, patterns: c.Iterable[str]) -> bool:
+    return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
 
 
 def _timeless(value: t.Any) -> t.Any:

@@ -49,7 +49,13 @@ def collections_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope='session')
-def fleet(request: pytest.FixtureRequest) -> c.Iterator[Fleet]:
+def shape() -> Shape:
+    """What the booted hosts look like; a file may have another one."""
+    return Shape(hosts=2, pythons=target_pythons())
+
+
+@pytest.fixture(scope='session')
+def fleet(request: pytest.FixtureRequest, shape: Shape) -> c.Iterator[Fleet]:
     """Two booted hosts. Each checkout, version of ansible-core and choice of tests has its own: runs do not meet."""
     chosen = request.config.option.markexpr, os.environ.get('PYTEST_XDIST_WORKER')
     owner = hashlib.sha256(f'{ROOT} {CORE} {chosen} {os.geteuid()}'.encode()).hexdigest()[:8]
@@ -62,7 +68,7 @@ def fleet(request: pytest.FixtureRequest) -> c.Iterator[Fleet]:
         except HostsError as error:
             left_out(f'all that needs test hosts: {error}')
         try:
-            fleet.up(Shape(hosts=2, pythons=target_pythons()))
+            fleet.up(shape)
             yield fleet
         finally:
             fleet.down()
