@@ -24,6 +24,7 @@ PACKAGES = [
     'openssl',
     'parted',
     'procps',
+    'python3-certifi',
     'python3-cffi-backend',  # debootstrap does not find what only provides a name that another package depends on
     'python3-cryptography',
     'python3-lxml',

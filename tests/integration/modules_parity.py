@@ -34,6 +34,8 @@ pytestmark = pytest.mark.timeout(3600)
 
 MODULES = modules()
 TABLE = Table(MODULES)
+# Or the first module that needs it says that it has made it.
+REMOTE_TMP = {'ansible.builtin.file': {'path': '~/.ansible/tmp', 'state': 'directory', 'mode': '0700'}}
 RECORD = Path(__file__).resolve().parents[2] / '.build' / f'parity-{".".join(map(str, CORE))}.json'
 # What ansible-core's own async adds to the result, unless the module itself returned it.
 ADDED = ('results_file', 'stdout', 'stdout_lines', 'stderr', 'stderr_lines')
@@ -53,7 +55,7 @@ def results(
 
     def play(name: str, host: int, ways: list[str], **settings: str) -> Run:
         directory = tmp_path_factory.mktemp(name)
-        plays = TABLE.plays(ways, vars={'dir': '/var/parity'}, become=True)
+        plays = TABLE.plays(ways, vars={'dir': '/var/parity'}, become=True, pre_tasks=[REMOTE_TMP])
         return Controller(directory, collections_path, fleet.inventory, patience=3500).play(
             [hosts[host].also('host')], *plays, PIPELINING='1', **settings
         )
