@@ -57,7 +57,7 @@ class Case:
 
         *way*: `sync`, as it is; `job`, by name; `async`, with the keyword alone, so that settings tell whose engine runs it.
         """
-        task = {RUN: {'task': self.task}} if way == 'job' else dict(self.task)
+        task: dict[str, t.Any] = {RUN: {'task': self.task}} if way == 'job' else dict(self.task)
         if way != 'sync':
             task.update({'async': 60, 'poll': 1})
         keywords = {
