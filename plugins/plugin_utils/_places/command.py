@@ -58,7 +58,7 @@ class Command(Transport):
     def line(self, argument: str) -> str | None:
         """The command that hands *argument*, a request in Base64, to the runtime, which answers with a line after MARK.
 
-        None if no request has been answered that way.
+        None if no request has been answered that way, or no other process can use the connection.
         """
         python = python_command(self._action, self._task_vars) if self._has_answered else None
         return None if python is None else _line(python, argument)

@@ -48,5 +48,8 @@ class Mitogen(Command):
                 f'The runtime of background.jobs could not be run on the target, under mitogen: {error}.'
             ) from None
 
+    def line(self, argument: str) -> str | None:
+        return None
+
     def _takes_input(self) -> bool:
         return True

@@ -110,8 +110,7 @@ class Remote(Place):
         None where it cannot: because of the connection, or because requests do not travel as commands.
         """
         first = self._transports[0]
-        by_mitogen = isinstance(first, mitogen.Mitogen)  # no process of its own can use its connection
-        line = first.line(REQUEST) if isinstance(first, Command) and not by_mitogen else None
+        line = first.line(REQUEST) if isinstance(first, Command) else None
         return None if line is None else command_line(self._action, line)
 
     def _looks(self, request: dict[str, t.Any], within: float | None) -> list[Look]:
