@@ -20,8 +20,8 @@ _OVERFLOW = -1
 """In place of a watch number: the kernel's queue was full, and it has dropped events (IN_Q_OVERFLOW)."""
 _STAND_IN_SECONDS = 0.5
 """Between two looks where there is no inotify."""
-_LONGEST_SECONDS = 1000000000
-"""The kernel cannot count much further."""
+FOR_EVER_SECONDS = 1000000000
+"""Longer than anybody waits; the kernel cannot count much further."""
 _UNLOCK_SECONDS = 1
 """When a process is killed, the kernel reports that its lock file was closed, and only then frees the lock. Whoever looks
 between these two finds the lock held, and there is no other event. So each path is reported once more after this time."""
@@ -70,7 +70,7 @@ class Watch:
             select.select(self._wake, [], [], max(0, min(seconds, _STAND_IN_SECONDS)))
             return self._paths
         reports_again = self._again and seconds >= _UNLOCK_SECONDS
-        longest = _UNLOCK_SECONDS if reports_again else _LONGEST_SECONDS
+        longest = _UNLOCK_SECONDS if reports_again else FOR_EVER_SECONDS
         ready = select.select([self._fd, *self._wake], [], [], max(0, min(seconds, longest)))[0]
         if not ready and reports_again:
             again, self._again = self._again, set()

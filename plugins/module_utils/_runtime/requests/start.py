@@ -218,10 +218,11 @@ class _Starter:
             write_started(job)
             if request.on_end is not None:
                 self._create_after(StartRequest(**request.on_end), [job.id], is_on_end=True)
-            if function is None:
-                self._let_go(job, after, queue, request.slots)
-            else:
-                self._begin(function, job, after, queue, request.slots)
+            _take_down(job, after, queue, request.slots)
+            if function is not None:  # it is a process from here on, also while it waits
+                self._batch.add(job, functools.partial(supervise_function, function))
+            elif not after and queue is None:
+                self._batch.add(job, supervise)
         except BaseException:  # no room, no more processes: then there is no such job
             if request.on_end is not None:  # first: it may be a process already, which would take the other for ended
                 self._remove(self._store.job(request.on_end['id']))
@@ -230,37 +231,24 @@ class _Starter:
         finally:
             job.release()
 
-    def _let_go(self, job, after, queue, slots):
-        """Put *job* where it waits, or into the batch. *queue*: a Queue, or None."""
-        if queue is not None:
-            with queue:
-                if after:
-                    queue.resize(slots)
-                else:
-                    queue.add(job.id, slots)
-        if after:
-            with Dependents(self._store) as dependents:
-                dependents.add(job.id, after)
-        elif queue is None:
-            self._batch.add(job, supervise)
-
-    def _begin(self, function, job, after, queue, slots):
-        """Put *job*, whose body is *function*, into the batch: it is a process from here on, also while it waits."""
-        if queue is not None:
-            if after:
-                queue.resize(slots)
-            else:
-                queue.add(job.id, slots)
-        if after:
-            with Dependents(self._store) as dependents:
-                dependents.add(job.id, after)
-        self._batch.add(job, functools.partial(supervise_function, function))
-
     def _remove(self, job):
         job.remove()
         if awaited_by(self._store, job.id) is not None:
             with Dependents(self._store) as dependents:
                 dependents.remove(job.id)
+
+
+def _take_down(job, after, queue, slots):
+    """Write down what *job* waits for: the jobs *after* (ids), and its turn in *queue* (a Queue, a SharedQueue or None)."""
+    if queue is not None:
+        with queue:
+            if after:
+                queue.resize(slots)
+            else:
+                queue.add(job.id, slots)
+    if after:
+        with Dependents(job.store) as dependents:
+            dependents.add(job.id, after)
 
 
 def _check_resources(jobs):

@@ -21,37 +21,34 @@ import os
 from ..files.atomic import read_json, remove_file, write_json
 from ..files.locks import LockedDirectory, is_locked
 from ..files.names import file_name
-from ..files.watch import Watch
-
-_FOR_EVER_SECONDS = 1000000000
+from ..files.watch import FOR_EVER_SECONDS, Watch
 
 
-class SharedQueue:
-    """One queue. files/locks.py has the order of locks."""
+class SharedQueue(LockedDirectory):
+    """One queue, locked while in a ``with`` block. files/locks.py has the order of locks."""
 
     def __init__(self, store, name):
         self._store = store
         self._path = os.path.join(store.shared_queues, file_name(name, 'queue'))
         self._jobs = os.path.join(self._path, 'jobs')
+        super().__init__(self._path, self._jobs)
 
     def resize(self, slots):
-        """Remember how many slots the queue has from now on."""
-        with LockedDirectory(self._path, self._jobs):
-            self._write_state(dict(self._state(), slots=slots))
+        """Remember how many slots the queue has from now on. The queue must be locked."""
+        self._write_state(dict(self._state(), slots=slots))
 
     def add(self, job_id, slots=None):
         """Put a job, whose lock its process holds, at the end of the queue, if it is not there.
 
-        Remember how many slots the queue has from now on, unless that stays as it is.
+        Remember how many slots the queue has from now on, unless that stays as it is. The queue must be locked.
         """
-        with LockedDirectory(self._path, self._jobs):
-            entries = self._entries()
-            if job_id in map(_job_id, entries):
-                return
-            state = self._state()
-            number = max(int(max(entries, default='0').partition('-')[0]), state.get('last', 0)) + 1
-            os.symlink(self._store.job(job_id).path, os.path.join(self._jobs, '%012d-%s' % (number, job_id)))
-            self._write_state(dict(state, last=number, **({} if slots is None else {'slots': slots})))
+        entries = self._entries()
+        if job_id in map(_job_id, entries):
+            return
+        state = self._state()
+        number = max(int(max(entries, default='0').partition('-')[0]), state.get('last', 0)) + 1
+        os.symlink(self._store.job(job_id).path, os.path.join(self._jobs, '%012d-%s' % (number, job_id)))
+        self._write_state(dict(state, last=number, **({} if slots is None else {'slots': slots})))
 
     def leave(self, job_id):
         """Take out a job that has ended, or that this process has not started."""
@@ -84,7 +81,7 @@ class SharedQueue:
                         return True
                     if self._watched(before, slots) != watched:  # there is something else to watch by now
                         break
-                    watch.sleep(_FOR_EVER_SECONDS)
+                    watch.sleep(FOR_EVER_SECONDS)
 
     def _before(self, job_id, slots):
         """The entries before that of a job, or None if it has none. Those that would have a slot are tested for life."""

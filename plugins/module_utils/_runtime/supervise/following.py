@@ -194,7 +194,8 @@ def _take(job, spec, dependents, entered, is_known):
     queue_name = spec.queue
     if spec.place == CONTROLLER:  # its process sees that it has left this place, and goes on
         if queue_name is not None:
-            SharedQueue(job.store, queue_name).add(job.id)
+            with SharedQueue(job.store, queue_name) as queue:
+                queue.add(job.id)
         dependents.remove(job.id)
         return None
     if queue_name is None:

@@ -10,14 +10,12 @@ collection.
 
 import os
 
-from ..files.watch import Watch
+from ..files.watch import FOR_EVER_SECONDS, Watch
 from ..schedule.dependents import awaited_by, waiting_path
 from ..schedule.shared_queue import SharedQueue
 from . import ending
 from .following import give_up, note_ends
 from .standing import has_ended
-
-_FOR_EVER_SECONDS = 1000000000
 
 
 def may_begin(job, start):
@@ -50,7 +48,7 @@ def _go_through(job, start, paths, watch):
         if ended:
             note_ends(job, ended)
             paths = {path: job_id for path, job_id in paths.items() if job_id not in ended}
-        touched = () if ended else watch.sleep(_FOR_EVER_SECONDS)
+        touched = () if ended else watch.sleep(FOR_EVER_SECONDS)
 
 
 def _wait_for_slot(job, start):
