@@ -16,6 +16,9 @@
 PYTHON ?= python3
 CORES ?= 2.16 2.19 2.21
 CORE ?= 2.21
+# Those that run each integration test for every change: the oldest and the newest. The others run those marked `spine`, and
+# the rest each night.
+WHOLE_CORES ?= 2.16 2.21
 # Those that are tried each night only, and the one that is not out yet: what fails with it is a warning.
 NIGHTLY_CORES ?= 2.17 2.18 2.20
 EARLY_CORE ?= 2.22
@@ -47,7 +50,8 @@ COLLECTION := collections/ansible_collections/background/jobs
 LINTS := ruff vermin mypy ansible-lint docs changelog reuse shellcheck
 
 .PHONY: demo check test nightly parity flaky bench pictures checks pythons lint $(LINTS) sanity unit hosts integration crowd bare molecule venvs \
-  galaxy-importer site format build clean lane-tests lane-lint lane-sanity check-unit check-local sanity-nightly early
+  galaxy-importer site format build clean lane-tests lane-hosts lane-lint lane-sanity check-unit check-local integration-nightly \
+  sanity-nightly early
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -84,7 +88,9 @@ test:
 	@if [ -s .build/left-out ]; then echo; echo "Everything else passed. This machine left out:"; sort -u .build/left-out; fi
 
 lane-tests:
-	+@status=0; $(call lane,unit) || status=1; $(side_by_side) hosts molecule integration || status=1; exit $$status
+	+@status=0; $(call lane,unit) || status=1; $(side_by_side) lane-hosts integration || status=1; exit $$status
+lane-hosts:
+	+@$(call lane,hosts molecule)
 lane-lint:
 	+@nice -n 19 $(call lane,lint site galaxy-importer)
 lane-sanity:
@@ -183,12 +189,11 @@ unit-%: .venv/core-%/.made $(COLLECTION)
 hosts: .venv/core-$(CORE)/.made
 	$(call in_venv,core-$(CORE)) python -m pytest tests/hosts -m "not nightly"
 
-# All at the same time, two files of each version, on test hosts of their own: a part of it is waiting for jobs. But for
-# what is not (`crowd`).
+# All at the same time, each on test hosts of its own: a part of it is waiting for jobs. But for what is not (`crowd`).
 integration:
-	+@$(side_by_side) $(CORES:%=integration-%) integration-any
+	+@$(side_by_side) $(WHOLE_CORES:%=integration-%) $(patsubst %,spine-%,$(filter-out $(WHOLE_CORES),$(CORES))) integration-any
 
-crowd: $(CORES:%=crowd-%)
+crowd: crowd-$(CORE)
 
 integration-%: .venv/core-%/.made $(COLLECTION)
 	$(call in_venv,core-$*) python -m pytest tests/integration -m "not crowd and not any_core and not nightly" \
@@ -217,7 +222,7 @@ molecule: .venv/molecule/.made $(COLLECTION)
 # --- Nightly --------------------------------------------------------------------------------------------------------
 
 # Not for every change: each version costs an environment and some minutes.
-nightly: bare $(CORES:%=long-%) long-unit $(NIGHTLY_CORES:%=unit-%) $(NIGHTLY_CORES:%=spine-%) sanity-nightly early parity
+nightly: bare integration-nightly long-unit $(NIGHTLY_CORES:%=unit-%) $(NIGHTLY_CORES:%=spine-%) sanity-nightly early parity
 
 # One after the other, because ansible-test has one cache. `make test` has those of the other versions.
 sanity-nightly:
@@ -225,6 +230,11 @@ sanity-nightly:
 
 early:
 	+@$(call lane,unit-$(EARLY_CORE) spine-$(EARLY_CORE) sanity-$(EARLY_CORE)) || echo "WARNING: this is what ansible-core $(EARLY_CORE) will break."
+
+# What `make test` leaves out of the integration tests, one ansible-core after the other.
+integration-nightly:
+	+@$(call lane,$(patsubst %,integration-%,$(filter-out $(WHOLE_CORES),$(CORES))) \
+	  $(patsubst %,crowd-%,$(filter-out $(CORE),$(CORES))) $(CORES:%=long-%))
 
 # The integration tests that take too long for every change.
 long-%: .venv/core-%/.made $(COLLECTION)

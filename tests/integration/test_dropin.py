@@ -45,7 +45,7 @@ from ansible_collections.background.jobs.tests.integration._targets import CORE,
 from ansible_collections.background.jobs.tests.tools.screen import Screen
 from hosts import Fleet
 
-pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1600)]
 
 
 WAYS = [*ENGINES, 'by name']
@@ -74,7 +74,7 @@ def on(hosts: list[Target]) -> dict[str, Target]:
 def make_controller(
     tmp_path_factory: pytest.TempPathFactory, collections_path: Path, fleet: Fleet
 ) -> c.Callable[[str], Controller]:
-    return lambda name: Controller(tmp_path_factory.mktemp(name), collections_path, fleet.inventory, patience=1000)
+    return lambda name: Controller(tmp_path_factory.mktemp(name), collections_path, fleet.inventory, patience=1500)
 
 
 @pytest.fixture(scope='module')
@@ -121,16 +121,19 @@ def adhoc(controller: Controller, target: Target, way: str, *limit: str) -> Run:
     return controller.adhoc(target, *limit, '-a', command, **ENGINES[way])
 
 
+@pytest.mark.spine
 @pytest.mark.parametrize('behaviour', BEHAVIOURS, ids=lambda behaviour: behaviour.id)
 def test_users_see_the_same(everything: Everything, behaviour: Behaviour) -> None:
     everything.behaviours.check(behaviour)
 
 
+@pytest.mark.spine
 def test_the_limit_stops_the_starter_of_a_daemon(everything: Everything) -> None:
     wait = everything.behaviours.registered('drop-in', 'a daemon when the limit stops its starter')['wait']
     assert wait['rc'] == 0, wait
 
 
+@pytest.mark.spine
 @pytest.mark.parametrize('recipe', RECIPES, ids=lambda recipe: recipe.id)
 @pytest.mark.parametrize('way', WAYS)
 def test_recipes_end_as_they_do(everything: Everything, way: str, recipe: Recipe) -> None:
@@ -141,6 +144,7 @@ def test_recipes_end_as_they_do(everything: Everything, way: str, recipe: Recipe
     assert kinds == recipe.ends, run.output
 
 
+@pytest.mark.spine
 @pytest.mark.parametrize('way', WAYS)
 def test_ad_hoc_with_a_poll(everything: Everything, way: str) -> None:
     run = everything.slowly[way]

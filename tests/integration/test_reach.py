@@ -104,6 +104,7 @@ def locally(tmp_path_factory: pytest.TempPathFactory, collections_path: Path) ->
 
 
 @pytest.mark.hosts
+@pytest.mark.spine
 @pytest.mark.parametrize('way', WAYS)
 @pytest.mark.parametrize('case', EVERYWHERE, ids=lambda case: case.id)
 def test_over_ssh(over_ssh: Run, way: str, case: Case) -> None:
@@ -117,6 +118,7 @@ def test_locally(locally: Run, version: str, case: Case) -> None:
 
 
 @pytest.mark.hosts
+@pytest.mark.spine
 @pytest.mark.parametrize('way', WAYS)
 def test_over_ssh_the_limit_is_kept(over_ssh: Run, way: str) -> None:
     _check_limit_and_python(over_ssh, way)
