@@ -20,8 +20,9 @@ from ..output.reader import read
 from ..protocol import ABOUT, TARGET, new_look
 from ..schedule.dependents import Edge, awaited_by, edges_to
 from ..schedule.queue import QueueSnapshot
-from ..supervise.ending import read_text, result_of
+from ..supervise.ending import result_of
 from ..supervise.following import kick
+from ..supervise.module_output import read_text
 from ..supervise.standing import RUNS, has_ended, settle
 from ..supervise.supervisor import supervise
 

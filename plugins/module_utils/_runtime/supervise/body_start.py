@@ -21,6 +21,7 @@ from ..files.tmpdir import remove_tmpdir
 from ..protocol import ENDED_VARIABLES, resources_of
 from . import ending
 from .fork import ForkError, fork
+from .reasons import cut
 
 
 class BodyStart:
@@ -138,7 +139,7 @@ class BodyStart:
         if not failure:
             return None
         os.waitpid(self.vigil.main, 0)
-        command = ending.cut(' '.join(shlex.quote(word) for word in self.body.words(self.job, launch)))
+        command = cut(' '.join(shlex.quote(word) for word in self.body.words(self.job, launch)))
         return 'could not execute %s: %s' % (command, failure)
 
 

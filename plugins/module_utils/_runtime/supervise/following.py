@@ -20,6 +20,7 @@ from ..schedule.shared_queue import SharedQueue
 from . import ending
 from .batch import Batch
 from .fork import fork
+from .reasons import cut
 
 _ENDS = {
     'failed': 'failed',
@@ -227,7 +228,7 @@ def _told(job, end):
     if end is None:
         return 'job %s, which was removed before it had an end' % job.id
     name = _name(job)
-    return 'job %s%s, which %s' % (job.id, ' (%s)' % ending.cut(name) if name else '', _ENDS[end.state])
+    return 'job %s%s, which %s' % (job.id, ' (%s)' % cut(name) if name else '', _ENDS[end.state])
 
 
 def _ended(job, end):

@@ -16,7 +16,7 @@ import sys
 from ..output.tap import Log
 from .body_start import told
 from .descriptors import blank_descriptors
-from .ending import UNWRITTEN_RC
+from .reasons import UNWRITTEN_RC
 
 
 class Function:
