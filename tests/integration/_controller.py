@@ -22,6 +22,9 @@ from ansible_collections.background.jobs.tests.tools.screen import Screen
 HERE = Path(__file__).resolve().parent
 LIBRARY = f'{HERE}/targets/jobs/library:{HERE}/targets/jobs/shell_library'
 """Modules of every style; ansible-test wants those that are no Python in a folder of another name."""
+CALM = '[defaults]\ninternal_poll_interval = 0.01\n'
+"""The configuration of a controller that runs for minutes beside others: ansible-core looks for results 100 times a second
+instead of 1,000 times, which saves up to a twentieth of a processor."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +81,7 @@ class Controller:
         inventory: Path | None = None,
         patience: float = 280,
         screen: Screen | None = None,
+        configuration: str = '',
     ) -> None:
         self._directory = directory
         self._collections = collections
@@ -85,7 +89,7 @@ class Controller:
         self._patience = patience  # seconds; less than pytest's, so that a run that hangs shows its output so far
         self._screen = screen  # of a person who has called Ansible there; what it says is then on the screen only
         self._configuration = directory / 'ansible.cfg'
-        self._configuration.touch()
+        self._configuration.write_text(configuration, encoding='utf-8')
 
     def play(self, targets: c.Iterable[Target], *plays: dict[str, t.Any], **settings: str) -> Run:
         """Run *plays*, each on all *targets* unless it says otherwise; *settings* are ANSIBLE_ variables."""

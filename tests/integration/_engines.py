@@ -95,14 +95,17 @@ def behave(
         parts.setdefault(_part(number), []).extend(behaviour.filled(_prefix(number)))
     settings = {'LIBRARY': LIBRARY, **ENGINES[engine], 'PIPELINING': '1'}
     settings['LIBRARY'] += f':{library}'
-    play = side_by_side(parts, ignore_errors=True, **keywords)
+    play = side_by_side(controller, parts, ignore_errors=True, **keywords)
     return controller.play([target.also(part) for part in parts], play, **settings)
 
 
-def side_by_side(tasks: dict[str, list[dict[str, t.Any]]], **keywords: t.Any) -> dict[str, t.Any]:
-    """A play in which each host runs its own *tasks*, and waits for no other."""
-    blocks = [{'block': own, 'when': f"inventory_hostname == '{host}'"} for host, own in tasks.items()]
-    return {'strategy': 'free', **keywords, 'tasks': blocks}
+def side_by_side(
+    controller: Controller, tasks: dict[str, list[dict[str, t.Any]]], **keywords: t.Any
+) -> dict[str, t.Any]:
+    """A play in which each host runs its own *tasks*, and waits for no other. They are in files beside the playbook."""
+    for host, own in tasks.items():
+        controller.write(f'{host}.yml', own)
+    return {'strategy': 'free', **keywords, 'tasks': [{'include_tasks': '{{ inventory_hostname }}.yml'}]}
 
 
 def at_once(runs: dict[str, c.Callable[[], Run]]) -> dict[str, Run]:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.background.jobs.tests.integration._behaviours import BEHAVIOURS, NO, YES
-from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
+from ansible_collections.background.jobs.tests.integration._controller import CALM, Controller, Run
 from ansible_collections.background.jobs.tests.integration._engines import (
     DROP_IN,
     ENGINES,
@@ -74,7 +74,9 @@ def on(hosts: list[Target]) -> dict[str, Target]:
 def make_controller(
     tmp_path_factory: pytest.TempPathFactory, collections_path: Path, fleet: Fleet
 ) -> c.Callable[[str], Controller]:
-    return lambda name: Controller(tmp_path_factory.mktemp(name), collections_path, fleet.inventory, patience=1500)
+    return lambda name: Controller(
+        tmp_path_factory.mktemp(name), collections_path, fleet.inventory, patience=1500, configuration=CALM
+    )
 
 
 @pytest.fixture(scope='module')
@@ -108,7 +110,7 @@ def cook(controller: Controller, target: Target, way: str) -> Run:
     for file, tasks in (recipe.include for recipe in RECIPES if recipe.include):
         controller.write(file, name(tasks))
     targets = {f'recipe{number}': recipe for number, recipe in enumerate(RECIPES)}
-    play = side_by_side({host: name(recipe.tasks) for host, recipe in targets.items()})
+    play = side_by_side(controller, {host: name(recipe.tasks) for host, recipe in targets.items()})
     aliases = [target.also(host, ansible_user=recipe.user) for host, recipe in targets.items()]
     return controller.play(aliases, play, **ENGINES.get(way, {}), FORKS=str(len(RECIPES)))
 
@@ -139,8 +141,7 @@ def test_the_limit_stops_the_starter_of_a_daemon(everything: Everything) -> None
 def test_recipes_end_as_they_do(everything: Everything, way: str, recipe: Recipe) -> None:
     run = everything.recipes[way]
     host = f'recipe{RECIPES.index(recipe)}'
-    ignored = (*MEANWHILE, 'skipped')  # tasks of other recipes
-    kinds = {task: [event.kind for event in run.of(task, host) if event.kind not in ignored] for task in recipe.ends}
+    kinds = {task: [event.kind for event in run.of(task, host) if event.kind not in MEANWHILE] for task in recipe.ends}
     assert kinds == recipe.ends, run.output
 
 

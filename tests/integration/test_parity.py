@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.background.jobs.tests.integration._cases import SECRET, TABLE
-from ansible_collections.background.jobs.tests.integration._controller import LIBRARY, Controller, Run
+from ansible_collections.background.jobs.tests.integration._controller import CALM, LIBRARY, Controller, Run
 from ansible_collections.background.jobs.tests.integration._parity import Case, Table
 from ansible_collections.background.jobs.tests.integration._targets import Target
 from hosts import Fleet
@@ -31,7 +31,7 @@ def both(tmp_path_factory: pytest.TempPathFactory, collections_path: Path, fleet
     library = directory / 'library'
     library.mkdir()
     shutil.copy('/bin/cat', library / 'binary')  # prints the file of its arguments, and JSON it is
-    return Controller(directory, collections_path, fleet.inventory, patience=1500).play(
+    return Controller(directory, collections_path, fleet.inventory, patience=1500, configuration=CALM).play(
         [hosts[0].also('host1', **PLACES)],
         *Table(TABLE).plays(vars={'dir': '/tmp/parity', 'secret': SECRET}),
         PIPELINING='1',
