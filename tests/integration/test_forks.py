@@ -419,7 +419,7 @@ def test_an_end_of_the_play_leaves_no_process(
                 playing.interrupt()
             else:
                 os.kill(playing.main().pid, signal.SIGTERM if how == 'TERM' else signal.SIGKILL)
-            eventually(lambda: not playing.processes(), 'no process of Ansible is left', 20)
+            eventually(lambda: not playing.processes(), 'no process of Ansible is left')
         with pytest.raises(AssertionError, match='did not come to its end'):
             playing.result()
     eventually(lambda: len(list(tmp_path.glob('*.done'))) == 3, 'the jobs go on')
@@ -436,7 +436,7 @@ def test_ansible_dies_between_the_start_and_the_wait(
     playing = Playing(tmp_path, controller, [target], {'tasks': [job], 'vars': CHILDREN})
     with playing, meeting.closed():
         eventually(lambda: meeting.came() and playing.over(), 'the job was started, and ansible killed')
-        eventually(lambda: not playing.processes(), 'no process of Ansible is left', 20)
+        eventually(lambda: not playing.processes(), 'no process of Ansible is left')
 
 
 @pytest.mark.parametrize('whose', ['child', 'guardian'])
@@ -449,7 +449,7 @@ def test_ansible_dies_after_one_of_the_two_was_killed(
         main = playing.main().pid
         os.kill((child if whose == 'child' else guardian).pid, signal.SIGKILL)
         os.kill(main, signal.SIGKILL)
-        eventually(lambda: not playing.processes(), 'no process of Ansible is left', 20)
+        eventually(lambda: not playing.processes(), 'no process of Ansible is left')
 
 
 @pytest.mark.timeout(3600)  # a kill takes a second or two, and thirteen on a machine with ten times too much to do
@@ -477,7 +477,7 @@ def test_ansible_is_killed_at_any_moment(
             else:
                 time.sleep(moments.uniform(0, whole * 1.2))  # a random moment is what is tested
             os.kill(main, signal.SIGKILL)
-            eventually(lambda: not playing.processes(), f'no process is left, kill {number}, seed {seed}', 30)
+            eventually(lambda: not playing.processes(), f'no process is left, kill {number}, seed {seed}')
 
 
 # --- Many ------------------------------------------------------------------------------------------------------------

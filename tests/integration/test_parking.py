@@ -306,7 +306,7 @@ def test_an_end_of_the_play_leaves_nothing(
                 playing.interrupt()
             else:
                 os.kill(playing.main().pid, signal.SIGTERM if how == 'TERM' else signal.SIGKILL)
-            eventually(lambda: not playing.processes(), 'no process of Ansible is left', 20)
+            eventually(lambda: not playing.processes(), 'no process of Ansible is left')
             assert playing.parked() == []
         with pytest.raises(AssertionError, match='did not come to its end'):
             playing.result()
