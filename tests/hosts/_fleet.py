@@ -45,6 +45,8 @@ class Shape:
     """Whether logind ends what a user runs when the user's last session ends."""
     packages: list[str] = field(default_factory=list)
     """Debian packages that the hosts have beside the usual ones. Each choice has a base tree of its own."""
+    directories: dict[str, str] = field(default_factory=dict)
+    """Path in the hosts: the directory of this machine that is there, read-only."""
 
     def check(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -56,6 +58,9 @@ class Shape:
                 raise HostsError(f"--python {version}={prefix}: expected VERSION=/PREFIX, without odd characters.")
             if not os.access(f"{prefix}/bin/python3", os.X_OK):
                 raise HostsError(f"--python {version}={prefix}: there is no bin/python3 to run in it.")
+        for path in (path for pair in self.directories.items() for path in pair):
+            if not _PATH.fullmatch(path):
+                raise HostsError(f"{path}: a directory for the hosts needs a whole path, without odd characters.")
 
 
 class Fleet:
@@ -210,6 +215,7 @@ class Fleet:
                 bridge=self.id,
                 addresses=[next(addresses) for _number in range(shape.addresses)],
                 pythons=shape.pythons,
+                directories=shape.directories,
             )
             for number in range(1, shape.hosts + 1)
         ]

@@ -44,6 +44,7 @@ class Machine:
     bridge: str
     addresses: Sequence[str]
     pythons: Mapping[str, str]
+    directories: Mapping[str, str]
 
     @property
     def console(self) -> Path:
@@ -129,6 +130,7 @@ class Machine:
             *(f"--directory={self.tree}", f"--machine={self.label}", f"--hostname={self.name}"),
             f"--network-bridge={self.bridge}",
             *(f"--bind-ro={prefix}:/opt/python/{version}" for version, prefix in self.pythons.items()),
+            *(f"--bind-ro={directory}:{path}" for path, directory in self.directories.items()),
         ]
         variables = {
             **environment(),

@@ -28,6 +28,11 @@ pytestmark = [
 ]
 
 
+SHAPE = Shape(
+    hosts=2, addresses=2, pythons={"0.0": sys.base_prefix}, directories={"/opt/here": str(Path(__file__).parent)}
+)
+
+
 @pytest.fixture
 def empty_fleet() -> Iterator[Fleet]:
     """A fleet that is not up, with a state path as short as it has to be."""
@@ -41,7 +46,7 @@ def empty_fleet() -> Iterator[Fleet]:
 def fleet() -> Iterator[Fleet]:
     with TemporaryDirectory(prefix="hosts-", dir="/var/tmp") as state:
         fleet = Fleet(state)
-        fleet.up(Shape(hosts=2, addresses=2, pythons={"0.0": sys.base_prefix}))
+        fleet.up(SHAPE)
         yield fleet
         fleet.down()
 
@@ -117,6 +122,12 @@ def test_plain_runs_the_added_python(fleet: Fleet) -> None:
     assert fleet.ssh("host1", "touch /opt/python/0.0/x", user="root", check=False).returncode == 1
 
 
+def test_plain_reads_a_directory_of_this_machine(fleet: Fleet) -> None:
+    here = Path(__file__)
+    assert fleet.ssh("host1", f"cat /opt/here/{here.name}", user=PLAIN).stdout == here.read_text(encoding="utf-8")
+    assert fleet.ssh("host1", "touch /opt/here/x", user="root", check=False).returncode == 1
+
+
 def test_status_needs_no_answer_from_the_hosts(fleet: Fleet) -> None:
     told = subprocess.run([*CLI, "--state", fleet.state, "status"], capture_output=True, text=True, check=True)
     assert told.stdout == "host1 running\nhost2 running\n"
@@ -124,7 +135,7 @@ def test_status_needs_no_answer_from_the_hosts(fleet: Fleet) -> None:
 
 def test_up_leaves_a_running_fleet_of_the_same_shape(fleet: Fleet) -> None:
     before = fleet.boot_id("host1")
-    fleet.up(Shape(hosts=2, addresses=2, pythons={"0.0": sys.base_prefix}))
+    fleet.up(SHAPE)
     assert fleet.boot_id("host1") == before
 
 
@@ -261,6 +272,7 @@ def test_a_half_made_base_tree_is_made_again(tmp_path: Path) -> None:
         Shape(name="-oops"),
         Shape(pythons={"3.6": "/nowhere"}),
         Shape(pythons={"three": "/usr"}),
+        Shape(directories={"opt/here": "/usr"}),
     ],
 )
 def test_an_impossible_shape_is_refused(empty_fleet: Fleet, shape: Shape) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
+from ansible_collections.background.jobs.tests.integration._nodes import NODE_DIRECTORIES
 from ansible_collections.background.jobs.tests.integration._playing import Log, Meeting, eventually
 from ansible_collections.background.jobs.tests.integration._targets import (
     CORE,
@@ -51,7 +52,7 @@ def collections_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope='session')
 def shape() -> Shape:
     """What the booted hosts look like; a file may have another one."""
-    return Shape(hosts=2, pythons=target_pythons())
+    return Shape(hosts=2, pythons=target_pythons(), directories=NODE_DIRECTORIES)
 
 
 @pytest.fixture(scope='session')
