@@ -9,10 +9,13 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
+import pytest
 from ansible_collections.background.jobs.tests.integration._branches import COMMAND, INFO, branch
-from ansible_collections.background.jobs.tests.integration._controller import Controller
+from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
 from ansible_collections.background.jobs.tests.integration._playing import RUN
 from ansible_collections.background.jobs.tests.integration._targets import Target
+
+ACTION_PLUGINS = str(Path(__file__).resolve().parent / 'targets/jobs/action_plugins')
 
 MISTAKES: list[tuple[dict[str, t.Any], str]] = [
     ({'block': [{'no.such.module': {'a': 1}}]}, 'no.such.module'),
@@ -72,3 +75,33 @@ def test_the_result_says_what_went_wrong(controller: Controller, local: Target, 
     assert run['rescued']['failed'] is False
     assert 'msg' not in run['rescued']
     assert "'no_such_role' was not found in" in run['broken']['msg']
+
+
+@pytest.mark.spine
+def test_an_action_that_fails_says_what_it_says_without_a_job(controller: Controller, local: Target) -> None:
+    """From 2.19 on, errors, warnings and deprecations are objects; the result of a job is JSON."""
+    tasks = [
+        {'name': 'Alone', 'complains': {}, 'register': 'alone'},
+        {'name': 'Job', RUN: {'task': {'complains': {}}}, 'register': 'job'},
+        {'name': 'Block', **branch({'complains': {}}, register='block')},
+    ]
+    runs = {
+        task['name']: controller.play(
+            [local], {'tasks': [{**task, 'ignore_errors': True}]}, ACTION_PLUGINS=ACTION_PLUGINS
+        )
+        for task in tasks
+    }
+    for name in ('Alone', 'Job'):
+        (event,) = runs[name].of(name)
+        assert (event.kind, event.result['msg']) == ('failed', 'on purpose')
+        assert 'fatal: [local]: FAILED! =>' in runs[name].output
+        assert _warnings(runs[name]) == _warnings(runs['Alone']), runs[name].output
+    assert '[WARNING]: careful' in _warnings(runs['Job'])
+    (task,) = runs['Block']['block']['tasks']
+    assert (task['result']['msg'], task['result']['warnings']) == ('on purpose', ['careful'])
+    assert [said['msg'] for said in task['result']['deprecations']] == ['the old way']
+    assert 'Summary(' not in str(runs)
+
+
+def _warnings(run: Run) -> list[str]:
+    return [line for line in run.output.splitlines() if 'WARNING]: ' in line]

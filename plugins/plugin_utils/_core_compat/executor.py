@@ -24,6 +24,7 @@ import typing as t
 
 from ansible.executor.task_executor import TaskExecutor
 from ansible.playbook.block import Block
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.summaries import as_modules_say
 
 try:
     from ansible._internal._task import TaskContext
@@ -101,6 +102,7 @@ def execute(
 
 def plain(value: t.Any) -> t.Any:
     """*value* as JSON can hold it: results of 2.19 and later have tagged strings and dataclasses in them."""
+    value = as_modules_say(value)
     if isinstance(value, c.Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set)):

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import copy
 import typing as t
 
 from ansible.executor import task_result
@@ -25,7 +26,9 @@ def part(result: t.Any, name: t.Literal['host', 'task', 'result']) -> t.Any:
 def event_arguments(host: t.Any, task: t.Any, result: dict[str, t.Any]) -> tuple[t.Any, ...]:
     """What an event about *result* is sent with. Raises AttributeError or TypeError where this is not as expected."""
     if UnifiedTaskResult is not None:
-        return host, task, UnifiedTaskResult.from_action_result_dict(result)
+        # It takes the keys out of each deprecation, and the task's own result needs them as well.
+        mine = {**result, 'deprecations': copy.deepcopy(result['deprecations'])} if 'deprecations' in result else result
+        return host, task, UnifiedTaskResult.from_action_result_dict(mine)
     fields = task.dump_attrs()
     if hasattr(task_result, '_RawTaskResult'):  # 2.19, 2.20
         return (task_result._RawTaskResult(host=host, task=task, return_data=result, task_fields=fields),)
