@@ -61,6 +61,7 @@ class Directory:
             limit=None,
             leeway=0,
             spare_daemons=False,
+            as_numbers=False,
             grace=10,
             queue=None,
             slots=1,

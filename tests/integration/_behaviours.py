@@ -77,7 +77,6 @@ STARTED = [
             'status.changed': False,
             'shell.stdout': Part('"ansible_job_id": "JID"'),
         },
-        {'shell.stdout*': 'booleans on every version'},
     ),
     Behaviour(
         'the job file of a job that has ended',

@@ -54,6 +54,7 @@ StartRequest = collections.namedtuple(
         'limit',  # seconds, or None: no limit
         'leeway',  # seconds beyond the limit after which the job is stopped, for drop-in
         'spare_daemons',  # whether the limit spares processes in sessions of their own, as in drop-in
+        'as_numbers',  # whether `started` and `finished` are numbers in the result file of the job while it runs
         'grace',  # seconds between TERM and KILL
         'queue',  # name of a queue, or None
         'slots',  # how many jobs of the queue may run at once

@@ -119,6 +119,7 @@ def _job(
         limit=request.limit,
         leeway=0,
         spare_daemons=False,
+        as_numbers=False,
         grace=request.grace,
         queue=request.queue,
         slots=request.slots,

@@ -73,9 +73,14 @@ def as_core(version, look, result):
 
 def as_told_by(version, result):
     """*result* with the types that ansible-core *version* gives: numbers, not booleans, before 2.19."""
-    if is_before(version, (2, 19)):
+    if has_numbers(version):
         result = dict(result, **{key: int(result[key]) for key in ('started', 'finished') if key in result})
     return result
+
+
+def has_numbers(version):
+    """Whether `started` and `finished` are numbers in the results of ansible-core *version*."""
+    return is_before(version, (2, 19))
 
 
 def is_before(version, other):

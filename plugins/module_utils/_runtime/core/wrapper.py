@@ -17,7 +17,7 @@ from ..door import respond
 from ..files.atomic import read_file, remove_file, remove_tree
 from ..files.errors import StoreError
 from ..protocol import ABOUT, GRACE, OUTPUT_LIMIT, RETENTION, VERSION, PayloadReference, StartRequest, resources_of
-from .status import as_told_by, is_before
+from .status import as_told_by, has_numbers, is_before
 
 _UMASK = 0o022  # the one that ansible-core's wrapper gives to its module, whatever that of the connection is
 _PREFIX = 'AnsiballZ_'
@@ -40,6 +40,7 @@ class Call:
             self.preserve = '-tmp-' not in self.folder or words[4:] == ['-preserve_tmp']
         self.args = self.command[-1] if self.command[-1] != self.module else None
         self._leeway = _leeway(self.limit, version)
+        self._as_numbers = has_numbers(version)
 
     @property
     def folder(self):
@@ -64,6 +65,7 @@ class Call:
             limit=self.limit or None,
             leeway=self._leeway,
             spare_daemons=True,
+            as_numbers=self._as_numbers,
             grace=GRACE,
             queue=None,
             slots=1,

@@ -215,7 +215,7 @@ class _Starter:
         if job is None:  # an earlier request, whose answer was lost, has started it
             return
         try:
-            write_started(job)
+            write_started(job, request.as_numbers)
             if request.on_end is not None:
                 self._create_after(StartRequest(**request.on_end), [job.id], is_on_end=True)
             _take_down(job, after, queue, request.slots)

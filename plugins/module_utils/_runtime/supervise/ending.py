@@ -20,9 +20,10 @@ from .reasons import signal_name, why_failed, why_stopped
 _STARTED = {'started': True, 'finished': False}
 
 
-def write_started(job):
-    """The result file of a job that runs."""
-    write_json(job.result_file, dict(_STARTED, ansible_job_id=job.id))
+def write_started(job, as_numbers):
+    """The result file of a job that runs. *as_numbers*: as ansible-core before 2.19 has it."""
+    started = {key: int(value) if as_numbers else value for key, value in _STARTED.items()}
+    write_json(job.result_file, dict(started, ansible_job_id=job.id))
 
 
 def write(job, state, status=None, reason=None, stopped=None, exceeded=None):

@@ -47,6 +47,7 @@ class Order(Dict[str, Any]):
             limit=None,
             leeway=0,
             spare_daemons=False,
+            as_numbers=False,
             grace=10,
             queue=None,
             slots=1,

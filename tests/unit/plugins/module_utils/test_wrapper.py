@@ -97,6 +97,30 @@ def test_a_limit_is_not_shorter_than_ansible_core_makes_it(
     assert (job['limit'], job['limit'] + job['leeway']) == (limit, stopped_after)
 
 
+@pytest.mark.parametrize(
+    ('version', 'written'),
+    [
+        ('2.16.14', '{"started": 1, "finished": 0,'),
+        ('2.18.0', '{"started": 1, "finished": 0,'),
+        ('2.19.0', '{"started": true, "finished": false,'),
+        ('2.21.0', '{"started": true, "finished": false,'),
+    ],
+)
+def test_the_job_file_has_the_types_of_ansible_core(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, written: str
+) -> None:
+    async_dir = tmp_path / 'async'
+    monkeypatch.setenv('ANSIBLE_ASYNC_DIR', str(async_dir))
+    gate = tmp_path / 'gate'
+    os.mkfifo(str(gate))
+    module = '#!/bin/sh\nread line <%s; echo "{}"\n' % gate
+    told = answer(_words(folder, module.encode(), version >= '2.21', args=False, preserve=False), version)
+    assert not told['failed'], told
+    result_file = async_dir / told['ansible_job_id']
+    assert result_file.read_text(encoding='utf-8').startswith(written)
+    gate.write_text('go\n', encoding='utf-8')
+
+
 def test_a_start_that_fails(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / 'file').touch()
     monkeypatch.setenv('ANSIBLE_ASYNC_DIR', str(tmp_path / 'file'))
