@@ -100,6 +100,9 @@ class Fleet:
         check_machine()
         with self._exclusive():
             self._clear()
+            # Another run of tests may have this fleet up again before the guardian of this one looks.
+            if note := self._note():
+                note.unlink(missing_ok=True)
 
     def cut(self, name: str) -> None:
         """Cut the power of a host. What it has written stays."""
@@ -147,8 +150,13 @@ class Fleet:
 
     def _tell_guardian(self) -> None:
         """Let whoever watches over a run of tests know what to take down (tests/tools/guardian.py)."""
-        if run_directory := os.environ.get("BACKGROUND_JOBS_TEST_RUN"):
-            write_file(Path(run_directory) / f"fleet-{self.id}", str(self.state))
+        if note := self._note():
+            write_file(note, str(self.state))
+
+    def _note(self) -> Path | None:
+        """The file by which the guardian knows of this fleet, or None: nobody watches."""
+        run_directory = os.environ.get("BACKGROUND_JOBS_TEST_RUN")
+        return Path(run_directory) / f"fleet-{self.id}" if run_directory else None
 
     def _start(self, shape: Shape, base: Path) -> None:
         block = open_bridge(self.id)

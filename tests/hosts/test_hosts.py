@@ -199,6 +199,18 @@ def test_logind_ends_what_a_user_leaves_behind_if_asked_to(empty_fleet: Fleet, k
         assert left_behind()
 
 
+def test_the_guardian_does_not_take_down_what_is_down(
+    empty_fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By then, the fleet may be up again: that of another run of the same tests, which has waited for its turn."""
+    monkeypatch.setenv("BACKGROUND_JOBS_TEST_RUN", str(tmp_path))
+    empty_fleet.up(Shape(hosts=1))
+    (note,) = tmp_path.iterdir()
+    assert note.read_text(encoding="utf-8") == str(empty_fleet.state)
+    empty_fleet.down()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_down_leaves_nothing(empty_fleet: Fleet) -> None:
     empty_fleet.up(Shape(hosts=2))
     multiplexed = ["-o", "ControlMaster=auto", "-o", "ControlPersist=60", "-S", f"{empty_fleet.state}/cm/x"]

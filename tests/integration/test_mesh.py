@@ -61,8 +61,9 @@ def test_each_node_has_a_part_of_the_inventory(
     for host, node, run in zip(hosts, nodes, runs, strict=True):
         result = node.results(run)['work']
         assert result['stdout'] == f'{host.name} on {host.name}'
-        jids = {event['jid'] for event in node.events('runner_on_async_poll')}
-        assert jids == {result['ansible_job_id']}
+        polls = node.events('runner_on_async_poll')
+        assert {event['jid'] for event in polls} == {result['ansible_job_id']}
+        assert {event['res']['job']['state'] for event in polls} == {'running'}
         assert result['job']['state'] == 'succeeded'
 
 
