@@ -85,7 +85,7 @@ class Run:
             str(Path(sys.executable).with_name('ansible-playbook')),
             f'--inventory={folder}/inventory.yml',
             f'--forks={forks}',
-            '--extra-vars={"ansible_python_interpreter": "/usr/bin/python3", "background_jobs_park": true}',
+            '--extra-vars=ansible_python_interpreter=/usr/bin/python3',
             f'{folder}/play.yml',
         ]
         joined = f'echo $$ > {self._group.path}/cgroup.procs && exec "$@"'

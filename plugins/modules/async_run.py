@@ -212,7 +212,7 @@ notes:
     is noticed within 10 seconds, or some seconds more if there are more than four hosts for each fork.
   - C(background_jobs_max_waiting) is how many tasks may wait like this at once, V(200) by default. Each takes about 20 MB
     of the controller's memory. Beyond that, tasks keep their forks. Parked hosts do not count.
-  - C(background_jobs_park) says whether hosts that wait are parked, V(false) by default. One process of the controller waits
+  - C(background_jobs_park) says whether hosts that wait are parked, V(true) by default. One process of the controller waits
     for all parked hosts together. Hosts are parked under the strategies C(linear) and C(free), with the connections C(ssh)
     and C(local), unless the task has C(loop), C(until), C(timeout), C(throttle) or O(follow), or a job that is a branch, or
     C(background_jobs_on_interrupt) is V(cancel), or a password would have to be typed.

@@ -95,11 +95,7 @@ def test_it_is_interrupted(  # pylint: disable=too-many-arguments
     after = {'name': 'After', 'ansible.builtin.debug': {'msg': 'nothing comes after an interrupt'}}
     play: dict[str, t.Any] = {
         'strategy': strategy,
-        'vars': {
-            'background_jobs_park': True,
-            'background_jobs_on_interrupt': policy,
-            'background_jobs_max_waiting': max(WITHOUT_FORK, count - 2),
-        },
+        'vars': {'background_jobs_on_interrupt': policy, 'background_jobs_max_waiting': max(WITHOUT_FORK, count - 2)},
         'tasks': [job, after],
     }
     log = tmp_path / 'ansible.log'

@@ -42,12 +42,6 @@ NEXT = {'name': 'next', 'ansible.builtin.debug': {'msg': 'x'}}
 Many = c.Callable[[int], list[Target]]
 
 
-@pytest.fixture
-def many(many: Many) -> Many:
-    """Hosts that are parked where they can be."""
-    return lambda count: [target.also(target.name, background_jobs_park=True) for target in many(count)]
-
-
 def job_of(command: str, **keywords: t.Any) -> dict[str, t.Any]:
     return {'name': 'job', **shell(command), 'async': LONG, 'poll': 2, 'register': 'r', **keywords}
 
@@ -181,8 +175,7 @@ def test_over_ssh_no_process_is_left_either(
     """The room asks over the master connection, and where that was killed, by ssh, which makes another one."""
     gate = f'/tmp/parking-{pipelining}-{tmp_path.name}'
     task = job_of(f'{until_there(gate)}; id -un', become=True, delegate_to='{{ inventory_hostname }}', poll=1)
-    play = {'tasks': [task, NEXT], 'vars': {'background_jobs_park': True}}
-    with Playing(tmp_path, controller, hosts, play, FORKS='1', PIPELINING=pipelining) as playing:
+    with Playing(tmp_path, controller, hosts, {'tasks': [task, NEXT]}, FORKS='1', PIPELINING=pipelining) as playing:
         eventually(all_parked(playing, 2), 'two hosts are parked')
         killed = masters(fleet)
         for pid in killed:

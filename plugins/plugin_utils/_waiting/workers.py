@@ -74,7 +74,7 @@ class Worker:
         self._host = str(task_vars.get('inventory_hostname', ''))
         self._hosts = len(task_vars.get('ansible_play_batch', ()))
         self._max_waiting = settings.number(action, task_vars, 'background_jobs_max_waiting', MAX_WAITING)
-        self._may_park = settings.flag(action, task_vars, 'background_jobs_park', False)
+        self._may_park = settings.flag(action, task_vars, 'background_jobs_park', True)
         self._may = settings.flag(action, task_vars, 'background_jobs_give_back_forks', True) and _is_possible()
         _forget_other_run()
 
