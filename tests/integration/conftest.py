@@ -26,7 +26,7 @@ from ansible_collections.background.jobs.tests.integration._targets import (
     target_pythons,
 )
 from ansible_collections.background.jobs.tests.tools.left_out import left_out
-from hosts import Fleet, HostsError, Shape
+from hosts import OPERATOR, Fleet, HostsError, Shape
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -79,6 +79,16 @@ def fleet(request: pytest.FixtureRequest, shape: Shape) -> c.Iterator[Fleet]:
 def hosts(fleet: Fleet) -> list[Target]:
     """The two booted hosts."""
     return fleet_targets(fleet)
+
+
+@pytest.fixture
+def takes_passwords(hosts: list[Target]) -> c.Iterator[Target]:
+    """A host whose sshd takes the password of a user who needs it for sudo as well."""
+    host = hosts[0]
+    config = '/etc/ssh/sshd_config.d/00-passwords.conf'
+    host.shell(f'echo PasswordAuthentication yes > {config}; systemctl reload ssh', user='root')
+    yield host.also(host.name, ansible_user=OPERATOR)
+    host.shell(f'rm {config}; systemctl reload ssh', user='root')
 
 
 @pytest.fixture

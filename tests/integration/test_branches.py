@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import collections.abc as c
 import shutil
 import subprocess
 import sys
@@ -28,7 +27,7 @@ from ansible_collections.background.jobs.tests.integration._branches import (
 from ansible_collections.background.jobs.tests.integration._controller import Controller
 from ansible_collections.background.jobs.tests.integration._playing import RUN
 from ansible_collections.background.jobs.tests.integration._targets import CORE, Target
-from hosts import OPERATOR, PASSWORD, PLAIN
+from hosts import PASSWORD, PLAIN
 
 SECRET = 'open-sesame-4711'
 OTHER = '{{ ansible_play_hosts_all | difference([inventory_hostname]) | first }}'
@@ -318,16 +317,6 @@ def test_a_branch_that_ends_by_force_leaves_the_connection(
     assert run['next']['stdout'] == 'still-there'
     assert run['cancelled']['jobs'][0]['state'] == 'cancelled'
     assert left_behind(tmp_path) == []
-
-
-@pytest.fixture
-def takes_passwords(hosts: list[Target]) -> c.Iterator[Target]:
-    """A host whose sshd takes the password of a user who needs it for sudo as well."""
-    host = hosts[0]
-    config = '/etc/ssh/sshd_config.d/00-passwords.conf'
-    host.shell(f'echo PasswordAuthentication yes > {config}; systemctl reload ssh', user='root')
-    yield host.also(host.name, ansible_user=OPERATOR)
-    host.shell(f'rm {config}; systemctl reload ssh', user='root')
 
 
 @pytest.mark.hosts

@@ -20,7 +20,18 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
+from ansible_collections.background.jobs.tests.integration._controller import Controller
+from ansible_collections.background.jobs.tests.integration._parking import (
+    LONG,
+    NEXT,
+    all_parked,
+    job_of,
+    kinds,
+    masters,
+    new_room,
+    parked,
+    why_not_parked,
+)
 from ansible_collections.background.jobs.tests.integration._playing import (
     RUN,
     Log,
@@ -28,7 +39,6 @@ from ansible_collections.background.jobs.tests.integration._playing import (
     Playing,
     Process,
     eventually,
-    processes,
     shell,
     until_there,
     without_what_differs,
@@ -36,45 +46,7 @@ from ansible_collections.background.jobs.tests.integration._playing import (
 from ansible_collections.background.jobs.tests.integration._targets import Target
 from hosts import Fleet
 
-LONG = 100  # seconds, of jobs that end before by themselves
-NEXT = {'name': 'next', 'ansible.builtin.debug': {'msg': 'x'}}
-
 Many = c.Callable[[int], list[Target]]
-
-
-def job_of(command: str, **keywords: t.Any) -> dict[str, t.Any]:
-    return {'name': 'job', **shell(command), 'async': LONG, 'poll': 2, 'register': 'r', **keywords}
-
-
-def kinds(run: Run, task: str) -> dict[str, str]:
-    """Host -> how its task ended."""
-    return {event.host: event.kind for event in run.of(task) if not event.kind.startswith(('item', 'retry'))}
-
-
-def why_not_parked(run: Run) -> set[str]:
-    """The reasons why hosts were not parked, in a run of verbosity 3."""
-    return set(re.findall(r'this host is not parked: (.*)', run.output))
-
-
-def parked(run: Run) -> int:
-    """How often a host was parked, in a run of verbosity 3."""
-    return len(re.findall(r'this host is parked until ', run.output))
-
-
-def all_parked(playing: Playing, hosts: int) -> t.Callable[[], bool]:
-    """Whether nothing but the main process and the room, with its requests, is left, and all hosts wait."""
-    return lambda: len(playing.parked()) == hosts and len(playing.processes()) == 2 and playing.room() is not None
-
-
-def new_room(playing: Playing, old: set[int]) -> Process | None:
-    room = playing.room()
-    return None if room is None or room.pid in old else room
-
-
-def masters(fleet: Fleet) -> set[int]:
-    """The pids of the master connections of ssh to *fleet*."""
-    title = f'ssh: {fleet.inventory.parent}/'
-    return {process.pid for process in processes() if process.command[0].startswith(title)}
 
 
 # --- Which way was taken ---------------------------------------------------------------------------------------------
