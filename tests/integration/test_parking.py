@@ -43,7 +43,7 @@ from ansible_collections.background.jobs.tests.integration._playing import (
     until_there,
     without_what_differs,
 )
-from ansible_collections.background.jobs.tests.integration._targets import Target
+from ansible_collections.background.jobs.tests.integration._targets import CORE, Target
 from hosts import Fleet
 
 Many = c.Callable[[int], list[Target]]
@@ -240,6 +240,50 @@ def test_v2_runner_on_start_is_called_once_and_polls_go_on(
         assert len(mine) >= 2, run.output
         assert mine == sorted(mine)
     assert [event.kind for event in run.events if event.kind == 'async_ok'] == ['async_ok'] * 2
+
+
+def test_no_log_holds_and_files_are_kept_as_long_as_ever(controller: Controller, many: Many) -> None:
+    """With -vvv, which tells what a host is parked for, too. Who gives a job a name wants to look at it later."""
+    secret = job_of('sleep 1; echo s3cr3t{{ 1 }}', no_log=True)
+    named = {'name': 'named', **shell('sleep 1', name='deploy'), 'async': LONG, 'poll': 5, 'register': 'named'}
+    targets = many(1)
+    run = controller.play(targets, {'tasks': [secret, named]}, VERBOSITY='3')
+    assert kinds(run, 'job') == kinds(run, 'named') == {'h1': 'ok'}, run.output
+    assert parked(run) == 2
+    assert run['r']['stdout'] == 's3cr3t1'
+    assert 's3cr3t' not in run.output
+    assert 's3cr3t' not in str(run.events)
+    assert targets[0].jobs() == [run['named']['ansible_job_id']]
+
+
+@pytest.mark.skipif(CORE < (2, 19), reason='modules have no serialization profile of their own')
+def test_a_module_with_a_serialization_profile_of_its_own(
+    controller: Controller, many: Many, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its times are times in the result, as they are without `async`; with the usual profile they are text."""
+    monkeypatch.setenv('_ANSIBLE_MODULE_METADATA', '1')
+    code = (
+        'import datetime, time\n'
+        'from ansible.module_utils.basic import AnsibleModule\n'
+        'time.sleep(1)\n'
+        'AnsibleModule({}).exit_json(when=datetime.datetime(2026, 11, 27))\n'
+    )
+    (tmp_path / 'usual.py').write_text(code)
+    (tmp_path / 'modern.py').write_text(
+        f'METADATA = """{{schema_version: 1, serialization_profile: modern}}"""\n{code}'
+    )
+    tasks: list[dict[str, t.Any]] = []
+    for module in ('usual', 'modern'):
+        tasks += [
+            {module: {}, 'register': 'sync'},
+            {'name': module, RUN: {'task': {module: {}}}, 'async': LONG, 'poll': 5, 'register': 'parked'},
+            {'name': f'{module} types', 'debug': {'msg': '{{ [sync.when, parked.when] | map("type_debug") }}'}},
+        ]
+    run = controller.play(many(1), {'tasks': tasks}, VERBOSITY='3', LIBRARY=str(tmp_path))
+    assert run.rc == 0, run.output
+    assert parked(run) == 2
+    types = {name: run.of(f'{name} types')[0].result['msg'] for name in ('usual', 'modern')}
+    assert types == {'usual': ['str', 'str'], 'modern': ['datetime', 'datetime']}
 
 
 # --- Faults ----------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.background.jobs.tests.integration._controller import Controller
 from ansible_collections.background.jobs.tests.integration._engines import ENGINES
+from ansible_collections.background.jobs.tests.integration._parking import NEXT
 from ansible_collections.background.jobs.tests.integration._playing import Playing, eventually, script, until_there
 from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
 from hosts import Fleet, HostsError
@@ -61,11 +62,12 @@ def without_sshd(fleet: Fleet, host: Target) -> c.Iterator[None]:
 def waits(controller: Controller, host: Target, tmp_path: Path) -> c.Callable[..., Playing]:
     """A play of one job, as soon as its task waits."""
 
-    def play(poll: int = 2, limit: int = 200, way: str = 'child', **variables: t.Any) -> Playing:
+    def play(poll: int = 2, limit: int = 200, way: str = 'child', ignore: bool = False, **variables: t.Any) -> Playing:
         variables['background_jobs_park'] = way == 'parked'
         variables['background_jobs_give_back_forks'] = way != 'worker'
-        job = {'name': 'job', **JOB, 'async': limit, 'poll': poll, 'register': 'r'}
-        playing = Playing(tmp_path, controller, [host], {'tasks': [job], 'vars': variables}, VERBOSITY='3')
+        job = {'name': 'job', **JOB, 'async': limit, 'poll': poll, 'register': 'r', 'ignore_unreachable': ignore}
+        play = {'tasks': [job, NEXT], 'vars': variables}
+        playing = Playing(tmp_path, controller, [host], play, VERBOSITY='3')
         waiting = playing.parked if way == 'parked' else lambda: clients(playing)
         eventually(lambda: waiting() and host.shell(f'cat {CAME} 2>/dev/null || true'), 'the job runs')
         return playing
@@ -188,10 +190,12 @@ def test_power_cut_and_boot(waits: t.Any, host: Target, fleet: Fleet) -> None:
 @pytest.mark.parametrize('way', WAYS)
 def test_a_host_that_stays_away(waits: t.Any, host: Target, fleet: Fleet, way: str) -> None:
     """The limit leaves a busy machine the time to stop sshd before the job is over."""
-    with waits(limit=45, way=way, background_jobs_margin=2) as playing, without_sshd(fleet, host):
+    ignored = way == 'parked'
+    with waits(limit=45, way=way, ignore=ignored, background_jobs_margin=2) as playing, without_sshd(fleet, host):
         run = playing.result()
     (event,) = run.of('job')
     assert event.kind == 'unreachable', run.output
+    assert bool(run.of('next')) == ignored
     assert 'last seen at 20' in event.result['msg']
     assert 'may still run' in event.result['msg']
     assert re.search(r'; j[0-9]{20}\.[0-9]{8} may still run there', event.result['msg'])  # by its id: it has no name

@@ -69,7 +69,7 @@ class CallbackModule(CallbackBase):
             registered[host.name] = {name: found[name] for name in self._names if name in found}
         record = {'events': self._events, 'registered': _plain(registered)}
         with open(os.environ['BACKGROUND_JOBS_RECORD'], 'w', encoding='ascii') as stream:
-            json.dump(record, stream)
+            json.dump(record, stream, default=str)  # a module with a serialization profile of its own may return times
 
     def record(self, kind: str, result: t.Any) -> None:
         new = hasattr(result, 'result')  # ansible-core 2.19
