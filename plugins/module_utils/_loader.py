@@ -18,12 +18,11 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import json
 import marshal
 import os
-import stat
 import sys
 import zlib
 from binascii import a2b_base64
 
-from ._runtime.files.async_dir import OPEN_DIRECTORY, Unsafe, expand_user, open_directory
+from ._runtime.files.async_dir import OPEN_DIRECTORY, Unsafe, expand_user, open_directory, others_may_write
 
 try:
     from _sha2 import sha256  # type: ignore[import-not-found]
@@ -102,7 +101,7 @@ def compiled(files):
 def check_private(fd, path):
     """Refuse what somebody else owns or may write to."""
     status = os.fstat(fd)
-    if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if status.st_uid != os.geteuid() or others_may_write(status):
         raise Unsafe('%s is not private to its user' % path)
 
 

@@ -190,7 +190,7 @@ def test_a_look_as_another_user_or_elsewhere_says_so(play: Play, host: Target) -
 DIRECTORIES = {
     'foreign': (f'mkdir -m 755 {{}}; chown {PLAIN} {{}}', '{} belongs to user plain'),
     'group': (
-        'mkdir -m 775 {}; chown deploy:deploy {}',
+        f'mkdir -m 775 {{}}; chown deploy:{PLAIN} {{}}',
         '{} can be written by others (mode 0775): run chmod go-w on it',
     ),
     'link': (f'mkdir -m 700 {{}}.real; ln -s {{}}.real {{}}; chown -h {PLAIN} {{}}', '{} belongs to user plain'),

@@ -213,7 +213,13 @@ def test_root_does_not_follow_the_link_of_a_user(
 @pytest.mark.hosts
 @pytest.mark.parametrize(
     'damage',
-    ['chmod g+w {}', 'chmod o+w {}', 'chmod g+w {}/r*', 'sudo chown plain {}', 'sudo chown -R plain {}'],
+    [
+        'sudo chgrp plain {0}; chmod g+w {0}',
+        'chmod o+w {}',
+        'sudo chgrp plain {0}/r*; chmod g+w {0}/r*',
+        'sudo chown plain {}',
+        'sudo chown -R plain {}',
+    ],
 )
 def test_a_runtime_that_others_can_write_is_not_run(controller: Controller, hosts: list[Target], damage: str) -> None:
     host = hosts[0]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where the async directory of a user is, and how to get there safely.
+"""Where the async directory of a user is, how to get there safely, and who may write there.
 
 In a file of its own, because the loader (module_utils/_loader.py) needs it before it has the runtime.
 Standard library only, Python 3.6 and up. Private to this collection.
@@ -98,3 +98,24 @@ def _entry(fd, name, make):
     except FileExistsError:  # somebody was faster
         pass
     return os.stat(name, dir_fd=fd, follow_symlinks=False)
+
+
+def others_may_write(status):
+    """Whether somebody but root and the effective user may write to what has this *status* (of stat()) and is the user's.
+
+    A group that the user is alone in does not count: where each user has such a group, umask is often 0002, and then
+    ansible-core makes the async directory with mode 0775.
+    """
+    mode = status.st_mode
+    return bool(mode & stat.S_IWOTH or (mode & stat.S_IWGRP and not _is_private_group(status.st_gid)))
+
+
+def _is_private_group(gid):
+    """Whether the group *gid* is that of the effective user, named after the user, and nobody else is in it."""
+    import grp  # here, because few requests need it
+
+    try:
+        own, group = pwd.getpwuid(os.geteuid()), grp.getgrgid(gid)
+    except KeyError:
+        return False
+    return own.pw_gid == gid and group.gr_name == own.pw_name and set(group.gr_mem) <= {own.pw_name}

@@ -10,6 +10,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import os
 import stat
 
+from .async_dir import others_may_write
 from .errors import StoreError
 from .users import user
 
@@ -26,7 +27,7 @@ def refuse_foreign(path):
             raise StoreError('%s belongs to user %s. %s' % (path, user(owner), AS_WHOM % user()))
     if not stat.S_ISDIR(status.st_mode):
         raise StoreError('%s is not a directory: remove it, or set ansible_async_dir to another directory.' % path)
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if others_may_write(status):
         raise StoreError(
             '%s can be written by others (mode %04o): run chmod go-w on it, or set ansible_async_dir to '
             'another directory.' % (path, stat.S_IMODE(status.st_mode))

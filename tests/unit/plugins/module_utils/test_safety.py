@@ -4,6 +4,7 @@
 
 """Whom the files of jobs belong to, who may read them, and what a hostile id, link or directory comes to."""
 
+import grp
 import os
 import pwd
 import shutil
@@ -279,6 +280,23 @@ def _nobody() -> int:
     return pwd.getpwnam('nobody').pw_uid
 
 
+def _nobodys_group() -> int:
+    return pwd.getpwnam('nobody').pw_gid
+
+
+def test_a_group_that_the_user_is_alone_in_may_write(some_target: Target) -> None:
+    """With an umask of 0002, ansible-core makes the async directory so."""
+    own = pwd.getpwuid(os.geteuid())
+    group = grp.getgrgid(own.pw_gid)
+    if group.gr_name != own.pw_name or group.gr_mem:
+        left_out('a group of its own for each user: this user has none')
+    some_target.async_dir.mkdir()
+    os.chown(str(some_target.async_dir), -1, group.gr_gid)
+    some_target.async_dir.chmod(0o775)
+    job_id = some_target.run(result())
+    assert some_target.ended(job_id)['state'] == 'succeeded'
+
+
 @pytest.mark.parametrize('part', ['', '.jobs', '.names', '.queues'])
 @pytest.mark.parametrize(
     'wrong',
@@ -292,6 +310,7 @@ def test_a_directory_that_others_could_have_prepared(some_target: Target, part: 
     path = some_target.async_dir / part
     aside = some_target.directory / 'aside'
     if wrong == 'group':
+        os.chown(str(path), -1, _nobodys_group())
         path.chmod(0o770)
     elif wrong == 'others':
         path.chmod(0o702)
