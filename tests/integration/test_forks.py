@@ -154,8 +154,9 @@ def test_serial(controller: Controller, many: t.Any, log: Log) -> None:
 
 
 @pytest.mark.parametrize('where', ['task', 'block', 'play variable'])
-def test_throttle(controller: Controller, many: t.Any, log: Log, where: str) -> None:
-    job: dict[str, t.Any] = {'name': 'job', **script(log.job()), 'async': LONG, 'poll': 2}
+def test_throttle(controller: Controller, many: t.Any, meeting: Meeting, log: Log, where: str) -> None:
+    command = log.around(meeting.of(2), '{{ inventory_hostname }}')  # the first job ends when the second one has begun
+    job: dict[str, t.Any] = {'name': 'job', **script(command), 'async': LONG, 'poll': 2}
     if where == 'block':
         tasks = [{'block': [job], 'throttle': 2}]
     else:
