@@ -138,7 +138,9 @@ pythons:
 	  echo "$$found" | grep -q "^$$version=" || $(call left_out,Python $$version for the target side: not found) || status=1; \
 	done; exit $$status
 
-lint: $(LINTS)
+# reuse comes last: it reads once what git ignores, and would then find the caches that others make meanwhile.
+lint: $(filter-out reuse,$(LINTS))
+	+@$(MAKE) --no-print-directory reuse
 
 ruff: .venv/tools/.made
 	$(call in_venv,tools) ruff check

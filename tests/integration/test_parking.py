@@ -37,7 +37,6 @@ from ansible_collections.background.jobs.tests.integration._playing import (
     Log,
     Meeting,
     Playing,
-    Process,
     eventually,
     shell,
     until_there,
@@ -325,7 +324,8 @@ def test_the_room_has_no_descriptors_left(controller: Controller, many: Many, me
     with Playing(tmp_path, controller, many(3), {'tasks': [job_of(meeting.wait()), NEXT]}, FORKS='2') as playing:
         with meeting.closed():
             eventually(lambda: len(meeting.came()) == 3 and all_parked(playing, 3)(), 'three hosts are parked')
-            room = t.cast('Process', playing.room())
+            room = playing.room()
+            assert room is not None
             resource.prlimit(room.pid, resource.RLIMIT_NOFILE, (3, 3))
             eventually(lambda: len(playing.waiting()) == 3, 'three children wait')
         run = playing.result()

@@ -65,7 +65,7 @@ def test_its_tree_is_stopped(copy: Copy, when: Callable[[str], None], how: str) 
     if how == 'cancel':
         copy.target.ask('cancel', ids=[job_id], grace=0, check=False)
     assert copy.target.ended(job_id)['state'] == {'limit': 'timed_out', 'cancel': 'cancelled'}[how]
-    assert not copy.target.processes()
+    until(lambda: not copy.target.processes())
 
 
 def test_the_queue_goes_on(copy: Copy, when: Callable[[str], None]) -> None:
@@ -86,7 +86,7 @@ def test_the_queue_goes_on(copy: Copy, when: Callable[[str], None]) -> None:
     assert str(copy.program) in jobs[1]['reason']
     assert 'could not start' in jobs[1]['reason']
     assert 'could not execute' in jobs[2]['reason']
-    assert not copy.target.processes()
+    until(lambda: not copy.target.processes())
 
 
 def test_a_long_job_after_a_long_job_gives_its_memory_back(some_target: Target) -> None:

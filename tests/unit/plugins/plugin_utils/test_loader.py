@@ -167,9 +167,9 @@ print(__import__(PACKAGE + '.door', fromlist=['respond']).respond({}))
 @pytest.mark.parametrize(
     ('plant', 'reason'),
     [
-        (lambda top: os.chmod(top, 0o770), 'private'),
+        (lambda top: _give_to_group(top, 0o770), 'private'),
         (lambda top: os.chmod(top / '.runtime', 0o707 | 0o20), 'private'),
-        (lambda top: os.chmod(runtime(top), 0o620), 'private'),
+        (lambda top: _give_to_group(runtime(top), 0o620), 'private'),
         (lambda top: os.chown(top, SOMEBODY, 0), 'private'),
         (lambda top: os.chown(top / '.runtime', SOMEBODY, 0), 'private'),
         (lambda top: os.chown(runtime(top), SOMEBODY, 0), 'private'),
@@ -194,6 +194,12 @@ def test_what_others_could_have_put_there_is_refused(
     loader.plant(async_dir)
     plant(async_dir)
     assert reason in loader.ask(async_dir, bring=bring)['refused']
+
+
+def _give_to_group(path: Path, mode: int) -> None:
+    """*path* is of a group that somebody may be in."""
+    os.chown(path, -1, SOMEBODY)
+    path.chmod(mode)
 
 
 def _through_link(path: Path) -> None:
