@@ -30,6 +30,8 @@ def inventory(machines: Iterable[Machine], ssh_config: Path, key: Path, control_
         "ansible_ssh_common_args": f"-F {shlex.quote(str(ssh_config))}",
         "ansible_control_path_dir": str(control_directory),
         "ansible_python_interpreter": "/usr/bin/python3",
+        # Jobs on the controller have their files here, so that those of other hosts of these names are not listed.
+        "background_jobs_controller_dir": str(ssh_config.parent / "controller"),
         "ansible_timeout": 60,  # for the host to answer ssh, and sudo to ask: a busy machine may need more than 10 s
         "test_password": PASSWORD,
         "test_pythons": pythons,
