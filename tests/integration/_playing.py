@@ -64,6 +64,13 @@ class Process:
                 found += os.readlink(path).startswith(f'/memfd:{name} ')
         return found
 
+    def prints_nothing(self) -> bool:
+        """Whether its standard output is /dev/null."""
+        try:
+            return os.readlink(f'/proc/{self.pid}/fd/1') == os.devnull
+        except OSError:  # it has ended
+            return False
+
     def is_room(self) -> bool:
         return _is_room(self.command)
 
@@ -198,7 +205,9 @@ class Playing:
         mine = [process for process in self.processes() if process.command[0] != 'ssh']
         pids, parents = {process.pid for process in mine}, {process.parent for process in mine}
         alone = [process for process in mine if process.parent not in pids and process.pid not in parents]
-        return next((process for process in alone if process.has_open('failed result') == tasks), None)
+        # While it starts, it still has what it has inherited, and the output of Ansible.
+        watchers = [process for process in alone if process.prints_nothing()]
+        return next((process for process in watchers if process.has_open('failed result') == tasks), None)
 
     def interrupt(self) -> None:
         """What Ctrl-C does in a terminal: a signal to all processes of the foreground group."""

@@ -167,13 +167,13 @@ def _keep_only(*descriptors: int) -> None:
     gc.freeze()  # or the end of an object would close a descriptor of the same number, which the watcher has made since
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
-    null = os.open(os.devnull, os.O_RDWR)
-    for standard in range(3):
-        os.dup2(null, standard)
     for entry in os.listdir('/proc/self/fd'):
         if int(entry) > 2 and int(entry) not in descriptors:
             with contextlib.suppress(OSError):  # the descriptor that has listed them
                 os.close(int(entry))
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in range(3):
+        os.dup2(null, standard)
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]  # each task takes three
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
