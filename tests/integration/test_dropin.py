@@ -191,7 +191,7 @@ def test_the_jobs_are_jobs_of_this_collection(controller: Controller, hosts: lis
     run = drop_in(
         controller,
         [target],
-        start('echo alive; trap "echo asked > /tmp/mixed.asked; exit 1" TERM; while :; do sleep 1; done', 300),
+        start('exec 2>/dev/null; echo alive; trap "echo asked > /tmp/mixed.asked; exit 1" TERM; sleep 300 & wait', 300),
         {RUN: {'cmd': 'echo hi', 'name': 'named'}, 'async': 60, 'poll': 0, 'register': 'named'},
         {'async_status': {'jid': core['ansible_job_id']}, 'register': 'core'},
         {

@@ -24,18 +24,20 @@ TREE = {'BACKGROUND_JOBS_TEST': 'tree'}
 SECRET = 'open sesame'
 LIMIT = 15  # seconds; on a busy machine, a module may need half of them before its traps are set
 
-# The shells sleep for a second at a time, because TERM goes to the whole group: if `sleep & wait` ends by the death of its
-# sleep a moment before the shell gets its own TERM, the trap may not be run.
+# TERM goes to the whole group. The module ends at once, and nobody reads the output of its shell any more. Before dash runs a
+# trap, it may print that TERM has killed its sleep, and would be killed by PIPE.
 STUBBORN = """
+exec 2>/dev/null
 trap 'echo TERM >> {dir}/log' TERM
 (trap '' TERM; setsid sh -c 'echo away >> {dir}/log; while :; do sleep 600; done') &
 (trap '' TERM; while :; do sleep 600; done) &
 echo here >> {dir}/log
-while :; do sleep 1; done
+while :; do sleep 600 & wait $!; done
 """
 DOCILE = """
+exec 2>/dev/null
 trap 'echo cleaned up >> {dir}/log; exit 0' TERM
-while :; do sleep 1; done
+sleep 600 & wait
 """
 
 

@@ -312,15 +312,6 @@ def until(what: Callable[[], object], seconds: float = HUNG) -> None:
         time.sleep(0.005)
 
 
-def hears_term(gate: Gate, command: str = 'exec sleep 1000') -> str:
-    """A script that opens *gate* when it gets TERM, and goes on with *command*.
-
-    It sleeps for a moment at a time, because TERM goes to the whole group: if `sleep & wait` ended by the death of its sleep
-    a moment before the shell got its own TERM, the trap might not be run.
-    """
-    return "trap 'asked=1; echo > %s' TERM; until [ $asked ]; do sleep 0.2; done; %s" % (gate, command)
-
-
 def result(**values: Any) -> str:
     """The shell command of a module that prints its result."""
     return "printf '%%s\\n' '%s'" % json.dumps(values)

@@ -24,7 +24,6 @@ from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target
     Said,
     Target,
     answer,
-    hears_term,
     looks,
     result,
     set_clock,
@@ -133,7 +132,7 @@ def test_cancel_meets_the_end(some_target: Target) -> None:
 def test_cancel_of_a_job_that_is_stopped_already(some_target: Target) -> None:
     """Two at once, and one while its limit's grace runs."""
     gate = some_target.gate()
-    job_id = some_target.run(hears_term(gate, 'sleep 1; sleep 1000'), limit=0.2, grace=2)
+    job_id = some_target.run("trap 'echo > %s' TERM; sleep 1000 & wait; sleep 1; sleep 1000" % gate, limit=0.2, grace=2)
     gate.heard()
     for process in [
         some_target.popen({'op': 'cancel', 'ids': [job_id], 'grace': 2, 'check': False}) for _number in range(2)
@@ -145,7 +144,7 @@ def test_cancel_of_a_job_that_is_stopped_already(some_target: Target) -> None:
 
 def test_a_cancelled_jobs_supervisor_is_killed(some_target: Target) -> None:
     gate = some_target.gate()
-    job_id = some_target.run(hears_term(gate))
+    job_id = some_target.run("trap 'echo > %s' TERM; sleep 1000 & wait; exec sleep 1000" % gate)
     _cancel(some_target, job_id, grace=1000)
     gate.heard()
     some_target.kill_supervisor(job_id)

@@ -19,7 +19,6 @@ from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target
     Said,
     Target,
     answer,
-    hears_term,
     looks,
     result,
     start_request,
@@ -172,7 +171,7 @@ def test_replace_ends_the_job_before_the_next_begins(some_target: Target, state:
 
 def test_a_look_by_name_does_not_wait_for_a_replacement(some_target: Target) -> None:
     gate = some_target.gate()
-    first = Order(hears_term(gate), name='deploy')
+    first = Order("trap 'echo > %s' TERM; sleep 1000 & wait; exec sleep 1000" % gate, name='deploy')
     _start(some_target, first)
     replacing = some_target.popen(start_request(Order(result(), name='deploy', on_existing='replace', grace=HUNG)))
     gate.heard()
