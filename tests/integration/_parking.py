@@ -6,12 +6,22 @@
 
 from __future__ import annotations
 
+import collections.abc as c
 import re
 import typing as t
 
 from ansible_collections.background.jobs.tests.integration._controller import Run
-from ansible_collections.background.jobs.tests.integration._playing import Playing, Process, processes, shell
+from ansible_collections.background.jobs.tests.integration._playing import (
+    Meeting,
+    Playing,
+    eventually,
+    processes,
+    shell,
+)
+from ansible_collections.background.jobs.tests.integration._targets import Target
 from hosts import Fleet
+
+Many = c.Callable[[int], list[Target]]
 
 LONG = 100  # seconds, of jobs that end before by themselves
 NEXT = {'name': 'next', 'ansible.builtin.debug': {'msg': 'x'}}
@@ -19,11 +29,6 @@ NEXT = {'name': 'next', 'ansible.builtin.debug': {'msg': 'x'}}
 
 def job_of(command: str, **keywords: t.Any) -> dict[str, t.Any]:
     return {'name': 'job', **shell(command), 'async': LONG, 'poll': 2, 'register': 'r', **keywords}
-
-
-def kinds(run: Run, task: str) -> dict[str, str]:
-    """Host -> how its task ended."""
-    return {event.host: event.kind for event in run.of(task) if not event.kind.startswith(('item', 'retry'))}
 
 
 def why_not_parked(run: Run) -> set[str]:
@@ -41,9 +46,10 @@ def all_parked(playing: Playing, hosts: int) -> t.Callable[[], bool]:
     return lambda: len(playing.parked()) == hosts and len(playing.processes()) == 2 and playing.room() is not None
 
 
-def new_room(playing: Playing, old: set[int]) -> Process | None:
-    room = playing.room()
-    return None if room is None or room.pid in old else room
+def await_parked(playing: Playing, hosts: int, meeting: Meeting) -> None:
+    """Wait until the jobs of that many hosts have come to *meeting*, and all of these hosts are parked."""
+    parked_now = all_parked(playing, hosts)
+    eventually(lambda: len(meeting.came()) == hosts and parked_now(), f'{hosts} hosts are parked')
 
 
 def masters(fleet: Fleet) -> set[int]:

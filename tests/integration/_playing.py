@@ -39,6 +39,11 @@ def eventually(what: c.Callable[[], t.Any], why: str, seconds: float = 180) -> t
         time.sleep(max(0.05, 2 * (now - asked)))  # what takes long to ask is asked less often
 
 
+def kinds(run: Run, task: str) -> dict[str, str]:
+    """Host -> how its task ended."""
+    return {event.host: event.kind for event in run.of(task) if not event.kind.startswith(('item', 'retry'))}
+
+
 @dataclasses.dataclass(frozen=True)
 class Process:
     """A process of this machine that has not ended."""

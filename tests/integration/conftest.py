@@ -26,6 +26,7 @@ from ansible_collections.background.jobs.tests.integration._targets import (
     target_pythons,
 )
 from ansible_collections.background.jobs.tests.tools.left_out import left_out
+from ansible_collections.background.jobs.tests.tools.screen import Screen
 from hosts import OPERATOR, Fleet, HostsError, Shape
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -112,6 +113,12 @@ def controller(tmp_path: Path, collections_path: Path, request: pytest.FixtureRe
     """A controller with a home of its own, which knows the fleet if the test uses it."""
     inventory = request.getfixturevalue('fleet').inventory if 'fleet' in request.fixturenames else None
     return Controller(tmp_path, collections_path, inventory)
+
+
+@pytest.fixture
+def person(tmp_path: Path, collections_path: Path, screen: Screen) -> Controller:
+    """A controller whose user sits before the `screen`, a fixture of the file that uses this one."""
+    return Controller(tmp_path, collections_path, screen=screen)
 
 
 @pytest.fixture

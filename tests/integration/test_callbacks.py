@@ -33,12 +33,6 @@ def screen() -> Screen:
 
 
 @pytest.fixture
-def person(tmp_path: Path, collections_path: Path, screen: Screen) -> Controller:
-    """A controller whose user sits before the screen."""
-    return Controller(tmp_path, collections_path, screen=screen)
-
-
-@pytest.fixture
 def two(tmp_path: Path) -> list[Target]:
     return [local_target(name, tmp_path / name, sys.executable) for name in ('h1', 'h2')]
 

@@ -28,6 +28,7 @@ from ansible_collections.background.jobs.tests.integration._playing import (
     Meeting,
     Playing,
     eventually,
+    kinds,
     processes,
     script,
     until_there,
@@ -40,11 +41,6 @@ CHILDREN = {'background_jobs_park': False}
 """Variables of plays whose tasks wait in processes of their own, which is what is tried. test_parking.py has the others."""
 
 Play = c.Callable[..., Run]
-
-
-def kinds(run: Run, task: str) -> dict[str, str]:
-    """Host -> how its task ended."""
-    return {event.host: event.kind for event in run.of(task) if not event.kind.startswith(('item', 'retry'))}
 
 
 def states(run: Run, task: str) -> list[str]:

@@ -37,11 +37,6 @@ def screen() -> Screen:
     return Screen(200, 50)
 
 
-@pytest.fixture
-def person(tmp_path: Path, collections_path: Path, screen: Screen) -> Controller:
-    return Controller(tmp_path, collections_path, screen=screen)
-
-
 def many(directory: Path, count: int) -> list[Target]:
     return [local_target(f'h{n}', directory / f'h{n}', sys.executable) for n in range(1, count + 1)]
 

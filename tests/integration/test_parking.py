@@ -9,10 +9,8 @@ test_forks.py has more of what must not change: its tests run with parked hosts 
 
 from __future__ import annotations
 
-import collections.abc as c
 import os
 import re
-import resource
 import signal
 import stat
 import time
@@ -24,13 +22,12 @@ from ansible_collections.background.jobs.tests.integration._controller import Co
 from ansible_collections.background.jobs.tests.integration._parking import (
     LONG,
     NEXT,
+    Many,
     all_parked,
+    await_parked,
     job_of,
-    kinds,
     masters,
-    new_room,
     parked,
-    why_not_parked,
 )
 from ansible_collections.background.jobs.tests.integration._playing import (
     RUN,
@@ -38,15 +35,13 @@ from ansible_collections.background.jobs.tests.integration._playing import (
     Meeting,
     Playing,
     eventually,
+    kinds,
     shell,
     until_there,
     without_what_differs,
 )
 from ansible_collections.background.jobs.tests.integration._targets import CORE, Target
 from hosts import Fleet
-
-Many = c.Callable[[int], list[Target]]
-
 
 # --- Which way was taken ---------------------------------------------------------------------------------------------
 
@@ -60,7 +55,7 @@ def test_no_process_of_a_host_is_left(
     play = {'strategy': strategy, 'tasks': [task, NEXT]}
     with Playing(tmp_path, controller, many(4), play, FORKS='2') as playing:
         with meeting.closed():
-            eventually(lambda: len(meeting.came()) == 4 and all_parked(playing, 4)(), 'four hosts are parked')
+            await_parked(playing, 4, meeting)
             for path in playing.parked():
                 files = [path.with_suffix(''), path]
                 assert [stat.S_IMODE(file.stat().st_mode) for file in files] == [0o600, 0o600]
@@ -84,7 +79,7 @@ def test_async_wait_parks_too(controller: Controller, many: Many, meeting: Meeti
     }
     with Playing(tmp_path, controller, many(3), {'tasks': [start, late, wait]}, FORKS='2') as playing:
         with meeting.closed():
-            eventually(lambda: len(meeting.came()) == 3 and all_parked(playing, 3)(), 'three hosts are parked')
+            await_parked(playing, 3, meeting)
             time.sleep(3)  # the time of the first wait is over
             eventually(all_parked(playing, 3), 'three hosts are parked again')
         run = playing.result()
@@ -230,7 +225,7 @@ def test_v2_runner_on_start_is_called_once_and_polls_go_on(
 ) -> None:
     with Playing(tmp_path, controller, many(2), {'tasks': [job_of(meeting.wait(), poll=1)]}, FORKS='1') as playing:
         with meeting.closed():
-            eventually(lambda: len(meeting.came()) == 2 and all_parked(playing, 2)(), 'two hosts are parked')
+            await_parked(playing, 2, meeting)
             time.sleep(5)
         run = playing.result()
     polls = [event for event in run.events if event.kind == 'async_poll']
@@ -283,76 +278,3 @@ def test_a_module_with_a_serialization_profile_of_its_own(
     assert parked(run) == 2
     types = {name: run.of(f'{name} types')[0].result['msg'] for name in ('usual', 'modern')}
     assert types == {'usual': ['str', 'str'], 'modern': ['datetime', 'datetime']}
-
-
-# --- Faults ----------------------------------------------------------------------------------------------------------
-
-
-def test_the_room_is_killed(controller: Controller, many: Many, meeting: Meeting, tmp_path: Path) -> None:
-    """Another one takes its tickets; when it was killed again and again, children wait."""
-    with Playing(tmp_path, controller, many(3), {'tasks': [job_of(meeting.wait()), NEXT]}, FORKS='2') as playing:
-        with meeting.closed():
-            eventually(lambda: len(meeting.came()) == 3 and all_parked(playing, 3)(), 'three hosts are parked')
-            killed: set[int] = set()
-            for _room in range(3):
-                room = eventually(lambda: new_room(playing, killed), 'there is another room')
-                killed.add(room.pid)
-                os.kill(room.pid, signal.SIGKILL)
-            eventually(lambda: len(playing.waiting()) == 3, 'three children wait', 200)
-        run = playing.result()
-    assert kinds(run, 'job') == kinds(run, 'next') == {f'h{n}': 'ok' for n in range(1, 4)}, run.output
-
-
-@pytest.mark.parametrize('how', ['Ctrl-C', 'TERM', 'KILL'])
-def test_an_end_of_the_play_leaves_nothing(
-    controller: Controller, many: Many, meeting: Meeting, tmp_path: Path, how: str
-) -> None:
-    with Playing(tmp_path, controller, many(3), {'tasks': [job_of(meeting.wait()), NEXT]}, FORKS='2') as playing:
-        with meeting.closed():
-            eventually(lambda: len(meeting.came()) == 3 and all_parked(playing, 3)(), 'three hosts are parked')
-            if how == 'Ctrl-C':
-                playing.interrupt()
-            else:
-                os.kill(playing.main().pid, signal.SIGTERM if how == 'TERM' else signal.SIGKILL)
-            eventually(lambda: not playing.processes(), 'no process of Ansible is left')
-            assert playing.parked() == []
-        with pytest.raises(AssertionError, match='did not come to its end'):
-            playing.result()
-
-
-def test_the_room_has_no_descriptors_left(controller: Controller, many: Many, meeting: Meeting, tmp_path: Path) -> None:
-    with Playing(tmp_path, controller, many(3), {'tasks': [job_of(meeting.wait()), NEXT]}, FORKS='2') as playing:
-        with meeting.closed():
-            eventually(lambda: len(meeting.came()) == 3 and all_parked(playing, 3)(), 'three hosts are parked')
-            room = playing.room()
-            assert room is not None
-            resource.prlimit(room.pid, resource.RLIMIT_NOFILE, (3, 3))
-            eventually(lambda: len(playing.waiting()) == 3, 'three children wait')
-        run = playing.result()
-    assert kinds(run, 'job') == kinds(run, 'next') == {f'h{n}': 'ok' for n in range(1, 4)}, run.output
-    assert playing.parked() == []
-
-
-def test_the_files_of_a_ticket_are_gone(controller: Controller, many: Many, meeting: Meeting, tmp_path: Path) -> None:
-    with Playing(tmp_path, controller, many(2), {'tasks': [job_of(meeting.wait()), NEXT]}, FORKS='2') as playing:
-        with meeting.closed():
-            eventually(lambda: len(meeting.came()) == 2 and all_parked(playing, 2)(), 'two hosts are parked')
-            for path in playing.parked():
-                for file in path.parent.iterdir():
-                    file.unlink()
-        run = playing.result()
-    assert set(kinds(run, 'job').values()) == {'failed'}, run.output
-    assert all('look for them with async_info' in event.result['msg'] for event in run.of('job'))
-
-
-def test_the_temporary_directory_is_full(controller: Controller, many: Many, meeting: Meeting, tmp_path: Path) -> None:
-    """Ansible itself needs a few bytes there, so a file stands where the tickets were to be."""
-    wait = {**shell('sleep 0.1'), 'async': LONG, 'poll': 0}
-    block = {
-        'ansible.builtin.shell': f'for d in {tmp_path}/home/tmp/ansible-local-*; do mkdir -p $d/background.jobs; '
-        'touch $d/background.jobs/parked; done',
-        'run_once': True,
-    }
-    run = controller.play(many(2), {'tasks': [wait, block, job_of('sleep 1')]}, VERBOSITY='3', FORKS='1')
-    assert kinds(run, 'job') == {'h1': 'ok', 'h2': 'ok'}, run.output
-    assert any('File exists' in reason or 'Not a directory' in reason for reason in why_not_parked(run))

@@ -6,18 +6,18 @@
 
 from __future__ import annotations
 
-import typing as t
 from pathlib import Path
 
 import pytest
 from ansible_collections.background.jobs.tests.integration._controller import Controller
 from ansible_collections.background.jobs.tests.integration._parking import (
     NEXT,
+    Many,
     job_of,
-    kinds,
     parked,
     why_not_parked,
 )
+from ansible_collections.background.jobs.tests.integration._playing import kinds
 from ansible_collections.background.jobs.tests.integration._targets import Target
 from ansible_collections.background.jobs.tests.tools.screen import Screen
 from hosts import PASSWORD
@@ -30,18 +30,13 @@ def screen() -> Screen:
     return Screen(WIDE, 50)
 
 
-@pytest.fixture
-def person(tmp_path: Path, collections_path: Path, screen: Screen) -> Controller:
-    return Controller(tmp_path, collections_path, screen=screen)
-
-
 def said(screen: Screen) -> str:
     screen.close()
     return '\n'.join(screen.all_lines())
 
 
 def test_the_task_debugger_does_a_parked_task_again(
-    person: Controller, screen: Screen, many: t.Any, tmp_path: Path
+    person: Controller, screen: Screen, many: Many, tmp_path: Path
 ) -> None:
     """Each host fails once. It is parked again when its task is done again."""
     flag = f'{tmp_path}/failed-{{{{ inventory_hostname }}}}'
@@ -55,7 +50,7 @@ def test_the_task_debugger_does_a_parked_task_again(
     assert text.count('this host is parked until ') == 4
 
 
-def test_step_asks_once_for_a_task_of_parked_hosts(person: Controller, screen: Screen, many: t.Any) -> None:
+def test_step_asks_once_for_a_task_of_parked_hosts(person: Controller, screen: Screen, many: Many) -> None:
     """`y` runs the task on all hosts, `n` none."""
     tasks = [job_of('sleep 1'), job_of('sleep 1', name='refused'), NEXT]
     book = person.write('playbook.yml', [{'hosts': 'all', 'gather_facts': False, 'tasks': tasks}])

@@ -2,12 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The connections that parked hosts depend on are closed, or nothing comes through them any more."""
+"""What parked hosts depend on is killed, closed, removed or silent. Each host ends with the truth, and nothing is left."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import socket
 import typing as t
@@ -16,24 +17,109 @@ from pathlib import Path
 import pytest
 from ansible_collections.background.jobs.tests.integration._controller import Controller
 from ansible_collections.background.jobs.tests.integration._parking import (
+    LONG,
     NEXT,
+    Many,
     all_parked,
+    await_parked,
     job_of,
-    kinds,
     masters,
-    new_room,
+    why_not_parked,
 )
 from ansible_collections.background.jobs.tests.integration._playing import (
     Meeting,
     Playing,
     Process,
     eventually,
+    kinds,
+    shell,
     until_there,
 )
 from ansible_collections.background.jobs.tests.integration._targets import Target
 from hosts import Fleet
 
 _PIDFD_GETFD = 438  # its number is the same on all architectures
+
+
+def new_room(playing: Playing, old: set[int]) -> Process | None:
+    room = playing.room()
+    return None if room is None or room.pid in old else room
+
+
+# --- Processes and files ---------------------------------------------------------------------------------------------
+
+
+def test_the_room_is_killed(controller: Controller, many: Many, meeting: Meeting, tmp_path: Path) -> None:
+    """Another one takes its tickets; when it was killed again and again, children wait."""
+    with Playing(tmp_path, controller, many(3), {'tasks': [job_of(meeting.wait()), NEXT]}, FORKS='2') as playing:
+        with meeting.closed():
+            await_parked(playing, 3, meeting)
+            killed: set[int] = set()
+            for _room in range(3):
+                room = eventually(lambda: new_room(playing, killed), 'there is another room')
+                killed.add(room.pid)
+                os.kill(room.pid, signal.SIGKILL)
+            eventually(lambda: len(playing.waiting()) == 3, 'three children wait', 200)
+        run = playing.result()
+    assert kinds(run, 'job') == kinds(run, 'next') == {f'h{n}': 'ok' for n in range(1, 4)}, run.output
+
+
+@pytest.mark.parametrize('how', ['Ctrl-C', 'TERM', 'KILL'])
+def test_an_end_of_the_play_leaves_nothing(
+    controller: Controller, many: Many, meeting: Meeting, tmp_path: Path, how: str
+) -> None:
+    with Playing(tmp_path, controller, many(3), {'tasks': [job_of(meeting.wait()), NEXT]}, FORKS='2') as playing:
+        with meeting.closed():
+            await_parked(playing, 3, meeting)
+            if how == 'Ctrl-C':
+                playing.interrupt()
+            else:
+                os.kill(playing.main().pid, signal.SIGTERM if how == 'TERM' else signal.SIGKILL)
+            eventually(lambda: not playing.processes(), 'no process of Ansible is left')
+            assert playing.parked() == []
+        with pytest.raises(AssertionError, match='did not come to its end'):
+            playing.result()
+
+
+def test_the_room_has_no_descriptors_left(controller: Controller, many: Many, meeting: Meeting, tmp_path: Path) -> None:
+    with Playing(tmp_path, controller, many(3), {'tasks': [job_of(meeting.wait()), NEXT]}, FORKS='2') as playing:
+        with meeting.closed():
+            await_parked(playing, 3, meeting)
+            room = playing.room()
+            assert room is not None
+            resource.prlimit(room.pid, resource.RLIMIT_NOFILE, (3, 3))
+            eventually(lambda: len(playing.waiting()) == 3, 'three children wait')
+        run = playing.result()
+    assert kinds(run, 'job') == kinds(run, 'next') == {f'h{n}': 'ok' for n in range(1, 4)}, run.output
+    assert playing.parked() == []
+
+
+def test_the_files_of_a_ticket_are_gone(controller: Controller, many: Many, meeting: Meeting, tmp_path: Path) -> None:
+    with Playing(tmp_path, controller, many(2), {'tasks': [job_of(meeting.wait()), NEXT]}, FORKS='2') as playing:
+        with meeting.closed():
+            await_parked(playing, 2, meeting)
+            for path in playing.parked():
+                for file in path.parent.iterdir():
+                    file.unlink()
+        run = playing.result()
+    assert set(kinds(run, 'job').values()) == {'failed'}, run.output
+    assert all('look for them with async_info' in event.result['msg'] for event in run.of('job'))
+
+
+def test_the_temporary_directory_is_full(controller: Controller, many: Many, meeting: Meeting, tmp_path: Path) -> None:
+    """Ansible itself needs a few bytes there, so a file stands where the tickets were to be."""
+    wait = {**shell('sleep 0.1'), 'async': LONG, 'poll': 0}
+    block = {
+        'ansible.builtin.shell': f'for d in {tmp_path}/home/tmp/ansible-local-*; do mkdir -p $d/background.jobs; '
+        'touch $d/background.jobs/parked; done',
+        'run_once': True,
+    }
+    run = controller.play(many(2), {'tasks': [wait, block, job_of('sleep 1')]}, VERBOSITY='3', FORKS='1')
+    assert kinds(run, 'job') == {'h1': 'ok', 'h2': 'ok'}, run.output
+    assert any('File exists' in reason or 'Not a directory' in reason for reason in why_not_parked(run))
+
+
+# --- Connections -----------------------------------------------------------------------------------------------------
 
 
 def socket_of_room(room: Process) -> socket.socket:
@@ -52,12 +138,12 @@ def socket_of_room(room: Process) -> socket.socket:
     'end', [socket.SHUT_WR, socket.SHUT_RD, socket.SHUT_RDWR], ids=['to ansible', 'to the room', 'both']
 )
 def test_the_socket_of_the_room_is_closed(
-    controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path, end: int
+    controller: Controller, many: Many, meeting: Meeting, tmp_path: Path, end: int
 ) -> None:
     """Another room takes the tickets; the one that nobody hears, or that hears nobody, ends."""
     with Playing(tmp_path, controller, many(2), {'tasks': [job_of(meeting.wait()), NEXT]}, FORKS='2') as playing:
         with meeting.closed():
-            eventually(lambda: len(meeting.came()) == 2 and all_parked(playing, 2)(), 'two hosts are parked')
+            await_parked(playing, 2, meeting)
             first = t.cast('Process', playing.room())
             with socket_of_room(first) as copy:
                 copy.shutdown(end)
@@ -80,7 +166,7 @@ def test_the_master_of_ssh_answers_nothing(
         try:
             for pid in silent:
                 os.kill(pid, signal.SIGSTOP)
-            eventually(lambda: not playing.parked(), 'the room has waited long enough for an answer', 180)
+            eventually(lambda: not playing.parked(), 'the room has waited long enough for an answer')
         finally:
             for pid in silent:
                 os.kill(pid, signal.SIGCONT)
