@@ -82,7 +82,7 @@ check-local: .venv/core-$(CORE)/.made $(COLLECTION)
 test:
 	@rm -f .build/left-out
 	+@status=0; \
-	$(side_by_side) pythons venvs || status=1; \
+	$(side_by_side) pythons venvs $(COLLECTION) || status=1; \
 	$(side_by_side) lane-tests lane-lint lane-sanity || status=1; \
 	$(one_by_one) crowd || status=1; exit $$status
 	@if [ -s .build/left-out ]; then echo; echo "Everything else passed. This machine left out:"; sort -u .build/left-out; fi

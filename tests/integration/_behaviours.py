@@ -19,17 +19,16 @@ ID = 'JID'
 JOB_ID = '{{ THIS_start.ansible_job_id }}'
 MESSAGE = 'a sentence that says what happened, with the error of a Python traceback in it, not all of that'
 HELP = 'beside the message'
-# From 2.18 on, the limit of its async_wrapper may come before the end of its polling.
-GIVES_UP = {'polled.msg': 'async task did not complete within the requested time - 2s'} if CORE < (2, 18) else {}
+RACE = 'with ansible-core it is chance whether its polling gives up first, or its async_wrapper stops the module'
 NUMBERS = {'*.failed': 'true, where ansible-core before 2.19 says 1'}
 NO_COMMAND = 'the name of a temporary file, which no job has any more'
 
 
-def polled(task: dict[str, t.Any], limit: int = 30, **keywords: t.Any) -> dict[str, t.Any]:
+def polled(task: dict[str, t.Any], limit: int = 300, **keywords: t.Any) -> dict[str, t.Any]:
     return {**task, 'async': limit, 'poll': 1, 'register': 'THIS_polled', **keywords}
 
 
-def started(task: dict[str, t.Any], limit: int = 30, **keywords: t.Any) -> dict[str, t.Any]:
+def started(task: dict[str, t.Any], limit: int = 300, **keywords: t.Any) -> dict[str, t.Any]:
     return {**task, 'async': limit, 'poll': 0, 'register': 'THIS_start', **keywords}
 
 
@@ -38,7 +37,7 @@ def status(register: str = 'THIS_status', jid: str = JOB_ID, **keywords: t.Any) 
 
 
 def ended(**keywords: t.Any) -> dict[str, t.Any]:
-    until: dict[str, t.Any] = {'until': 'THIS_ended.finished | bool', 'retries': 60, 'delay': 1}
+    until: dict[str, t.Any] = {'until': 'THIS_ended.finished | bool', 'retries': 300, 'delay': 1}
     return status('THIS_ended', **until, **keywords)
 
 
@@ -70,7 +69,7 @@ STARTED = [
     ),
     Behaviour(
         'a job that runs',
-        [started({'command': 'sleep 90'}, limit=100), status(), shell('cat {{ THIS_start.results_file }}')],
+        [started({'command': 'sleep 300'}), status(), shell('cat {{ THIS_start.results_file }}')],
         {
             'status.started': YES,
             'status.finished': NO,
@@ -92,7 +91,9 @@ STARTED = [
     Behaviour(
         'a cleanup while the job runs',
         [
-            started({'shell': 'until test -e ~/THIS_gate; do sleep 0.2; done'}, limit=300),
+            started(
+                {'shell': 'until test -e ~/THIS_gate; do sleep 0.2; done'},
+            ),
             cleanup(),
             status(),
             shell('test -e {{ THIS_start.results_file }} || echo gone; touch ~/THIS_gate'),
@@ -142,7 +143,7 @@ STARTED = [
                 'ansible.builtin.async_status': {'jid': JOB_ID},
                 'register': 'THIS_ended',
                 'until': 'THIS_ended.finished | bool',
-                'retries': 60,
+                'retries': 300,
                 'delay': 1,
             },
             {'ansible.builtin.async_status': {'jid': JOB_ID, 'mode': 'cleanup'}, 'register': 'THIS_cleanup'},
@@ -160,7 +161,7 @@ STARTED = [
                 'loop': '{{ THIS_start.results }}',
                 'register': 'THIS_ended',
                 'until': 'THIS_ended.finished | bool',
-                'retries': 60,
+                'retries': 300,
                 'delay': 1,
             },
         ],
@@ -234,12 +235,8 @@ POLLED = [
     Behaviour(
         'over the limit',
         [polled({'command': 'sleep 60'}, limit=2)],
-        {'polled.failed': True, 'events': ['async_failed', 'failed'], **GIVES_UP},
-        {'polled.async_result*': 'says more'}
-        if GIVES_UP
-        else {
-            'polled.*': 'ansible-core gives up before its own "Timeout exceeded" is written, if its last look is early',
-        },
+        {'polled.failed': True, 'events': ['async_failed', 'failed']},
+        {'polled.*': RACE},
     ),
     Behaviour(
         'over the limit, looked at later',
@@ -248,15 +245,14 @@ POLLED = [
     ),
     Behaviour(
         'over the limit at the first look',
-        [polled({'command': 'sleep 3'}, limit=1), status(jid='j1.1')],
-        {'polled.msg': 'async task did not complete within the requested time - 1s'} if GIVES_UP else {},
-        {'polled.async_result*': 'says more', 'status.reason': HELP}
-        if GIVES_UP
-        else {'polled.*': 'as above', 'status.reason': HELP},
+        [polled({'command': 'sleep 60'}, limit=1), status(jid='j1.1')],
+        {'polled.failed': True},
+        {'polled.*': RACE, 'status.reason': HELP},
     ),
     Behaviour(
         'a short limit',
-        [started({'command': 'sleep 4'}, limit=2), ended()],
+        # ansible-core before 2.18 gives each job ten seconds: most of them are for a busy machine to start the module in.
+        [started({'command': f'sleep {1.5 if CORE < (2, 18) else 60}'}, limit=1), ended()],
         {'ended.rc': 0} if CORE < (2, 18) else {'ended.msg': 'Timeout exceeded'},
     ),
     Behaviour(
@@ -269,7 +265,7 @@ POLLED = [
             shell('pkill -f "sleep 77[7]" && echo alive'),
         ],
         {'polled.failed': True, 'shell.stdout': 'alive'},
-        {'polled.*': 'as above', 'wait.*': 'the pids of other runs'},
+        {'polled.*': RACE, 'wait.*': 'the pids of other runs'},
     ),
     Behaviour(
         'become, the home of the login user closed',
@@ -328,7 +324,7 @@ POLLED = [
                 'register': 'THIS_facts',
                 # Without a limit of its own, ansible-core gives each of the modules five seconds.
                 'until': 'THIS_facts is not failed',
-                'retries': 9,
+                'retries': 30,
                 'delay': 1,
             },
             {'debug': {'msg': '{{ ansible_facts.user_id }}'}, 'register': 'THIS_used'},

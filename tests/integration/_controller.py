@@ -79,7 +79,7 @@ class Controller:
         directory: Path,
         collections: Path,
         inventory: Path | None = None,
-        patience: float = 280,
+        patience: float = 560,
         screen: Screen | None = None,
         configuration: str = '',
     ) -> None:

@@ -59,7 +59,7 @@ class Case:
         """
         task: dict[str, t.Any] = {RUN: {'task': self.task}} if way == 'job' else dict(self.task)
         if way != 'sync':
-            task.update({'async': 60, 'poll': 1})
+            task.update({'async': 600, 'poll': 1})
         keywords = {
             key: value.replace('THIS', variable) if isinstance(value, str) else value
             for key, value in self.keywords.items()

@@ -27,7 +27,7 @@ from ansible_collections.background.jobs.tests.tools.left_out import left_out
 RUN = 'background.jobs.async_run'
 
 
-def eventually(what: c.Callable[[], t.Any], why: str, seconds: float = 180) -> t.Any:
+def eventually(what: c.Callable[[], t.Any], why: str, seconds: float = 300) -> t.Any:
     """What *what* returns as soon as that is true; fails after *seconds*."""
     until = time.monotonic() + seconds
     while True:

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What people have in their playbooks, as the pages that they have it from show it."""
+"""What people have in their playbooks, as the pages that they have it from show it.
+
+The limits and retries are ten times those of the pages, so that a busy machine does not end what is to succeed.
+"""
 
 from __future__ import annotations
 
@@ -67,13 +70,13 @@ SLOW = {'name': SECOND, 'shell': 'sleep 5'}
 RECIPES = [
     Recipe(
         'polled',
-        [{'name': LONG, 'command': '/bin/sleep 15', 'async': 45, 'poll': 5}],
+        [{'name': LONG, 'command': '/bin/sleep 15', 'async': 450, 'poll': 5}],
         {LONG: ['ok']},
         user='root',
     ),
     Recipe(
         'fire and forget',
-        [{'name': FIRE, 'command': '/bin/sleep 15', 'async': 45, 'poll': 0}],
+        [{'name': FIRE, 'command': '/bin/sleep 15', 'async': 450, 'poll': 0}],
         {FIRE: ['ok']},
         user='root',
     ),
@@ -117,7 +120,7 @@ RECIPES = [
                 {
                     'name': ITEMS,
                     'command': 'sleep {{ async_item }}',
-                    'async': 45,
+                    'async': 450,
                     'poll': 0,
                     'with_items': '{{ durations }}',
                     'loop_control': {'loop_var': 'async_item'},
@@ -137,19 +140,20 @@ RECIPES = [
     ),
     Recipe(
         'over the limit',
-        [{'name': FIRST, 'shell': 'sleep 10', 'async': 5, 'poll': 3}, SLOW],
+        [{'name': FIRST, 'shell': 'sleep 60', 'async': 5, 'poll': 3}, SLOW],
         {FIRST: ['failed'], SECOND: []},
     ),
     Recipe(
         'beside each other',
         [
-            {'name': FIRST, 'shell': 'sleep 10', 'async': 20, 'poll': 0, 'register': 'first_task_status'},
+            {'name': FIRST, 'shell': 'sleep 10', 'async': 200, 'poll': 0, 'register': 'first_task_status'},
             SLOW,
             {
                 'name': UNTIL,
                 'async_status': {'jid': '{{ first_task_status.ansible_job_id }}'},
                 'register': 'job_result',
                 'until': 'job_result.finished',
+                'retries': 30,
             },
         ],
         {FIRST: ['ok'], SECOND: ['ok'], UNTIL: ['ok']},

@@ -29,7 +29,7 @@ MISTAKES: list[tuple[dict[str, t.Any], str]] = [
 
 def test_mistakes_are_told_before_anything_starts(controller: Controller, local: Target) -> None:
     tasks = [
-        {'name': f'{index}', RUN: options, 'async': 60, 'poll': 0, 'ignore_errors': True}
+        {'name': f'{index}', RUN: options, 'async': 600, 'poll': 0, 'ignore_errors': True}
         for index, (options, _message) in enumerate(MISTAKES)
     ]
     run = controller.play([local], {'tasks': [*tasks, {INFO: {}, 'register': 'jobs'}]})

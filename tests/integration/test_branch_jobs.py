@@ -60,7 +60,7 @@ def test_an_action_that_works_on_the_controller_is_a_job(
     copied = {'src': str(tmp_path / 'greeting.j2'), 'dest': str(tmp_path / 'copied'), 'mode': '0600'}
     run = play(
         local,
-        {RUN: {'task': {'ansible.builtin.copy': copied}}, 'async': 60, 'register': 'copied'},
+        {RUN: {'task': {'ansible.builtin.copy': copied}}, 'async': 600, 'register': 'copied'},
         {
             RUN: {'task': {'template': f'src={tmp_path}/greeting.j2 dest={tmp_path}/{{{{ who }}}}'}},
             'vars': {'who': 'world'},
@@ -77,7 +77,7 @@ def test_an_action_that_works_on_the_controller_is_a_job(
     assert result['checksum'] == again['checksum']
     job = result['job']
     assert (job['place'], job['state'], job['module']) == ('controller', 'succeeded', 'ansible.builtin.copy')
-    assert (job['limit'], job['queue'], job['host']) == (60, 'branches', 'local')
+    assert (job['limit'], job['queue'], job['host']) == (600, 'branches', 'local')
     assert (tmp_path / 'world').read_text(encoding='utf-8') == 'hello world\n'
     assert (run['bad']['failed'], run['bad']['job']['state']) == (True, 'failed')
     assert '/nowhere/x' in run['bad']['msg']

@@ -56,7 +56,7 @@ def test_a_play_over_ssh_is_seen(
     person = Controller(tmp_path, collections_path, fleet.inventory, screen=screen)
     tasks = [
         {'name': 'Back up', **shell(COPYING + until_there('/tmp/go')), 'async': 600, 'poll': 1},
-        {'name': 'Fail', **shell('exit 3', name='bad one'), 'async': 60, 'poll': 1, 'ignore_errors': True},
+        {'name': 'Fail', **shell('exit 3', name='bad one'), 'async': 600, 'poll': 1, 'ignore_errors': True},
         {'name': 'Keep a secret', **shell('sleep 3', name='mallory'), 'poll': 1, 'no_log': True},
         {'name': 'Go on', **shell(until_there('/tmp/over')), 'async': 3600, 'poll': 0},
     ]
@@ -142,7 +142,7 @@ def test_prompts_are_left_alone(person: Controller, screen: Screen, two: list[Ta
 def test_without_a_terminal_there_are_plain_lines(play: c.Callable[..., Run], local: Target, tmp_path: Path) -> None:
     run = play(
         local,
-        {'name': 'Work', **shell('echo 5% done; sleep 8', name='the job'), 'async': 60, 'poll': 1},
+        {'name': 'Work', **shell('echo 5% done; sleep 8', name='the job'), 'async': 600, 'poll': 1},
         settings={'CALLBACKS_ENABLED': BOTH, 'BACKGROUND_JOBS_PROGRESS_INTERVAL': '1'},
     )
     said = [line for line in run.output.splitlines() if line.startswith('local | the job | ')]
@@ -158,11 +158,11 @@ def test_without_a_terminal_there_are_plain_lines(play: c.Callable[..., Run], lo
 def test_jobs_of_ansible_core_break_nothing(play: c.Callable[..., Run], local: Target, tmp_path: Path) -> None:
     run = play(
         local,
-        {'name': 'Core', 'ansible.builtin.command': 'sleep 3', 'async': 60, 'poll': 1},
+        {'name': 'Core', 'ansible.builtin.command': 'sleep 3', 'async': 600, 'poll': 1},
         {
             'name': 'Bad',
             'ansible.builtin.command': 'sh -c "sleep 2; false"',
-            'async': 60,
+            'async': 600,
             'poll': 1,
             'ignore_errors': True,
         },

@@ -198,7 +198,7 @@ def test_module_defaults_set_what_not_every_action_has(play: Play, local: Target
     run = play(
         local,
         {RUN: {'cmd': 'nice'}, 'register': 'default'},
-        {RUN: {'cmd': 'nice', 'resources': {'nice': 8}}, 'async': 60, 'register': 'own'},
+        {RUN: {'cmd': 'nice', 'resources': {'nice': 8}}, 'async': 600, 'register': 'own'},
         {RUN: {'cmd': 'nice', 'limit': 0}, 'register': 'unlimited'},
         {RUN: {'tasks': [GOOD, {**GOOD, 'async': '1m'}]}, 'register': 'tasks'},
         {INFO: {}, 'register': 'info'},
@@ -211,7 +211,7 @@ def test_module_defaults_set_what_not_every_action_has(play: Play, local: Target
     )
     assert run.rc == 0, run.output
     jobs = [run[name] for name in ('default', 'own', 'unlimited')]
-    assert [(job['stdout'], job['job']['limit']) for job in jobs] == [('6', 3600), ('8', 60), ('6', None)]
+    assert [(job['stdout'], job['job']['limit']) for job in jobs] == [('6', 3600), ('8', 600), ('6', None)]
     assert [job['job']['limit'] for job in run['tasks']['jobs']] == [3600, 60]
     assert [job['task'] for job in run['info']['jobs']] == [
         'on_end'

@@ -203,7 +203,7 @@ def test_the_events_are_those_of_ansible_core(controller: Controller, hosts: lis
     """For callback plugins nothing changes, but that there is more to be known."""
     command = {'ansible.builtin.shell': 'sleep 3.5'}
     bad = {'ansible.builtin.shell': 'sleep 1.5; exit 4'}
-    keywords = {'async': 60, 'poll': 1}
+    keywords = {'async': 600, 'poll': 1}
     run = controller.play(
         hosts[:1],
         {

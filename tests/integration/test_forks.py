@@ -287,7 +287,7 @@ def test_handlers(controller: Controller, many: t.Any, log: Log) -> None:
 
 
 def test_the_timeout_keyword_ends_a_wait(controller: Controller, many: t.Any, tmp_path: Path) -> None:
-    job = {'name': 'job', **script('sleep 60'), 'async': 60, 'poll': 50, 'timeout': 4}
+    job = {'name': 'job', **script('sleep 60'), 'async': 600, 'poll': 50, 'timeout': 4}
     began = time.monotonic()
     run = controller.play(many(2), {'tasks': [job, AFTER]}, FORKS='1')
     assert kinds(run, 'job') == {'h1': 'failed', 'h2': 'failed'}, run.output

@@ -47,9 +47,9 @@ def closed(hosts: list[Target]) -> c.Iterator[Target]:
 
 @pytest.mark.hosts
 def test_by_name_under_mitogen(controller: Controller, closed: Target) -> None:
-    fire = {RUN: {'task': {'shell': f'{BLOCKED}; echo fired'}}, 'async': 60, 'poll': 0, 'register': 'fired'}
+    fire = {RUN: {'task': {'shell': f'{BLOCKED}; echo fired'}}, 'async': 600, 'poll': 0, 'register': 'fired'}
     play = under_mitogen(
-        {RUN: {'cmd': 'echo polled'}, 'async': 60, 'poll': 10, 'register': 'polled'},
+        {RUN: {'cmd': 'echo polled'}, 'async': 600, 'poll': 10, 'register': 'polled'},
         {RUN: {'cmd': 'whoami'}, 'become': True, 'register': 'root'},
         fire,
         {STATUS: {'jid': '{{ fired.ansible_job_id }}'}, 'register': 'status'},
@@ -73,12 +73,12 @@ def test_by_name_under_mitogen(controller: Controller, closed: Target) -> None:
 @pytest.mark.hosts
 def test_drop_in_under_mitogen(controller: Controller, closed: Target) -> None:
     """What says `async:` is mitogen's own job. async_status knows both kinds."""
-    named = {RUN: {'cmd': 'echo named'}, 'async': 60, 'poll': 0, 'register': 'named'}
-    until = {'until': 'ended.finished | bool', 'retries': 20, 'delay': 0.5}
+    named = {RUN: {'cmd': 'echo named'}, 'async': 600, 'poll': 0, 'register': 'named'}
+    until = {'until': 'ended.finished | bool', 'retries': 200, 'delay': 0.5}
     play = under_mitogen(
         {'async_status': {'jid': 'j1.1'}, 'register': 'unknown', 'ignore_errors': True},
-        {'shell': 'echo polled', 'async': 60, 'poll': 1, 'register': 'polled'},
-        {'shell': f'{BLOCKED}; echo fired', 'async': 60, 'poll': 0, 'register': 'fired'},
+        {'shell': 'echo polled', 'async': 600, 'poll': 1, 'register': 'polled'},
+        {'shell': f'{BLOCKED}; echo fired', 'async': 600, 'poll': 0, 'register': 'fired'},
         {'async_status': {'jid': '{{ fired.ansible_job_id }}'}, 'register': 'status'},
         {WAIT: {'jobs': '{{ fired }}'}, 'register': 'waited', 'ignore_errors': True},
         OPEN,
@@ -106,14 +106,14 @@ def test_drop_in_under_mitogen(controller: Controller, closed: Target) -> None:
 def test_forks_are_given_back_under_mitogen(controller: Controller, tmp_path: Path) -> None:
     """With a fork that is held, the first job would wait for the others until its limit."""
     targets = [local_target(f'local{number}', tmp_path / str(number), sys.executable) for number in range(3)]
-    job = {RUN: {'task': {'shell': Meeting(tmp_path / 'meeting').of(3)}}, 'name': 'job', 'async': 60, 'poll': 1}
+    job = {RUN: {'task': {'shell': Meeting(tmp_path / 'meeting').of(3)}}, 'name': 'job', 'async': 600, 'poll': 1}
     run = controller.play(targets, under_mitogen(job), **MITOGEN, FORKS='1')
     assert [event.kind for event in run.of('job') if event.kind not in MEANWHILE] == ['ok'] * 3, run.output
 
 
 @pytest.mark.hosts
 def test_a_lost_connection_under_mitogen(controller: Controller, closed: Target, tmp_path: Path) -> None:
-    job = {RUN: {'task': {'shell': f'{BLOCKED}; echo ended'}}, 'async': 60, 'poll': 1, 'register': 'job'}
+    job = {RUN: {'task': {'shell': f'{BLOCKED}; echo ended'}}, 'async': 600, 'poll': 1, 'register': 'job'}
     with Playing(tmp_path, controller, [closed], under_mitogen(job), **MITOGEN) as playing:
         eventually(playing.waiting, 'the task waits, without a fork')
         (ssh,) = [process for process in playing.processes() if process.command[0] == 'ssh']
@@ -137,8 +137,8 @@ def test_ansible_runner(
     job: t.Any, settings: dict[str, str], local: Target, collections_path: Path, tmp_path: Path
 ) -> None:
     tasks = [
-        {'name': 'good', **job('sleep 3'), 'async': 60, 'poll': 1},
-        {'name': 'bad', **job('exit 3'), 'async': 60, 'poll': 1, 'ignore_errors': True},
+        {'name': 'good', **job('sleep 3'), 'async': 600, 'poll': 1},
+        {'name': 'bad', **job('exit 3'), 'async': 600, 'poll': 1, 'ignore_errors': True},
     ]
     environment = {'COLLECTIONS_PATH': str(collections_path), 'HOME': str(tmp_path / 'home'), **settings}
     run = ansible_runner.run(

@@ -44,7 +44,7 @@ def test_a_job_that_is_not_waited_for(play: Play, local: Target, tmp_path: Path)
     gate = tmp_path / 'gate'
     run = play(
         local,
-        {RUN: {'task': blocking(gate, 'echo done; echo odd >&2')}, 'async': 60, 'poll': 0, 'register': 'started'},
+        {RUN: {'task': blocking(gate, 'echo done; echo odd >&2')}, 'async': 600, 'poll': 0, 'register': 'started'},
         {STATUS: {'jid': '{{ started.ansible_job_id }}'}, 'register': 'early'},
         {'ansible.builtin.stat': {'path': '{{ started.results_file }}'}, 'register': 'file'},
         open_gate(gate),
@@ -58,7 +58,7 @@ def test_a_job_that_is_not_waited_for(play: Play, local: Target, tmp_path: Path)
     started, early, late = run['started'], run['early'], run['late']
     jid = started['ansible_job_id']
     assert (started['started'], started['finished'], started['changed']) == (True, False, True)
-    assert (started['job']['state'], started['job']['limit'], started['job']['id']) == ('running', 60, jid)
+    assert (started['job']['state'], started['job']['limit'], started['job']['id']) == ('running', 600, jid)
     assert run['file']['stat']['exists'] is True
     assert (early['started'], early['finished'], early['failed']) == (True, False, False)
     assert (early['ansible_job_id'], early['job']['state'], early['stdout']) == (jid, 'running', '')
@@ -99,7 +99,7 @@ def test_a_failed_job_is_looked_at(play: Play, local: Target) -> None:
 
 @pytest.mark.spine
 def test_a_polled_job_leaves_no_files(play: Play, local: Target) -> None:
-    run = play(local, {RUN: {'task': {'command': 'true'}}, 'async': 60, 'poll': 1, 'register': 'polled'})
+    run = play(local, {RUN: {'task': {'command': 'true'}}, 'async': 600, 'poll': 1, 'register': 'polled'})
     assert run['polled']['job']['state'] == 'succeeded'
     assert target_files(local) == []
 
@@ -111,7 +111,7 @@ def test_without_async_there_is_no_limit(play: Play, local: Target) -> None:
 
 def test_without_poll_the_setting_counts(play: Play, local: Target, tmp_path: Path) -> None:
     gate = tmp_path / 'gate'
-    task = {RUN: {'task': blocking(gate, 'true')}, 'async': 60, 'register': 'job'}
+    task = {RUN: {'task': blocking(gate, 'true')}, 'async': 600, 'register': 'job'}
     run = play(local, task, open_gate(gate), settings={'POLL_INTERVAL': '0'})
     assert run['job']['job']['state'] == 'running'
 
@@ -134,7 +134,7 @@ def test_both_read_the_jobs_of_both(play: Play, local: Target, tmp_path: Path, s
     task = {RUN: {'task': inner}} if starter == 'ours' else inner
     run = play(
         local,
-        {**task, 'async': 60, 'poll': 0, 'register': 'started'},
+        {**task, 'async': 600, 'poll': 0, 'register': 'started'},
         {status: {'jid': '{{ started.ansible_job_id }}'}, 'register': 'early'},
         open_gate(gate),
         {**until_finished(status, '{{ started.ansible_job_id }}', 'late'), 'ignore_errors': True},
@@ -315,7 +315,7 @@ def test_a_short_limit_that_nobody_waits_for_brings_a_warning(play: Play, local:
         local,
         {RUN: {'cmd': 'true'}, 'async': 1, 'poll': 0},
         {RUN: {'cmd': 'true'}, 'async': 4, 'poll': 1},
-        {RUN: {'cmd': 'true'}, 'async': 60, 'poll': 0},
+        {RUN: {'cmd': 'true'}, 'async': 600, 'poll': 0},
     )
     warnings = re.findall(r'async: ([0-9]+) with poll: 0\s+stops', run.output)
     assert warnings == ['1'], run.output

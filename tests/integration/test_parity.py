@@ -15,10 +15,10 @@ from ansible_collections.background.jobs.tests.integration._cases import SECRET,
 from ansible_collections.background.jobs.tests.integration._controller import CALM, LIBRARY, Controller, Run
 from ansible_collections.background.jobs.tests.integration._parity import Case, Table
 from ansible_collections.background.jobs.tests.integration._targets import Target
+from ansible_collections.background.jobs.tests.integration._turns import TABLE_TIMEOUT, take_turn
 from hosts import Fleet
 
-# More than ten times what it takes on a machine that is not busy.
-pytestmark = [pytest.mark.hosts, pytest.mark.spine, pytest.mark.timeout(1600)]
+pytestmark = [pytest.mark.hosts, pytest.mark.spine, pytest.mark.timeout(TABLE_TIMEOUT)]
 
 # Of its own, so that what it leaves can be told from what other tests leave.
 PLACES = {'ansible_async_dir': '~/.parity/async', 'ansible_remote_tmp': '~/.parity/tmp'}
@@ -31,12 +31,14 @@ def both(tmp_path_factory: pytest.TempPathFactory, collections_path: Path, fleet
     library = directory / 'library'
     library.mkdir()
     shutil.copy('/bin/cat', library / 'binary')  # prints the file of its arguments, and JSON it is
-    return Controller(directory, collections_path, fleet.inventory, patience=1500, configuration=CALM).play(
-        [hosts[0].also('host1', **PLACES)],
-        *Table(TABLE).plays(vars={'dir': '/tmp/parity', 'secret': SECRET}),
-        PIPELINING='1',
-        LIBRARY=f'{LIBRARY}:{library}',
-    )
+    controller = Controller(directory, collections_path, fleet.inventory, patience=1500, configuration=CALM)
+    with take_turn():
+        return controller.play(
+            [hosts[0].also('host1', **PLACES)],
+            *Table(TABLE).plays(vars={'dir': '/tmp/parity', 'secret': SECRET}),
+            PIPELINING='1',
+            LIBRARY=f'{LIBRARY}:{library}',
+        )
 
 
 @pytest.mark.parametrize('case', TABLE, ids=lambda case: case.id)

@@ -13,8 +13,10 @@ from ansible_collections.background.jobs.tests.integration._cases import NAUGHTY
 from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
 from ansible_collections.background.jobs.tests.integration._parity import RUN, Case, Table
 from ansible_collections.background.jobs.tests.integration._targets import Target, local_target, target_pythons
+from ansible_collections.background.jobs.tests.integration._turns import TABLE_TIMEOUT, take_turn
 from hosts import Fleet
 
+pytestmark = pytest.mark.timeout(TABLE_TIMEOUT)
 VERSIONS = list(target_pythons())
 
 FACTS = Case(
@@ -66,7 +68,8 @@ LIMIT = {'name': 'limit', RUN: {'task': {'command': 'sleep 600'}}, 'async': 1, '
 
 def _run(controller: Controller, targets: list[Target], table: Table, directory: str) -> Run:
     plays = table.plays(vars={'dir': directory})
-    return controller.play(targets, *plays, {'tasks': [LIMIT], 'ignore_errors': True}, FORKS='4')
+    with take_turn():
+        return controller.play(targets, *plays, {'tasks': [LIMIT], 'ignore_errors': True}, FORKS='4')
 
 
 # Without pipelining everything travels as files, whatever the Python.
@@ -87,7 +90,7 @@ def over_ssh(
         targets.append(
             hosts[0].also(way, ansible_python_interpreter=python, ansible_pipelining=transport == 'pipelining')
         )
-    controller = Controller(tmp_path_factory.mktemp('ssh'), collections_path, fleet.inventory)
+    controller = Controller(tmp_path_factory.mktemp('ssh'), collections_path, fleet.inventory, patience=1500)
     return _run(controller, targets, Table(EVERYWHERE), '/tmp/reach-{{ inventory_hostname }}')
 
 
@@ -99,7 +102,10 @@ def locally(tmp_path_factory: pytest.TempPathFactory, collections_path: Path) ->
         local_target(f'py{version}', directory, f'{prefix}/bin/python3') for version, prefix in target_pythons().items()
     ]
     return _run(
-        Controller(directory, collections_path), targets, Table(ANYWHERE), f'{directory}/{{{{ inventory_hostname }}}}'
+        Controller(directory, collections_path, patience=1500),
+        targets,
+        Table(ANYWHERE),
+        f'{directory}/{{{{ inventory_hostname }}}}',
     )
 
 

@@ -122,7 +122,6 @@ def test_the_session_is_cut_on_the_target(waits: t.Any, host: Target) -> None:
 
 
 @pytest.mark.hosts
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize('way', ['parked', 'child'])
 def test_the_host_falls_silent(waits: t.Any, host: Target, fleet: Fleet, tmp_path: Path, way: str) -> None:
     """Nothing closes the connection then: that the answer is overdue is all there is to be seen, after half a minute."""
@@ -135,7 +134,6 @@ def test_the_host_falls_silent(waits: t.Any, host: Target, fleet: Fleet, tmp_pat
 
 
 @pytest.mark.hosts
-@pytest.mark.timeout(400)
 def test_no_request_waits_for_a_silent_host_for_ever(controller: Controller, host: Target, fleet: Fleet) -> None:
     """The connection is there, and nobody closes it: the time is all there is to tell."""
     others = set(host.jobs())
@@ -157,7 +155,6 @@ def test_no_request_waits_for_a_silent_host_for_ever(controller: Controller, hos
 
 
 @pytest.mark.hosts
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize('needs', ['discovery', 'facts'])
 def test_what_is_needed_before_a_start_waits_for_a_silent_host_no_longer_either(
     controller: Controller, host: Target, fleet: Fleet, needs: str

@@ -61,7 +61,7 @@ class Screen:
             gone = [''.join(line[x].data for x in range(columns)).rstrip() for line in self._screen.history.top]
             return _without_end(gone + [line.rstrip() for line in self._screen.display])
 
-    def await_lines(self, right: c.Callable[[list[str]], object], why: str, seconds: float = 180) -> list[str]:
+    def await_lines(self, right: c.Callable[[list[str]], object], why: str, seconds: float = 300) -> list[str]:
         """What stands on the screen as soon as it is *right*."""
         until = time.monotonic() + seconds
         while not right(lines := self.lines()):
@@ -69,7 +69,7 @@ class Screen:
             time.sleep(0.02)
         return lines
 
-    def await_text(self, pattern: str, seconds: float = 180) -> list[str]:
+    def await_text(self, pattern: str, seconds: float = 300) -> list[str]:
         return self.await_lines(lambda lines: re.search(pattern, '\n'.join(lines), re.MULTILINE), pattern, seconds)
 
     def type(self, text: str) -> None:
