@@ -23,7 +23,7 @@ from hosts import Fleet
 
 Many = c.Callable[[int], list[Target]]
 
-LONG = 100  # seconds, of jobs that end before by themselves
+LONG = 600  # seconds, of jobs that end before by themselves
 NEXT = {'name': 'next', 'ansible.builtin.debug': {'msg': 'x'}}
 
 

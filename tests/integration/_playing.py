@@ -84,6 +84,11 @@ class Process:
         fields = Path(f'/proc/{self.pid}/stat').read_text(encoding='utf-8').rpartition(') ')[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
+    def wakeups(self) -> int:
+        """How often its main thread has slept so far."""
+        status = Path(f'/proc/{self.pid}/status').read_text(encoding='utf-8')
+        return int(status.partition('\nvoluntary_ctxt_switches:')[2].split()[0])
+
 
 def processes(wanted: c.Callable[[list[str]], bool] = bool) -> list[Process]:
     """The processes with a *wanted* command, less the kernel's own and those that have ended.

@@ -35,7 +35,7 @@ from ansible_collections.background.jobs.tests.integration._playing import (
     without_what_differs,
 )
 
-LONG = 100  # seconds, of jobs that end before by themselves
+LONG = 600  # seconds, of jobs that end before by themselves
 SHORT = 5  # seconds, of jobs that cannot
 CHILDREN = {'background_jobs_park': False}
 """Variables of plays whose tasks wait in processes of their own, which is what is tried. test_parking.py has the others."""

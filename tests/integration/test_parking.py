@@ -69,6 +69,23 @@ def test_no_process_of_a_host_is_left(
     assert playing.processes() == []
 
 
+@pytest.mark.parametrize('strategy', ['linear', 'free'])
+def test_the_main_process_rests_meanwhile(
+    controller: Controller, many: Many, meeting: Meeting, tmp_path: Path, strategy: str
+) -> None:
+    """ansible-core looks for results 1,000 times a second; here, it has nothing to look for."""
+    play = {'strategy': strategy, 'tasks': [{**job_of(meeting.wait()), 'poll': 60}, NEXT]}
+    with Playing(tmp_path, controller, many(3), play, FORKS='2') as playing:
+        with meeting.closed():
+            await_parked(playing, 3, meeting)
+            main = playing.main()
+            before = main.wakeups()
+            time.sleep(5)
+            assert main.wakeups() - before < 200  # 5,000 without a rest, on a machine that is not busy
+        run = playing.result()
+    assert kinds(run, 'next') == {f'h{n}': 'ok' for n in range(1, 4)}, run.output
+
+
 def test_async_wait_parks_too(controller: Controller, many: Many, meeting: Meeting, tmp_path: Path) -> None:
     start = {**shell(meeting.wait()), 'async': LONG, 'poll': 0, 'register': 'started'}
     wait = {'name': 'wait', 'background.jobs.async_wait': {'jobs': '{{ started }}'}, 'poll': 2}

@@ -77,6 +77,11 @@ def is_expected(strategy: t.Any, key: Key) -> bool:
     return key in strategy._queued_task_cache
 
 
+def number_of_expected(strategy: t.Any) -> int:
+    """How many results *strategy* waits for."""
+    return t.cast('int', strategy._pending_results)
+
+
 def has_free_worker(strategy: t.Any) -> bool:
     """Whether *strategy* could have a task run now."""
     return any(worker is None or not worker.is_alive() for worker in strategy._workers)

@@ -6,11 +6,15 @@
 
 from __future__ import annotations
 
+import math
 import time
 import typing as t
 
-_SHARE = 0.05
-"""Of the main process's time that reports may take; on a busy machine each takes long, and tasks must be queued meanwhile."""
+_SHARE = 0.025
+"""Of the main process's time that reports may take. What ansible-core does later to show one takes as long again.
+
+On a busy machine each takes long, and tasks must be queued meanwhile.
+"""
 
 Looks = list[dict[str, t.Any]]
 
@@ -29,6 +33,10 @@ class DueReports:
     def remove(self, path: str) -> None:
         """Nothing is to be reported about this host any more."""
         self._looks.pop(path, None)
+
+    def seconds(self) -> float:
+        """Until a report may be made; infinite if none is due."""
+        return max(0.0, self._next - time.monotonic()) if self._looks else math.inf
 
     def make_one(self, make: t.Callable[[str, Looks], None]) -> None:
         """Call *make* with the report that has been due for the longest time, unless reports have taken their share."""

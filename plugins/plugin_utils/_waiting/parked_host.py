@@ -38,6 +38,7 @@ class ParkedHost:
         self.exchange: Exchange
         self.deadline = math.inf
         self._states: list[str | None] | None = None
+        """Of the jobs, as the last report had them."""
         self._output: list[bytes] = []
 
     @classmethod
@@ -77,9 +78,15 @@ class ParkedHost:
             return None
 
     def has_changed(self, looks: list[dict[str, t.Any]]) -> bool:
-        """Whether the states of the jobs are others than at the last look."""
-        before, self._states = self._states, [look['job'] and look['job']['state'] for look in looks]
-        return before not in (None, self._states)
+        """Whether the states of the jobs are others than in the last report."""
+        if self._states is None:
+            self._states = _states(looks)  # the worker that left the ticket has reported of the start
+        return self._states != _states(looks)
+
+    def remember_report(self, looks: list[dict[str, t.Any]]) -> None:
+        """The last answer, with *looks*, has been reported."""
+        self._states = _states(looks)
+        self.reported = self.answered
 
     def write(self, looks: list[dict[str, t.Any]]) -> bool:
         """Whether *looks* could be written for the worker that goes on with the task."""
@@ -88,3 +95,7 @@ class ParkedHost:
         except OSError:
             return False
         return True
+
+
+def _states(looks: list[dict[str, t.Any]]) -> list[str | None]:
+    return [look['job'] and look['job']['state'] for look in looks]

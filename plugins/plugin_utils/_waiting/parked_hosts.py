@@ -17,6 +17,7 @@ import collections
 import functools
 import json
 import multiprocessing
+import multiprocessing.connection
 import os
 import pickle
 import socket
@@ -42,6 +43,8 @@ _ROOMS = 3
 """How many rooms are started, if one after the other is killed."""
 _FORK_SECONDS = 30
 """For how long a fork that fails is tried again."""
+_REST_SECONDS = 0.2
+"""The longest rest of the main process. ansible-core's own checks, of dead workers for one, come between two rests."""
 
 display = Display()
 
@@ -94,6 +97,7 @@ class ParkedHosts:
         self._ended: collections.deque[tuple[_Parked, bool, float]] = collections.deque()
         self._fork_fails_since: float | None = None
         self._shared: dict[str, t.Any] = {}
+        self._strategy: t.Any = None
         self._reports = DueReports()
         parked_task.call_while_results_are_awaited(self.look)
         atexit.register(self._end)
@@ -110,6 +114,9 @@ class ParkedHosts:
         """Look for tickets and ends. *queues*: whether *strategy* still queues tasks."""
         if os.getpid() != self.pid:
             return
+        if strategy is not self._strategy:
+            self._give_up_all()
+            self._strategy = strategy
         self._take_tickets(strategy)
         if self._room is not None:
             self._listen(self._room)
@@ -118,6 +125,24 @@ class ParkedHosts:
             pass
         if self._ended and queues:  # one of each, so that the ends do not wait until all tasks are queued
             self._resume(strategy)
+        if self._parked and not queues and len(self._parked) == parked_task.number_of_expected(strategy):
+            self._rest()
+
+    def _give_up_all(self) -> None:
+        """Forget the hosts of a play that has been given up. The room may still tell of them."""
+        for path in self._parked:
+            self._reports.remove(path)
+            tickets.remove(path)
+        self._parked.clear()
+
+    def _rest(self) -> None:
+        """While every task that has not ended is parked, sleep until there is something to do.
+
+        ansible-core itself looks for results 1,000 times a second, which takes a tenth of a processor.
+        """
+        if self._room is not None and not self._room.has_unsent():
+            seconds = min(_REST_SECONDS, self._reports.seconds())
+            multiprocessing.connection.wait([self._inbox, self._room.socket], seconds)
 
     def _take_tickets(self, strategy: t.Any) -> None:
         while True:

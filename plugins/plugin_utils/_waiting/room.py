@@ -42,7 +42,8 @@ from ansible_collections.background.jobs.plugins.plugin_utils._waiting.rounds im
     request_seconds,
 )
 
-_REPORTS_PER_SECOND = 50
+_REPORTS_PER_SECOND = 25
+"""Each costs some 3 ms of processor time, of the room and of the main process together."""
 _REPORT_BYTES = 60_000
 """Of the longest report; the socket takes some 200,000 bytes."""
 _SPARE_DESCRIPTORS = 64
@@ -160,7 +161,9 @@ class _Room:
     def _seconds(self, kind: _Kind, host: ParkedHost) -> float:
         """For how long the target may hold the next request of *host* while nothing happens."""
         now = time.monotonic()
-        due = min(max(1.0, host.reported + self._report_seconds(host) - now), max(0.0, host.until - now))
+        interval = self._report_seconds(host)
+        # A report that could not be made is tried again, but not so often that the requests cost more than the reports.
+        due = min(max(1.0, interval / 10, host.reported + interval - now), max(0.0, host.until - now))
         # The others of its play may come yet: they must not wait until a long request is over.
         crowded = max(kind.hosts, host.hosts) > kind.places
         sharers = math.ceil(kind.hosts / kind.places) if crowded else 0
@@ -218,12 +221,11 @@ class _Room:
             self._kind(host).ready.append(host)
 
     def _report(self, host: ParkedHost, looks: list[dict[str, t.Any]]) -> None:
-        changed = host.has_changed(looks)
-        if not changed and host.answered < host.reported + self._report_seconds(host):
+        if not host.has_changed(looks) and host.answered < host.reported + self._report_seconds(host):
             return
         if self._reports >= 1 and not self._outbox and len(json.dumps(looks)) < _REPORT_BYTES:
             self._reports -= 1
-            host.reported = host.answered
+            host.remember_report(looks)
             self._tell(host.path, 'seen', looks=looks, answered=host.answered)
 
     def _give_up(self, now: float) -> None:

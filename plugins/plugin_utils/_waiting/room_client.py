@@ -32,8 +32,8 @@ class Room:
 
     def __init__(self, forks: int, folder: str) -> None:
         self._unsent: collections.deque[bytes] = collections.deque()
-        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._socket.setblocking(False)
+        self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.setblocking(False)
         with theirs:
             main = os.pidfd_open(os.getpid())
             try:
@@ -54,15 +54,19 @@ class Room:
         """Give the ticket *path* to the room, as soon as it takes it."""
         self._unsent.append(json.dumps({'path': path}).encode())
 
+    def has_unsent(self) -> bool:
+        """Whether the room has not yet taken all tickets."""
+        return bool(self._unsent)
+
     def messages(self) -> t.Iterator[dict[str, t.Any]]:
         """What the room has to tell. Raises OSError if it has ended."""
         with contextlib.suppress(BlockingIOError):
             while self._unsent:
-                self._socket.send(self._unsent[0])
+                self.socket.send(self._unsent[0])
                 self._unsent.popleft()
         with contextlib.suppress(BlockingIOError):
             while True:
-                message = self._socket.recv(_RECEIVED_BYTES)
+                message = self.socket.recv(_RECEIVED_BYTES)
                 if not message:
                     raise ConnectionResetError('the room has ended')
                 yield json.loads(message)
@@ -70,8 +74,8 @@ class Room:
     def end(self) -> None:
         """End the room, and what it has started."""
         with contextlib.suppress(OSError):
-            self._socket.send(json.dumps({'path': None}).encode())
-        self._socket.close()
+            self.socket.send(json.dumps({'path': None}).encode())
+        self.socket.close()
         try:
             self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
@@ -82,4 +86,4 @@ class Room:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)  # with its commands; the pid is its own until wait()
         self._process.wait()
-        self._socket.close()
+        self.socket.close()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
 
 import pytest
@@ -36,11 +37,11 @@ def test_reports_take_a_share_of_the_time_however_many_are_due(clock: Clock) -> 
 
     for number in range(1000):
         reports.add(f'h{number}', [])
-    for _pass in range(1000):
+    for _pass in range(2000):
         reports.make_one(make)
         clock.now += 0.1
     assert made == [f'h{number}' for number in range(len(made))]
-    assert 4 <= len(made) <= 6  # a twentieth of about 100 s
+    assert 4 <= len(made) <= 6  # a fortieth of about 200 s
 
 
 def test_only_the_latest_report_about_a_host_is_made(clock: Clock) -> None:
@@ -57,3 +58,17 @@ def test_only_the_latest_report_about_a_host_is_made(clock: Clock) -> None:
         reports.make_one(make)
         clock.now += 1
     assert made == [('h1', new), ('h3', old)]
+
+
+def test_it_tells_how_long_the_next_report_takes(clock: Clock) -> None:
+    reports = DueReports()
+    assert reports.seconds() == math.inf
+    reports.add('h1', [])
+    reports.add('h2', [])
+    assert reports.seconds() == 0
+
+    def make(_path: str, _looks: Looks) -> None:
+        clock.now += 1.0
+
+    reports.make_one(make)
+    assert reports.seconds() == pytest.approx(39)  # of forty seconds, all but one are for others
