@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -33,6 +34,7 @@ from ansible_collections.background.jobs.tests.integration._playing import (
     eventually,
     kinds,
     shell,
+    small_disk,
     until_there,
 )
 from ansible_collections.background.jobs.tests.integration._targets import Target
@@ -106,17 +108,23 @@ def test_the_files_of_a_ticket_are_gone(controller: Controller, many: Many, meet
     assert all('look for them with async_info' in event.result['msg'] for event in run.of('job'))
 
 
-def test_the_temporary_directory_is_full(controller: Controller, many: Many, meeting: Meeting, tmp_path: Path) -> None:
-    """Ansible itself needs a few bytes there, so a file stands where the tickets were to be."""
+def test_the_disk_of_tickets_is_full(controller: Controller, many: Many, tmp_path: Path) -> None:
+    """Ansible itself needs a few bytes in its temporary directory, so the tickets have a full disk of their own there."""
+    disk = tmp_path / 'full'
     wait = {**shell('sleep 0.1'), 'async': LONG, 'poll': 0}
-    block = {
+    use = {
         'ansible.builtin.shell': f'for d in {tmp_path}/home/tmp/ansible-local-*; do mkdir -p $d/background.jobs; '
-        'touch $d/background.jobs/parked; done',
+        f'ln -s {disk} $d/background.jobs/parked; done',
         'run_once': True,
     }
-    run = controller.play(many(2), {'tasks': [wait, block, job_of('sleep 1')]}, VERBOSITY='3', FORKS='1')
+    with small_disk(disk):
+        with contextlib.suppress(OSError), open(disk / 'fill', 'wb', buffering=0) as fill:
+            while True:
+                fill.write(bytes(4096))
+        run = controller.play(many(2), {'tasks': [wait, use, job_of('sleep 1')]}, VERBOSITY='3', FORKS='1')
+        assert os.listdir(disk) == ['fill']
     assert kinds(run, 'job') == {'h1': 'ok', 'h2': 'ok'}, run.output
-    assert any('File exists' in reason or 'Not a directory' in reason for reason in why_not_parked(run))
+    assert any('No space left on device' in reason for reason in why_not_parked(run))
 
 
 # --- Connections -----------------------------------------------------------------------------------------------------
@@ -176,3 +184,26 @@ def test_the_master_of_ssh_answers_nothing(
     assert len(silent) >= 2  # an earlier test may have left one of another user
     assert kinds(run, 'job') == kinds(run, 'next') == {host.name: 'ok' for host in hosts}, run.output
     assert run.output.count('are to be asked for') == 2
+
+
+def test_the_master_of_ssh_never_answers_again(
+    controller: Controller, hosts: list[Target], fleet: Fleet, tmp_path: Path
+) -> None:
+    """Each request ends when its answer is overdue, and the task a short time after the limit, with the truth."""
+    job = job_of('sleep 600', poll=1, **{'async': 40, 'vars': {'background_jobs_margin': 5}})
+    with Playing(tmp_path, controller, hosts, {'tasks': [job, NEXT]}, FORKS='2') as playing:
+        eventually(all_parked(playing, 2), 'two hosts are parked')
+        silent = masters(fleet)
+        try:
+            for pid in silent:
+                os.kill(pid, signal.SIGSTOP)
+            eventually(playing.over, 'the play has ended')
+        finally:
+            for pid in silent:
+                os.kill(pid, signal.SIGCONT)
+        run = playing.result()
+    assert set(kinds(run, 'job').values()) == {'unreachable'}, run.output
+    assert all('may still run there' in event.result['msg'] for event in run.of('job')), run.output
+    assert kinds(run, 'next') == {}
+    assert playing.parked() == []
+    assert [process for process in playing.processes() if process.pid not in silent] == []
