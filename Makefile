@@ -50,7 +50,7 @@ COLLECTION := collections/ansible_collections/background/jobs
 LINTS := ruff vermin mypy ansible-lint docs changelog reuse shellcheck
 
 .PHONY: demo check test nightly parity flaky bench pictures checks pythons lint $(LINTS) sanity unit hosts integration crowd bare molecule venvs \
-  galaxy-importer site format build clean lane-tests lane-hosts lane-lint lane-sanity check-unit check-local integration-nightly \
+  galaxy-importer site format build clean lane-tests lane-hosts lane-newest lane-others lane-lint lane-sanity check-unit check-local integration-nightly \
   sanity-nightly early
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -191,9 +191,15 @@ unit-%: .venv/core-%/.made $(COLLECTION)
 hosts: .venv/core-$(CORE)/.made
 	$(call in_venv,core-$(CORE)) python -m pytest tests/hosts -m "not nightly"
 
-# All at the same time, each on test hosts of its own: a part of it is waiting for jobs. But for what is not (`crowd`).
+# Two ansible-cores at the same time, two files of each, because a part of it is waiting for jobs. More at once end no
+# earlier, and slow down what looks at the clock: two processors have work all the time with these.
 integration:
-	+@$(side_by_side) $(WHOLE_CORES:%=integration-%) $(patsubst %,spine-%,$(filter-out $(WHOLE_CORES),$(CORES))) integration-any
+	+@$(side_by_side) lane-newest lane-others
+lane-newest:
+	+@$(call lane,integration-$(CORE) integration-any)
+lane-others:
+	+@$(call lane,$(patsubst %,integration-%,$(filter-out $(CORE),$(WHOLE_CORES))) \
+	  $(patsubst %,spine-%,$(filter-out $(WHOLE_CORES),$(CORES))))
 
 crowd: crowd-$(CORE)
 
@@ -204,14 +210,15 @@ integration-%: .venv/core-%/.made $(COLLECTION)
 # What no ansible-core makes a difference to runs once: what the pages show, and what goes on at the target, be it that the
 # host goes down, a job is killed, or somebody else has written where the runtime is.
 integration-any: .venv/core-$(CORE)/.made $(COLLECTION)
-	$(call in_venv,core-$(CORE)) python -m pytest tests/integration -m "any_core and not nightly"
+	$(call in_venv,core-$(CORE)) python -m pytest tests/integration -m "any_core and not nightly" \
+	  --numprocesses 2 --dist loadfile
 
 crowd-%: .venv/core-%/.made $(COLLECTION)
 	$(call in_venv,core-$*) python -m pytest tests/integration -m crowd
 
 # The least that has to work with an ansible-core that is not tested whole.
 spine-%: .venv/core-%/.made $(COLLECTION)
-	$(call in_venv,core-$*) python -m pytest tests/integration -m spine
+	$(call in_venv,core-$*) python -m pytest tests/integration -m spine --numprocesses 2 --dist loadfile
 
 # The stories in extensions/molecule, on test hosts of this checkout's own. Removing what an earlier run has left of them
 # tells whether this machine can have any. Molecule does not remove them when it is interrupted, so somebody watches.
