@@ -53,15 +53,16 @@ class Master:
         with connection:
             await _message(connection)  # hello
             command = (await _message(connection)).decode(errors='replace')
-            files = [await _file(connection) for _number in range(_FILES)]
-            request = request_of(command, None)
-            try:
-                await asyncio.wait_for(self._end.wait(), request.get('seconds', 0))
-            except TimeoutError:
-                pass
-            os.write(files[1], self._simulation.answer(request))
-            for file in files:
-                os.close(file)
+            stdin, stdout, stderr = [await _file(connection) for _number in range(_FILES)]
+        for file in (stdin, stderr):
+            os.close(file)  # one descriptor for each host is left: there are thousands of hosts
+        request = request_of(command, None)
+        try:
+            await asyncio.wait_for(self._end.wait(), request.get('seconds', 0))
+        except TimeoutError:
+            pass
+        os.write(stdout, self._simulation.answer(request))
+        os.close(stdout)
 
 
 async def _message(connection: socket.socket) -> bytes:
