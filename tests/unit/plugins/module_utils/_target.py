@@ -193,7 +193,7 @@ class Target:
         """Kill -9, and wait until the kernel is done with it."""
         pid = self.note(job_id, 'run.json')['supervisor']
         os.kill(pid, signal.SIGKILL)
-        until(lambda: pid not in self.processes())
+        until_dead(pid)
 
     def processes(self) -> Set[int]:
         """The pids of all living processes that descend from a request of this target, wherever they went."""
@@ -310,6 +310,22 @@ def until(what: Callable[[], object], seconds: float = HUNG) -> None:
     while not what():
         assert time.monotonic() < end, '%r did not come true in %d s' % (what, seconds)
         time.sleep(0.005)
+
+
+def until_dead(pid: int) -> None:
+    """Wait until the kernel has closed all files of the killed process *pid*, which may stay as a zombie.
+
+    Its environment is gone a moment earlier, and so it is no longer among Target.processes().
+    """
+
+    def dead() -> bool:
+        try:
+            status = Path('/proc/%d/stat' % pid).read_bytes()
+        except OSError:
+            return True
+        return status.rpartition(b') ')[2][:1] in b'ZX'
+
+    until(dead)
 
 
 def result(**values: Any) -> str:

@@ -20,6 +20,7 @@ from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target
     result,
     start_request,
     until,
+    until_dead,
 )
 
 _SIZE = 512 * 1024
@@ -84,6 +85,7 @@ def test_between_the_queue_and_the_start(disk: Target) -> None:
         os.kill(run['supervisor'], signal.SIGSTOP)  # it must not see the module's death
         os.kill(run['pid'], signal.SIGKILL)
         disk.kill_supervisor(first.id)
+        until_dead(run['pid'])  # it holds a deleted file open, whose page would become free
         _fill(disk, left)
 
         outcome = disk.job(second.id)
