@@ -230,6 +230,8 @@ def test_the_events_are_those_of_ansible_core(controller: Controller, hosts: lis
         assert re.fullmatch(r'ours \(0:\d\d of 10:00\)', poll.result['ansible_job_id'])
         assert re.fullmatch(r'j\d+\.\d+', poll.result['job']['id'])
         assert (poll.result['job']['state'], poll.result['job']['line']) == ('running', None)
-    lines = re.findall(r'ASYNC POLL on host1: jid=(?:j\d+\.\d+|ours(?: bad)? \(0:\d\d of 10:00\)) started=.*', run.output)
+    lines = re.findall(
+        r'ASYNC POLL on host1: jid=(?:j\d+\.\d+|ours(?: bad)? \(0:\d\d of 10:00\)) started=.*', run.output
+    )
     assert len(lines) >= 4
     assert max(map(len, lines)) <= 80
