@@ -79,9 +79,10 @@ class ParkedHost:
 
     def has_changed(self, looks: list[dict[str, t.Any]]) -> bool:
         """Whether the states of the jobs are others than in the last report."""
+        states = _states(looks)
         if self._states is None:
-            self._states = _states(looks)  # the worker that left the ticket has reported of the start
-        return self._states != _states(looks)
+            self._states = states  # the worker that left the ticket has reported of the start
+        return self._states != states
 
     def remember_report(self, looks: list[dict[str, t.Any]]) -> None:
         """The last answer, with *looks*, has been reported."""

@@ -17,7 +17,6 @@ import collections
 import functools
 import json
 import multiprocessing
-import multiprocessing.connection
 import os
 import pickle
 import socket
@@ -140,9 +139,8 @@ class ParkedHosts:
 
         ansible-core itself looks for results 1,000 times a second, which takes a tenth of a processor.
         """
-        if self._room is not None and not self._room.has_unsent():
-            seconds = min(_REST_SECONDS, self._reports.seconds())
-            multiprocessing.connection.wait([self._inbox, self._room.socket], seconds)
+        if self._room is not None:
+            self._room.wait(self._inbox, min(_REST_SECONDS, self._reports.seconds()))
 
     def _take_tickets(self, strategy: t.Any) -> None:
         while True:

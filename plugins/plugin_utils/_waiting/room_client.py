@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import json
+import multiprocessing.connection
 import os
 import pathlib
 import signal
@@ -32,8 +33,8 @@ class Room:
 
     def __init__(self, forks: int, folder: str) -> None:
         self._unsent: collections.deque[bytes] = collections.deque()
-        self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.socket.setblocking(False)
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._socket.setblocking(False)
         with theirs:
             main = os.pidfd_open(os.getpid())
             try:
@@ -54,19 +55,20 @@ class Room:
         """Give the ticket *path* to the room, as soon as it takes it."""
         self._unsent.append(json.dumps({'path': path}).encode())
 
-    def has_unsent(self) -> bool:
-        """Whether the room has not yet taken all tickets."""
-        return bool(self._unsent)
+    def wait(self, inbox: socket.socket, seconds: float) -> None:
+        """Sleep until the room or *inbox* has a message, *seconds* at most; not at all while the room has yet to take tickets."""
+        if not self._unsent:
+            multiprocessing.connection.wait([self._socket, inbox], seconds)
 
     def messages(self) -> t.Iterator[dict[str, t.Any]]:
         """What the room has to tell. Raises OSError if it has ended."""
         with contextlib.suppress(BlockingIOError):
             while self._unsent:
-                self.socket.send(self._unsent[0])
+                self._socket.send(self._unsent[0])
                 self._unsent.popleft()
         with contextlib.suppress(BlockingIOError):
             while True:
-                message = self.socket.recv(_RECEIVED_BYTES)
+                message = self._socket.recv(_RECEIVED_BYTES)
                 if not message:
                     raise ConnectionResetError('the room has ended')
                 yield json.loads(message)
@@ -74,8 +76,8 @@ class Room:
     def end(self) -> None:
         """End the room, and what it has started."""
         with contextlib.suppress(OSError):
-            self.socket.send(json.dumps({'path': None}).encode())
-        self.socket.close()
+            self._socket.send(json.dumps({'path': None}).encode())
+        self._socket.close()
         try:
             self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
@@ -86,4 +88,4 @@ class Room:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)  # with its commands; the pid is its own until wait()
         self._process.wait()
-        self.socket.close()
+        self._socket.close()

@@ -67,7 +67,7 @@ def heard(room: Room, count: int) -> dict[str, dict[str, t.Any]]:
     until = time.monotonic() + 60
     while len(found) < count:
         found.update({message['path']: message for message in room.messages()})
-        select.select([room.socket], [], [], 0.1)
+        select.select([room._socket], [], [], 0.1)
         assert time.monotonic() < until, found
     return found
 
