@@ -191,6 +191,10 @@ def main() -> None:
     parser.add_argument('--targets', choices=PLACES, default='simulated')
     parser.add_argument('counts', type=int, nargs='*', default=COUNTS, metavar='COUNT')
     options = parser.parse_args()
+    if options.engine == 'sync' and options.targets == 'real':
+        parser.error(
+            '--engine sync: on real targets, a task ends only when its gate is opened, so they cannot all start'
+        )
     titles = (
         'hosts',
         'forks',
