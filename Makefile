@@ -71,14 +71,15 @@ check-unit: .venv/core-$(CORE)/.made $(COLLECTION)
 # On this machine by the local connection, the spine only: all that is local takes more processor time than the whole check
 # may. Its tests wait for their jobs a part of the time, so two files run at once.
 check-local: .venv/core-$(CORE)/.made $(COLLECTION)
-	$(call in_venv,core-$(CORE)) python -m pytest tests/integration -m "spine and not hosts" --numprocesses 2 --dist loadfile
+	$(call in_venv,core-$(CORE)) python -m pytest tests/integration -m "spine and not hosts" $(two_files)
 
 # In lanes. What is in lane-tests waits a part of its time, for jobs and for hosts that boot: alone it would leave
 # processors idle. What is in the other two needs nothing but the processor, and nobody waits for it: it has the lowest
 # priority, so that no test that looks at the clock is slowed down by it. They are two, because each uses one processor,
 # and much of it may be left when the tests have ended; ansible-test runs once at a time. The unit tests look closest at the
-# clock, so they do not run beside the integration tests, which fill the machine when three ansible-cores are tried at
-# once. The tests that find out how many hosts the machine can bear (`crowd`) come last, and alone.
+# clock, so they do not run beside the integration tests, which fill the machine. The tests that find out how
+# many hosts the machine can bear (`crowd`) come last, and alone. The link to the checkout is made before the lanes begin:
+# each of them needs it, and they would make it at once.
 test:
 	@rm -f .build/left-out
 	+@status=0; \
@@ -110,6 +111,9 @@ checks:
 left_out = { mkdir -p .build; echo "LEFT OUT: $(1)" | tee -a .build/left-out; [ "$$CI" != true ]; }
 # Runs a command with an environment in front of PATH, or nothing where that was left out.
 in_venv = test ! -e $(CURDIR)/.venv/$(1)/.made || PATH="$(CURDIR)/.venv/$(1)/bin:$$PATH"
+
+# Of the tests, two files at once.
+two_files = --numprocesses 2 --dist loadfile
 
 .venv/%/.made: requirements/%.txt requirements/tests.txt
 	@rm -f $@
@@ -185,7 +189,7 @@ unit: $(CORES:%=unit-%)
 
 # The runtime knows no ansible-core: its tests, under every Python there is for targets, run once.
 unit-%: .venv/core-%/.made $(COLLECTION)
-	$(call in_venv,core-$*) python -m pytest tests/unit -m "not nightly" --numprocesses 2 --dist loadfile $(if $(filter-out $(CORE),$*),--ignore tests/unit/plugins/module_utils)
+	$(call in_venv,core-$*) python -m pytest tests/unit -m "not nightly" $(two_files) $(if $(filter-out $(CORE),$*),--ignore tests/unit/plugins/module_utils)
 
 # The test hosts themselves, which no Ansible is needed for.
 hosts: .venv/core-$(CORE)/.made
@@ -205,20 +209,19 @@ crowd: crowd-$(CORE)
 
 integration-%: .venv/core-%/.made $(COLLECTION)
 	$(call in_venv,core-$*) python -m pytest tests/integration -m "not crowd and not any_core and not nightly" \
-	  --numprocesses 2 --dist loadfile
+	  $(two_files)
 
 # What no ansible-core makes a difference to runs once: what the pages show, and what goes on at the target, be it that the
 # host goes down, a job is killed, or somebody else has written where the runtime is.
 integration-any: .venv/core-$(CORE)/.made $(COLLECTION)
-	$(call in_venv,core-$(CORE)) python -m pytest tests/integration -m "any_core and not nightly" \
-	  --numprocesses 2 --dist loadfile
+	$(call in_venv,core-$(CORE)) python -m pytest tests/integration -m "any_core and not nightly" $(two_files)
 
 crowd-%: .venv/core-%/.made $(COLLECTION)
 	$(call in_venv,core-$*) python -m pytest tests/integration -m crowd
 
 # The least that has to work with an ansible-core that is not tested whole.
 spine-%: .venv/core-%/.made $(COLLECTION)
-	$(call in_venv,core-$*) python -m pytest tests/integration -m spine --numprocesses 2 --dist loadfile
+	$(call in_venv,core-$*) python -m pytest tests/integration -m spine $(two_files)
 
 # The stories in extensions/molecule, on test hosts of this checkout's own. Removing what an earlier run has left of them
 # tells whether this machine can have any. Molecule does not remove them when it is interrupted, so somebody watches.
