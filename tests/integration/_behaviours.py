@@ -91,9 +91,7 @@ STARTED = [
     Behaviour(
         'a cleanup while the job runs',
         [
-            started(
-                {'shell': 'until test -e ~/THIS_gate; do sleep 0.2; done'},
-            ),
+            started({'shell': 'until test -e ~/THIS_gate; do sleep 0.2; done'}),
             cleanup(),
             status(),
             shell('test -e {{ THIS_start.results_file }} || echo gone; touch ~/THIS_gate'),

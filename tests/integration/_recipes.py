@@ -4,7 +4,7 @@
 
 """What people have in their playbooks, as the pages that they have it from show it.
 
-The limits and retries are ten times those of the pages, so that a busy machine does not end what is to succeed.
+The limits of what is to succeed are ten times those of the pages, so that a busy machine does not end it.
 """
 
 from __future__ import annotations

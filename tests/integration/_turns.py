@@ -15,6 +15,8 @@ import contextlib
 import fcntl
 import os
 
+TABLE_PATIENCE = 1500
+"""Seconds for one playbook of a table: more than ten times what it takes on a machine that is not busy."""
 TABLE_TIMEOUT = 3000
 """Seconds for a test that uses a table, with the time that it waits for its turn."""
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import collections.abc as c
 import contextlib
 import ctypes
 import os
@@ -114,13 +115,10 @@ def test_the_disk_of_tickets_is_full(controller: Controller, many: Many, tmp_pat
     wait = {**shell('sleep 0.1'), 'async': LONG, 'poll': 0}
     use = {
         'ansible.builtin.shell': f'for d in {tmp_path}/home/tmp/ansible-local-*; do mkdir -p $d/background.jobs; '
-        f'ln -s {disk} $d/background.jobs/parked; done',
+        f'ln -s {disk} $d/background.jobs/parked; done; head -c 9000000 /dev/zero > {disk}/fill || true',
         'run_once': True,
     }
     with small_disk(disk):
-        with contextlib.suppress(OSError), open(disk / 'fill', 'wb', buffering=0) as fill:
-            while True:
-                fill.write(bytes(4096))
         run = controller.play(many(2), {'tasks': [wait, use, job_of('sleep 1')]}, VERBOSITY='3', FORKS='1')
         assert os.listdir(disk) == ['fill']
     assert kinds(run, 'job') == {'h1': 'ok', 'h2': 'ok'}, run.output
@@ -162,6 +160,19 @@ def test_the_socket_of_the_room_is_closed(
     assert playing.parked() == []
 
 
+@contextlib.contextmanager
+def silent_masters(fleet: Fleet) -> c.Iterator[set[int]]:
+    """Have the master connections of ssh answer nothing; their pids."""
+    silent = masters(fleet)
+    try:
+        for pid in silent:
+            os.kill(pid, signal.SIGSTOP)
+        yield silent
+    finally:
+        for pid in silent:
+            os.kill(pid, signal.SIGCONT)
+
+
 def test_the_master_of_ssh_answers_nothing(
     controller: Controller, hosts: list[Target], fleet: Fleet, tmp_path: Path
 ) -> None:
@@ -170,14 +181,8 @@ def test_the_master_of_ssh_answers_nothing(
     tasks = [job_of(until_there(gate), poll=1), NEXT]
     with Playing(tmp_path, controller, hosts, {'tasks': tasks}, FORKS='2', VERBOSITY='3') as playing:
         eventually(all_parked(playing, 2), 'two hosts are parked')
-        silent = masters(fleet)
-        try:
-            for pid in silent:
-                os.kill(pid, signal.SIGSTOP)
+        with silent_masters(fleet) as silent:
             eventually(lambda: not playing.parked(), 'the room has waited long enough for an answer')
-        finally:
-            for pid in silent:
-                os.kill(pid, signal.SIGCONT)
         for host in hosts:
             host.shell(f'touch {gate}')
         run = playing.result()
@@ -190,17 +195,11 @@ def test_the_master_of_ssh_never_answers_again(
     controller: Controller, hosts: list[Target], fleet: Fleet, tmp_path: Path
 ) -> None:
     """Each request ends when its answer is overdue, and the task a short time after the limit, with the truth."""
-    job = job_of('sleep 600', poll=1, **{'async': 40, 'vars': {'background_jobs_margin': 5}})
+    job = job_of('sleep 600', **{'async': 40, 'poll': 1, 'vars': {'background_jobs_margin': 5}})
     with Playing(tmp_path, controller, hosts, {'tasks': [job, NEXT]}, FORKS='2') as playing:
         eventually(all_parked(playing, 2), 'two hosts are parked')
-        silent = masters(fleet)
-        try:
-            for pid in silent:
-                os.kill(pid, signal.SIGSTOP)
+        with silent_masters(fleet) as silent:
             eventually(playing.over, 'the play has ended')
-        finally:
-            for pid in silent:
-                os.kill(pid, signal.SIGCONT)
         run = playing.result()
     assert set(kinds(run, 'job').values()) == {'unreachable'}, run.output
     assert all('may still run there' in event.result['msg'] for event in run.of('job')), run.output

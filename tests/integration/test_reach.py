@@ -13,7 +13,7 @@ from ansible_collections.background.jobs.tests.integration._cases import NAUGHTY
 from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
 from ansible_collections.background.jobs.tests.integration._parity import RUN, Case, Table
 from ansible_collections.background.jobs.tests.integration._targets import Target, local_target, target_pythons
-from ansible_collections.background.jobs.tests.integration._turns import TABLE_TIMEOUT, take_turn
+from ansible_collections.background.jobs.tests.integration._turns import TABLE_PATIENCE, TABLE_TIMEOUT, take_turn
 from hosts import Fleet
 
 pytestmark = pytest.mark.timeout(TABLE_TIMEOUT)
@@ -90,7 +90,7 @@ def over_ssh(
         targets.append(
             hosts[0].also(way, ansible_python_interpreter=python, ansible_pipelining=transport == 'pipelining')
         )
-    controller = Controller(tmp_path_factory.mktemp('ssh'), collections_path, fleet.inventory, patience=1500)
+    controller = Controller(tmp_path_factory.mktemp('ssh'), collections_path, fleet.inventory, patience=TABLE_PATIENCE)
     return _run(controller, targets, Table(EVERYWHERE), '/tmp/reach-{{ inventory_hostname }}')
 
 
@@ -102,7 +102,7 @@ def locally(tmp_path_factory: pytest.TempPathFactory, collections_path: Path) ->
         local_target(f'py{version}', directory, f'{prefix}/bin/python3') for version, prefix in target_pythons().items()
     ]
     return _run(
-        Controller(directory, collections_path, patience=1500),
+        Controller(directory, collections_path, patience=TABLE_PATIENCE),
         targets,
         Table(ANYWHERE),
         f'{directory}/{{{{ inventory_hostname }}}}',

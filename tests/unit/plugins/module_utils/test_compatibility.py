@@ -43,6 +43,7 @@ from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target
     mode,
     result,
     until,
+    until_dead,
 )
 
 VERSION = '0.1.0'
@@ -395,7 +396,7 @@ def test_an_old_supervisor_that_was_killed(old: Target, some_target: Target) -> 
     assert 'pid %d' % run['supervisor'] in job['reason']
     assert some_target.job(second.id)['state'] == 'queued', 'the module still runs'
     os.kill(run['pid'], signal.SIGKILL)
-    until(lambda: run['pid'] not in some_target.processes())
+    until_dead(run['pid'])
     assert some_target.ended(second.id)['state'] == 'succeeded'
 
 

@@ -27,6 +27,7 @@ from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target
     result,
     start_request,
     until,
+    until_dead,
 )
 
 
@@ -163,7 +164,7 @@ def test_a_module_whose_supervisor_was_killed_keeps_its_slot(some_target: Target
     some_target.ask('wait', ids=[second.id], seconds=0)
     assert _states(some_target, first, second) == ['lost', 'queued']
     gate.open()
-    until(lambda: module not in some_target.processes())
+    until_dead(module)
     assert some_target.ended(second.id)['state'] == 'succeeded'
 
 

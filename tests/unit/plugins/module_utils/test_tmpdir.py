@@ -18,6 +18,7 @@ from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target
     result,
     start_request,
     until,
+    until_dead,
 )
 
 
@@ -97,7 +98,7 @@ def test_a_lost_job_keeps_it_while_its_module_runs(some_target: Target) -> None:
     for order in orders:
         some_target.kill_supervisor(order.id)
     os.kill(pid, signal.SIGKILL)
-    until(lambda: pid not in some_target.processes())
+    until_dead(pid)
 
     assert [some_target.job(order.id)['state'] for order in orders] == ['lost', 'lost']
     assert (first.exists(), second.exists()) == (True, False)
