@@ -29,7 +29,14 @@ _EXPECTED = {
 """The methods of StrategyBase that are used here, and their parameters."""
 _NOT_TEMPLATED = ('loop_control', 'vars', 'when')
 """The keywords that are left as the playbook has them. `when` was true, and is not asked again."""
-_SHARED_VARIABLES = ('ansible_play_batch', 'ansible_play_hosts', 'ansible_play_hosts_all', 'play_hosts')
+_SHARED_VARIABLES = (
+    'ansible_current_hosts',
+    'ansible_failed_hosts',
+    'ansible_play_batch',
+    'ansible_play_hosts',
+    'ansible_play_hosts_all',
+    'play_hosts',
+)
 """Lists as long as the play, of which each host has its own, with the same names in it."""
 
 Key = tuple[str, str]
@@ -89,12 +96,17 @@ def has_free_worker(strategy: t.Any) -> bool:
 
 def share_variables(strategy: t.Any, key: Key, shared: dict[str, t.Any]) -> None:
     """Have the variables of the task *key* share their long lists with those of other hosts, kept in *shared*."""
-    variables = strategy._queued_task_cache[key]['task_vars']
+    _share(strategy._queued_task_cache[key]['task_vars'], shared)
+
+
+def _share(variables: dict[str, t.Any], shared: dict[str, t.Any]) -> None:
     for name in _SHARED_VARIABLES:
         if name in variables:
             if shared.get(name) != variables[name]:
                 shared[name] = variables[name]
             variables[name] = shared[name]
+    if 'vars' in variables:  # a copy of all variables; from ansible-core 2.20 on it has lists and a `vars` of its own
+        _share(variables['vars'], shared.setdefault('vars', {}))
 
 
 def queue_again(strategy: t.Any, key: Key, keywords: dict[str, t.Any]) -> bool:

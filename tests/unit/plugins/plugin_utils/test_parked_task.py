@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, background.jobs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What ansible's main process keeps of the task of a parked host."""
+
+from __future__ import annotations
+
+import types
+import typing as t
+
+import pytest
+from ansible import context
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+from ansible.playbook.play import Play
+from ansible.plugins.strategy import StrategyBase
+from ansible.utils.context_objects import CLIArgs
+from ansible.vars.manager import VariableManager
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat import parked_task
+
+HOSTS = ['h1', 'h2', 'h3']
+
+
+class Strategy(StrategyBase):
+    """A strategy whose workers, threads and queues are not started."""
+
+    def __init__(self, inventory: InventoryManager, variables: VariableManager) -> None:
+        self._inventory = inventory
+        self._variable_manager = variables
+        self._tqm = types.SimpleNamespace(_failed_hosts={'h3': True}, _unreachable_hosts={})
+        self._hosts_cache: list[str] = []
+        self._hosts_cache_all: list[str] = []
+        self._queued_task_cache: dict[parked_task.Key, dict[str, t.Any]] = {}
+
+    def queue(self, play: Play, host: str) -> None:
+        """Do what is done for *host* before a worker is forked, as far as its variables are concerned."""
+        variables = self._variable_manager.get_vars(play=play, host=self._inventory.get_host(host))
+        self.add_tqm_variables(variables, play=play)
+        self._queued_task_cache[host, 'task'] = {'task_vars': variables}
+
+
+def test_hosts_share_the_lists_that_grow_with_the_play(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the memory of the main process grows with the square of the number of hosts."""
+    monkeypatch.setattr(context, 'CLIARGS', CLIArgs({}))
+    loader = DataLoader()
+    inventory = InventoryManager(loader, sources=[','.join([*HOSTS, ''])])
+    strategy = Strategy(inventory, VariableManager(loader, inventory))
+    play = Play.load({'hosts': 'all', 'gather_facts': False}, loader=loader)
+    shared: dict[str, t.Any] = {}
+    for host in HOSTS[:2]:
+        strategy.queue(play, host)
+        parked_task.share_variables(strategy, (host, 'task'), shared)
+
+    one, other = (strategy._queued_task_cache[host, 'task']['task_vars'] for host in HOSTS[:2])
+
+    assert one['ansible_current_hosts'] == HOSTS[:2]
+    for own, others in zip(levels(one), levels(other), strict=True):
+        assert lists_of_hosts(own) >= {'ansible_play_hosts', 'ansible_play_batch'}
+        assert {name for name in lists_of_hosts(own) if own[name] is not others[name]} == set()
+
+
+def levels(variables: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+    """*variables*, their copy in `vars`, and the copy in that, if there is one."""
+    return [variables, *(levels(variables['vars']) if 'vars' in variables else [])]
+
+
+def lists_of_hosts(variables: dict[str, t.Any]) -> set[str]:
+    """Which of *variables* have the names of hosts in a list."""
+    return {name for name, value in variables.items() if isinstance(value, list) and value and {*value} <= {*HOSTS}}
