@@ -3,15 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # make demo   see background jobs at work on this machine, no root needed
-# make check  run what tells in three minutes whether a change is sound, no root needed
+# make check  run the linters, the unit tests, and the most important tests that need no test host, no root needed
 # make test   run every check that a change has to pass
 # make nightly  try what takes longer, or seldom changes: every ansible-core, and a bare Debian
 # make parity  run modules of the package `ansible` in each way, and write what they returned into docs/compatibility.md
 # make flaky  run the tests again and again on a busy machine, and count failures
 # make bench  measure this collection against ansible-core's async, and write docs/performance.md
-# make pictures  run docs/pictures/playbook.yml, and put what is seen into docs/callbacks.md
+# make pictures  run the playbooks in docs/pictures, and write docs/callbacks.md, docs/live_output.md and the picture of the timeline
 #
-# Everything is made inside the checkout, in .venv, .build and collections, and `make clean` takes it away again.
+# Everything is made inside the checkout, in .venv, .build and collections. `make clean` removes it.
 
 PYTHON ?= python3
 CORES ?= 2.16 2.19 2.21
