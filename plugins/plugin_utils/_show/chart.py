@@ -19,7 +19,7 @@ import urllib.parse
 
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import BAD
 from ansible_collections.background.jobs.plugins.plugin_utils._show.table import after
-from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock, readable
+from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock, readable, spoken
 from ansible_collections.background.jobs.plugins.plugin_utils._show.timeline import Bar
 
 _STEP_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
@@ -232,7 +232,7 @@ def _list(bars: list[Bar]) -> str:
 
 
 def _state(stripe: Bar) -> str:
-    return stripe.job.state.replace('_', ' ')
+    return spoken(stripe.job.state)
 
 
 def _time(seconds: float | None) -> str:

@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import BAD
 from ansible_collections.background.jobs.plugins.plugin_utils._show.table import after, count_states, natural, number
-from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock, fit, printable, width
+from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock, fit, printable, spoken, width
 from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import Job
 
 _BAR_CELLS = 16
@@ -120,7 +120,7 @@ def _joined(job: Job, *parts: str | None) -> str:
 def _ending(job: Job) -> str:
     """``failed after 0:42``."""
     after = '' if job.elapsed is None else f' after {clock(job.elapsed)}'
-    return f'{job.state.replace("_", " ")}{after}'
+    return f'{spoken(job.state)}{after}'
 
 
 def _doing(job: Job, now: float, *, with_percentage: bool = True) -> str:

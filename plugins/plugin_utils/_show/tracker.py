@@ -13,7 +13,6 @@ import collections
 import collections.abc as c
 import dataclasses
 import datetime
-import math
 import re
 import typing as t
 
@@ -103,7 +102,7 @@ class Job:
         for field, read in _FIELDS.items():
             if field in record:
                 setattr(self, field, read(record[field]))
-        self.waits_for = _texts(record.get('waits_for'))
+        self.waits_for = texts_of(record.get('waits_for'))
         if self.created is None:  # a job of ansible-core itself, whose results have no times
             self.elapsed = now - self.first
 
@@ -129,7 +128,7 @@ class Tracker:
         for record in _records(content, failed):
             job = self._job(record['id'], result, now)
             job.learn(record, now)
-            job.poll = (_number(getattr(part(result, 'task'), 'poll', None)) or 0) if polling else None
+            job.poll = (number_of(getattr(part(result, 'task'), 'poll', None)) or 0) if polling else None
             jobs.append(job)
         for record in _listed(content):
             if record['id'] in self.jobs:  # a list has the jobs of other runs too, which are left out
@@ -247,12 +246,14 @@ def _text(value: t.Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _texts(value: t.Any) -> list[str]:
+def texts_of(value: t.Any) -> list[str]:
+    """The texts of a list that a target wrote; none if it is no list."""
     return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
 
 
-def _number(value: t.Any) -> float | None:
-    usable = isinstance(value, (int, float)) and math.isfinite(value) and 0 <= value < 1e10
+def number_of(value: t.Any) -> float | None:
+    """A number that a target wrote, or None if it is none, or none that a duration or a place can be."""
+    usable = isinstance(value, (int, float)) and 0 <= value < 1e10
     return float(value) if usable else None
 
 
@@ -267,13 +268,13 @@ _FIELDS: dict[str, c.Callable[[t.Any], t.Any]] = {
     'name': _text,
     'module': _text,
     'summary': _text,
-    'limit': _number,
-    'position': _number,
-    'after': _texts,
+    'limit': number_of,
+    'position': number_of,
+    'after': texts_of,
     'created': _moment,
     'started': _moment,
     'ended': _moment,
-    'elapsed': _number,
+    'elapsed': number_of,
     'reason': _text,
     'line': _text,
 }

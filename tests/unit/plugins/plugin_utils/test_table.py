@@ -72,6 +72,14 @@ def test_a_job_is_called_by_its_name_its_task_or_its_module(more: dict[str, t.An
     assert row.job == shown
 
 
+@pytest.mark.parametrize('value', ['an hour', '\x1b[2J', True, float('inf'), 10**400, {'a': 1}])
+def test_what_a_user_of_a_host_wrote_in_place_of_numbers_does_no_harm(value: t.Any) -> None:
+    wrong = dict.fromkeys(('elapsed', 'limit', 'position', 'waits_for', 'last_lines'), value)
+    rows = table.rows({'web1': {'jobs': [job('running', **{**wrong, 'elapsed': 5}), job('queued', **wrong)]}})
+    assert [row.time.partition(' of ')[0] for row in rows] == ['0:05', 'place 1' if value is True else '']
+    assert all(cell.isprintable() for row in rows for cell in row)
+
+
 def test_hosts_are_in_natural_order() -> None:
     hosts = ['web10', 'web2', 'db1', 'web1', '10.0.0.9', '10.0.0.10']
     assert sorted(hosts, key=table.natural) == ['10.0.0.9', '10.0.0.10', 'db1', 'web1', 'web2', 'web10']
