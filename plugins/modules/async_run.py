@@ -140,6 +140,9 @@ options:
         the task says so in one line. So a playbook that was interrupted goes on with the job when it is run again.
       - The work is the same if module, arguments, C(environment) and check mode are. If the job does other work and lives, the
         task fails. If it has ended, its result is left, a new job is started, and a warning says so.
+      - Of a O(block), the text of its tasks counts as it is written, with the item of a loop. A variable with another value does
+        not make it other work. If a variable decides what the block does, put it into the name, as in
+        C(name: deploy {{ version }}).
       - With V(fail), the task fails if the job lives.
       - With V(replace), the job is stopped if it lives, and a new one started.
     type: str
