@@ -53,7 +53,7 @@ EXAMPLES = r"""
 - name: Fail if it was not well
   ansible.builtin.assert:
     that: backups.jobs[-1].state == "succeeded"
-    fail_msg: "{{ backups.jobs[-1].reason }}"
+    fail_msg: "{{ backups.jobs[-1].reason | default('it has not ended yet') }}"
 
 # ansible all -m background.jobs.async_info -a 'states=queued,running'
 """

@@ -35,6 +35,7 @@ options:
     type: int
 notes:
   - It needs a worker process of ansible-core, so it does not run under the strategies of mitogen.
+  - It does not run under the strategies C(free) and C(host_pinned).
 seealso:
   - module: background.jobs.async_info
 """
