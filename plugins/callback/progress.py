@@ -26,7 +26,7 @@ description:
   - It works beside every callback that prints. Their output appears above the region. Beside a callback whose output
     programs read, like C(ansible.posix.json), there is no region, and the plain lines go to standard error.
   - It shows the jobs that this run has started, waited for or looked at.
-  - If C(no_log) hides a job, the callback shows that there is a job, and its host.
+  - If C(no_log) hides a job that a task waits for, the callback shows that there is a job, its host and its time.
   - Of a job that ansible-core itself polls, the callback shows the job id, and whether the job has ended.
 author:
   - background.jobs contributors (@background-jobs)

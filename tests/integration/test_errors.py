@@ -322,15 +322,21 @@ def test_a_look_takes_a_name(play: Play, local: Target) -> None:
 
 
 @pytest.mark.parametrize(
-    'arguments', ['cmd=/bin/echo --do-stuff', 'cmd="/bin/echo --do-stuff"', '/bin/echo --do-stuff']
+    ('arguments', 'printed'),
+    [
+        ('cmd=/bin/echo --do-stuff', '--do-stuff'),
+        ('cmd="/bin/echo --do-stuff"', '--do-stuff'),
+        ('/bin/echo --do-stuff', '--do-stuff'),
+        ('cmd="/bin/echo PREFIX=/usr"', 'PREFIX=/usr'),
+    ],
 )
-def test_ad_hoc_command_lines(controller: Controller, local: Target, arguments: str) -> None:
+def test_ad_hoc_command_lines(controller: Controller, local: Target, arguments: str, printed: str) -> None:
     if not arguments.startswith('cmd="') and CORE < (2, 19):  # ansible-core refuses it before the action is asked
         with pytest.raises(AssertionError, match='has extra params, which is only allowed in'):
             controller.adhoc(local, '-m', RUN, '-a', arguments)
         return
     run = controller.adhoc(local, '-m', RUN, '-a', arguments)
-    assert [event.result.get('stdout') for event in run.results] == ['--do-stuff'], run.output
+    assert [event.result.get('stdout') for event in run.results] == [printed], run.output
 
 
 def test_an_action_plugin_is_refused_for_its_own_reason_or_becomes_a_branch(
