@@ -66,7 +66,9 @@ def test_the_jobs_of_all_hosts(controller: Controller, fleet_of_three: list[Targ
     cancelled = controller.book(fleet_of_three, CANCEL, '--extra-vars', 'job=backup confirm=yes', STRATEGY='free')
     assert 'reserved name' not in cancelled.output
     assert {event.host for event in cancelled.of('Cancel them') if event.result.get('changed')} == {'web2', 'web10'}
-    assert {row[2] for row in table(controller.book(here, JOBS, '--extra-vars', 'job=backup', STRATEGY='host_pinned'))} == {'cancelled'}
+    assert {
+        row[2] for row in table(controller.book(here, JOBS, '--extra-vars', 'job=backup', STRATEGY='host_pinned'))
+    } == {'cancelled'}
 
 
 @pytest.mark.parametrize('columns', [80, 200])

@@ -8,6 +8,7 @@ import typing as t
 
 import pytest
 from ansible import constants as C
+from ansible_collections.background.jobs.plugins.action import async_table
 from ansible_collections.background.jobs.plugins.plugin_utils._show import table
 
 
@@ -78,6 +79,22 @@ def test_what_a_user_of_a_host_wrote_in_place_of_numbers_does_no_harm(value: t.A
     rows = table.rows({'web1': {'jobs': [job('running', **{**wrong, 'elapsed': 5}), job('queued', **wrong)]}})
     assert [row.time.partition(' of ')[0] for row in rows] == ['0:05', 'place 1' if value is True else '']
     assert all(cell.isprintable() for row in rows for cell in row)
+
+
+@pytest.mark.parametrize(
+    ('option', 'variable', 'columns'),
+    [
+        (None, 'abc', async_table.display.columns),
+        (None, '', async_table.display.columns),
+        (None, '120', 120),
+        (7, 'abc', 7),
+    ],
+)
+def test_the_width_is_that_of_the_terminal_unless_somebody_says_so(
+    monkeypatch: pytest.MonkeyPatch, option: int | None, variable: str, columns: int
+) -> None:
+    monkeypatch.setenv('COLUMNS', variable)
+    assert async_table._columns(option) == columns
 
 
 def test_hosts_are_in_natural_order() -> None:
