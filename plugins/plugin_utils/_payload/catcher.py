@@ -53,7 +53,8 @@ class Catcher:
 
 def _payload(plugin: ActionBase, name: str, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Payload:
     module = BuiltModule.build(plugin, name, args, task_vars)
-    python = module.style == 'new' and 'python' in pathlib.PurePosixPath(module.interpreter[0]).name
+    # All words, because of ``/usr/bin/env python3``.
+    python = module.style == 'new' and any('python' in pathlib.PurePosixPath(word).name for word in module.interpreter)
     argv = module.interpreter if python else [*module.interpreter, '{job}/payload']
     args_file = None
     if module.style != 'new':
