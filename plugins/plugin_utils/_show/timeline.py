@@ -61,7 +61,7 @@ class Timeline:
 
     def saw(self, result: t.Any, now: float, *, polling: bool, failed: bool, final: bool) -> None:
         """Record an event. The arguments are those of SeesJobs.saw()."""
-        jobs = self._tracker.see(result, now, polling=polling, failed=failed)
+        jobs = self._tracker.see(result, now, polling=polling, failed=failed, final=final)
         for job in jobs:
             self._clocks.setdefault(job.host, _Clock()).look(job, now)
         if final:

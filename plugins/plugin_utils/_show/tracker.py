@@ -115,15 +115,17 @@ class Tracker:
         self._hidden: dict[tuple[str, str], Job] = {}
         self._of_task: t.Counter[tuple[str, str]] = collections.Counter()
 
-    def see(self, result: t.Any, now: float, *, polling: bool = False, failed: bool = False) -> list[Job]:
+    def see(
+        self, result: t.Any, now: float, *, polling: bool = False, failed: bool = False, final: bool = True
+    ) -> list[Job]:
         """Update the jobs from the *result* of an event. Returns the jobs that its task is about.
 
-        *now*: seconds of the monotonic clock. *polling*: the task still waits. *failed*: the task has failed, which
-        ansible-core removes from the result.
+        *now*: seconds of the monotonic clock. The other arguments are those of SeesJobs.saw(). ansible-core removes from the
+        result that the task has failed.
         """
         content = part(result, 'result')
         if 'censored' in content or content.get('_ansible_no_log'):
-            return self._see_hidden(result, now, polling)
+            return self._see_hidden(result, now, polling=polling, final=final)
         jobs = []
         for record in _records(content, failed):
             job = self._job(record['id'], result, now)
@@ -148,18 +150,24 @@ class Tracker:
         number = self._of_task[key_of(result)]
         return f'{result.task_name} ({number})' if number > 1 else str(result.task_name)
 
-    def _see_hidden(self, result: t.Any, now: float, polling: bool) -> list[Job]:
-        """A censored result does not show whether it is about a job. The event of a poll always is."""
+    def _see_hidden(self, result: t.Any, now: float, *, polling: bool, final: bool) -> list[Job]:
+        """A censored result does not show whether it is about a job. The event of a poll always is.
+
+        After the event of the job's end comes the final one of its task, which is about the same job.
+        """
         key = key_of(result)
-        if polling and key not in self._hidden:
-            self._hidden[key] = self._job(f'hidden {len(self.jobs) + 1}', result, now)
-            self._hidden[key].task = 'hidden by no_log'
-        job = self._hidden.get(key) if polling else self._hidden.pop(key, None)
+        job = self._hidden.get(key)
+        if polling and (job is None or not job.live):
+            job = self._hidden[key] = self._job(f'hidden {len(self.jobs) + 1}', result, now)
+            job.task = 'hidden by no_log'
+        if final:
+            self._hidden.pop(key, None)
         if job is None:
             return []
-        job.state = 'running' if polling else 'ended'
-        job.seen = now
-        job.elapsed = now - job.first
+        if job.live:
+            job.state = 'running' if polling else 'ended'
+            job.seen = now
+            job.elapsed = now - job.first
         return [job]
 
 

@@ -66,13 +66,16 @@ def test_a_job_whose_end_nobody_knows_goes_as_far_as_it_was_seen() -> None:
 def test_jobs_of_ansible_core_and_hidden_ones_are_known_from_events() -> None:
     told = Timeline(same=0.0)
     content: dict[str, t.Any] = {'ansible_job_id': 'j5.5', 'finished': 0}
+    told.began('web1', 'u1', 9.0)
+    told.began('web1', 'u2', 10.0)
     told.saw(event(content), 10.0, polling=True, failed=False, final=False)
     told.saw(event(CENSORED, uuid='u2'), 11.0, polling=True, failed=False, final=False)
     told.saw(event({**content, 'finished': 1}), 14.0, polling=False, failed=False, final=True)
-    told.saw(event(CENSORED, uuid='u2'), 16.0, polling=False, failed=False, final=True)
-    assert [(stripe.job.label, stripe.started, stripe.until) for stripe in told.bars()] == [
-        ('Back up', 10.0, 14.0),
-        ('hidden by no_log', 11.0, 16.0),
+    told.saw(event(CENSORED, uuid='u2'), 16.0, polling=False, failed=False, final=False)  # async_ok
+    told.saw(event(CENSORED, uuid='u2'), 17.0, polling=False, failed=False, final=True)
+    assert [(stripe.job.label, stripe.started, stripe.until, stripe.waited) for stripe in told.bars()] == [
+        ('Back up', 10.0, 14.0, 5.0),
+        ('hidden by no_log', 11.0, 16.0, 7.0),
     ]
     assert told.ahead('web1') == 0.0
 
