@@ -36,7 +36,7 @@ requirements:
 options:
   interval:
     description:
-      - Seconds between two reports where there is no terminal.
+      - Seconds between two reports where there is no terminal, at least one.
     type: float
     default: 30
     env:
@@ -115,7 +115,7 @@ class CallbackModule(SeesJobs):
 
     def saw(self, result: t.Any, *, polling: bool = False, failed: bool = False, final: bool = True) -> None:
         with self._lock:
-            self._tracker.see(result, time.monotonic(), polling=polling, failed=failed)
+            self._tracker.see(result, time.monotonic(), polling=polling, failed=failed, final=final)
             ended = [job for job in self._tracker.jobs.values() if not job.live and job.id not in self._reported]
             self._reported.update(job.id for job in ended)
             if self._ticker is None and self._live():
@@ -160,7 +160,10 @@ class CallbackModule(SeesJobs):
 
     def _end(self) -> None:
         """Remove the region, and print the summary: after the recap, or when the run is interrupted."""
-        if self._over or os.getpid() != self._process:
+        jobs = list(self._tracker.jobs.values())
+        if (
+            self._over or not jobs or os.getpid() != self._process
+        ):  # without jobs, ansible-core may have refused the options
             return
         self._over = True
         if self._ticker:
@@ -169,9 +172,7 @@ class CallbackModule(SeesJobs):
         if self._region:
             self._region.close()
             self._region = None
-        jobs = list(self._tracker.jobs.values())
-        if jobs:
-            self._display.display(summary(jobs, 'background job'), **stream())
+        self._display.display(summary(jobs, 'background job'), **stream())
         for line in bad_ends(jobs):
             self._display.display(line, color=C.COLOR_ERROR, **stream())
         self._report()

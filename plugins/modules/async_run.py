@@ -618,7 +618,7 @@ msg:
   description: Why the job was not started, or ended badly, or was skipped; with O(tasks) how many jobs and which.
   returned: when one of these is so
   type: str
-  sample: the job reached its limit of 3600 s
+  sample: "1 of 3 jobs failed: tasks[0] (command, rc 1: no space left)"
 """
 
 from ansible.module_utils.basic import AnsibleModule
