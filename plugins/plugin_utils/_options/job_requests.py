@@ -212,14 +212,14 @@ def _on_ends(options: dict[str, t.Any]) -> list[tuple[t.Any, Path]]:
     ]
 
 
-def _on_end(action: ActionBase, task: t.Any, path: Path, ended: JobRequest, task_vars: dict[str, t.Any]) -> JobRequest:
-    """The job that starts when that of *ended* has ended, however. *path*: where it stands."""
+def _on_end(action: ActionBase, task: t.Any, path: Path, first: JobRequest, task_vars: dict[str, t.Any]) -> JobRequest:
+    """The job that starts when that of *first* has ended, however. *path*: where it stands."""
     limit = None
     if isinstance(task, c.Mapping) and task.get('async') is not None:
         limit = _limit(task['async'], f'async of {written(path)}')
     module = {key: value for key, value in task.items() if key != 'async'} if isinstance(task, c.Mapping) else task
     payload: Payload | BranchPayload
-    if ended.is_branch:
+    if first.is_branch:
         payload = end_payload(action, module, path, task_vars)
     else:
         payload = payload_of(action, module, path, task_vars)
@@ -236,9 +236,9 @@ def _on_end(action: ActionBase, task: t.Any, path: Path, ended: JobRequest, task
         limit=limit,
         resources=resources({}, 'resources'),
         after_any=True,
-        grace=ended.grace,
-        no_log=ended.no_log,
-        output_limit=ended.output_limit,
+        grace=first.grace,
+        no_log=first.no_log,
+        output_limit=first.output_limit,
     )
 
 

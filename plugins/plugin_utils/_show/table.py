@@ -18,7 +18,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker impo
 
 UNREACHABLE = 'unreachable'
 """Stands in place of a state in the row of a host that did not answer."""
-NO_ANSWER = 'error'
+NO_JOBS = 'error'
 """The same for a host that answered, but not with its jobs."""
 
 _HEAD = ('HOST', 'JOB', 'STATE', 'TIME', 'RC', 'LAST LINE')
@@ -28,7 +28,7 @@ _PREFIX = 'Task failed: '
 """Of every message of a failed task, from ansible-core 2.19 on."""
 _ORDER = (
     UNREACHABLE,
-    NO_ANSWER,
+    NO_JOBS,
     'lost',
     'failed',
     'timed_out',
@@ -60,7 +60,7 @@ class Row(t.NamedTuple):
     def color(self) -> str | None:
         if self.state == UNREACHABLE:
             return str(C.COLOR_UNREACHABLE)
-        return str(C.COLOR_ERROR) if self.state == NO_ANSWER else COLORS.get(self.state)
+        return str(C.COLOR_ERROR) if self.state == NO_JOBS else COLORS.get(self.state)
 
 
 def rows(results: c.Mapping[str, c.Mapping[str, t.Any]]) -> list[Row]:
@@ -71,7 +71,7 @@ def rows(results: c.Mapping[str, c.Mapping[str, t.Any]]) -> list[Row]:
 
 def _of_host(host: str, result: c.Mapping[str, t.Any]) -> list[Row]:
     if result.get('unreachable') or result.get('failed'):
-        state = UNREACHABLE if result.get('unreachable') else NO_ANSWER
+        state = UNREACHABLE if result.get('unreachable') else NO_JOBS
         reason = str(result.get('msg') or '').removeprefix(_PREFIX)
         return [Row(host, '', state, '', '', _one_line(reason))]
     return [_of_job(host, job) for job in result.get('jobs', []) if job.get('state') in STATES]
