@@ -161,9 +161,8 @@ class CallbackModule(SeesJobs):
     def _end(self) -> None:
         """Remove the region, and print the summary: after the recap, or when the run is interrupted."""
         jobs = list(self._tracker.jobs.values())
-        if (
-            self._over or not jobs or os.getpid() != self._process
-        ):  # without jobs, ansible-core may have refused the options
+        # Without jobs there may be no options: ansible-core does not use a plugin whose options it refuses.
+        if self._over or not jobs or os.getpid() != self._process:
             return
         self._over = True
         if self._ticker:

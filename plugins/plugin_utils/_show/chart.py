@@ -18,7 +18,7 @@ import typing as t
 import urllib.parse
 
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import BAD
-from ansible_collections.background.jobs.plugins.plugin_utils._show.table import after
+from ansible_collections.background.jobs.plugins.plugin_utils._show.table import after, number
 from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock, readable, spoken
 from ansible_collections.background.jobs.plugins.plugin_utils._show.timeline import Bar
 
@@ -116,7 +116,7 @@ def page(title: str, when: str, bars: list[Bar], begin: float, end: float, ahead
 def _summary(bars: list[Bar]) -> str:
     states = t.Counter[str](_state(bar) for bar in bars)
     hosts = len({bar.job.host for bar in bars})
-    return f'{len(bars)} on {hosts} hosts, ' + ', '.join(
+    return f'{len(bars)} on {number(hosts, "host")}, ' + ', '.join(
         f'{count} {_text(state)}' for state, count in states.most_common()
     )
 
