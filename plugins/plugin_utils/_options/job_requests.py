@@ -45,7 +45,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._payload.summary i
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.task import Path, written
 
 _OWN = ('name', 'async', 'queue', 'slots', 'resources')
-"""What each of `tasks` may carry that the other tasks do not matter to."""
+"""What each of `tasks` may carry that can be read without the other tasks."""
 _OF_EACH = (*_OWN, 'after', 'after_any', 'on_end')
 """What each of `tasks` may carry beside its module."""
 _FREE_FORM = '_raw_params'

@@ -43,7 +43,7 @@ class Job:
     state: str
     """One of the documented states. `ended` for a job that no_log hides, of which nothing else is known."""
     poll: float | None = None
-    """Seconds between two polls of the task that waits for it; 0 if the task does not say so, None if no task waits."""
+    """Seconds between two polls of the task that waits for it. 0: the task has no `poll`. None: no task waits."""
     name: str | None = None
     module: str | None = None
     summary: str | None = None
