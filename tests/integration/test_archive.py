@@ -61,7 +61,7 @@ def test_the_playbooks_of_the_archive(installed: Path, tmp_path: Path, local: Ta
 
     try:
         assert re.search(r'^local +upgrade +running .*begun$', shown('jobs'), re.MULTILINE)
-        shown('cancel', 'job=upgrade', 'confirm=yes')
+        shown('cancel', 'name=upgrade', 'confirm=yes')
     finally:
         gate.touch()
     assert re.search(r'^local +upgrade +cancelled ', shown('follow', 'name=upgrade'), re.MULTILINE)

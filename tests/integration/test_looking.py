@@ -61,7 +61,7 @@ def test_the_jobs_of_all_hosts(controller: Controller, fleet_of_three: list[Targ
     assert 'UNREACHABLE!' not in run.output
     assert '\x1b' not in run.output
 
-    only = table(controller.book(here, JOBS, '--extra-vars', 'state=running job=backup'))
+    only = table(controller.book(here, JOBS, '--extra-vars', 'state=running name=backup'))
     assert [row[:3] for row in only] == [['web2', 'backup', 'running'], ['web10', 'backup', 'running']]
     cancelled = controller.book(fleet_of_three, CANCEL, '--extra-vars', 'job=backup confirm=yes', STRATEGY='free')
     assert 'reserved name' not in cancelled.output
