@@ -37,8 +37,8 @@ from ansible_collections.background.jobs.plugins.plugin_utils._waiting.main_proc
 set_up_main_process()
 
 _EMPTY = {'started': True, 'finished': False, 'stdout': '', 'stderr': '', 'stdout_lines': [], 'stderr_lines': []}
-_OF_THE_JOB = ('started', 'finished', 'results_file', 'job')
-"""What a result has of the job itself, whatever its module has printed."""
+_OF_THE_JOB = ('started', 'finished', 'results_file', 'job', '_ansible_no_log')
+"""What a result has of the job itself, whatever its module has printed; an action may have hidden the result of a branch."""
 
 
 class ActionModule(ActionBase):

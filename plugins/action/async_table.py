@@ -18,6 +18,7 @@ from ansible_collections.background.jobs.plugins.modules.async_table import main
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.host_tasks import run_on_hosts
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import arguments, refuse_follow
+from ansible_collections.background.jobs.plugins.plugin_utils._options.numbers import whole
 from ansible_collections.background.jobs.plugins.plugin_utils._show import table
 from ansible_collections.background.jobs.plugins.plugin_utils._show.stream import stream
 
@@ -49,6 +50,5 @@ class ActionModule(ActionBase):
 
 def _columns(option: int | None) -> int:
     """Cells of a line at most. A worker has no terminal of its own, so Display tells the width of ansible's."""
-    if option is not None:
-        return max(0, option)
-    return int(os.environ.get('COLUMNS') or display.columns)
+    wanted = whole(os.environ.get('COLUMNS')) if option is None else option
+    return display.columns if wanted is None else max(0, wanted)

@@ -26,7 +26,7 @@ description:
   - It works beside every callback that prints. Their output appears above the region. Beside a callback whose output
     programs read, like C(ansible.posix.json), there is no region, and the plain lines go to standard error.
   - It shows the jobs that this run has started, waited for or looked at.
-  - If C(no_log) hides a job, the callback shows that there is a job, and its host.
+  - If C(no_log) hides a job that a task waits for, the callback shows that there is a job, its host and its time.
   - Of a job that ansible-core itself polls, the callback shows the job id, and whether the job has ended.
 author:
   - background.jobs contributors (@background-jobs)
@@ -36,7 +36,7 @@ requirements:
 options:
   interval:
     description:
-      - Seconds between two reports where there is no terminal.
+      - Seconds between two reports where there is no terminal, at least one.
     type: float
     default: 30
     env:
@@ -115,7 +115,7 @@ class CallbackModule(SeesJobs):
 
     def saw(self, result: t.Any, *, polling: bool = False, failed: bool = False, final: bool = True) -> None:
         with self._lock:
-            self._tracker.see(result, time.monotonic(), polling=polling, failed=failed)
+            self._tracker.see(result, time.monotonic(), polling=polling, failed=failed, final=final)
             ended = [job for job in self._tracker.jobs.values() if not job.live and job.id not in self._reported]
             self._reported.update(job.id for job in ended)
             if self._ticker is None and self._live():
@@ -160,7 +160,9 @@ class CallbackModule(SeesJobs):
 
     def _end(self) -> None:
         """Remove the region, and print the summary: after the recap, or when the run is interrupted."""
-        if self._over or os.getpid() != self._process:
+        jobs = list(self._tracker.jobs.values())
+        # Without jobs there may be no options: ansible-core does not use a plugin whose options it refuses.
+        if self._over or not jobs or os.getpid() != self._process:
             return
         self._over = True
         if self._ticker:
@@ -169,9 +171,7 @@ class CallbackModule(SeesJobs):
         if self._region:
             self._region.close()
             self._region = None
-        jobs = list(self._tracker.jobs.values())
-        if jobs:
-            self._display.display(summary(jobs, 'background job'), **stream())
+        self._display.display(summary(jobs, 'background job'), **stream())
         for line in bad_ends(jobs):
             self._display.display(line, color=C.COLOR_ERROR, **stream())
         self._report()

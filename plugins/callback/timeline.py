@@ -56,6 +56,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.playb
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task import uuid_of
 from ansible_collections.background.jobs.plugins.plugin_utils._show import chart
 from ansible_collections.background.jobs.plugins.plugin_utils._show.stream import stream
+from ansible_collections.background.jobs.plugins.plugin_utils._show.table import number
 from ansible_collections.background.jobs.plugins.plugin_utils._show.timeline import Timeline
 from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import SeesJobs
 
@@ -105,7 +106,7 @@ class CallbackModule(SeesJobs):
         except OSError as error:
             self._display.warning(f'The timeline of the background jobs could not be written to {path}: {error}')
         else:
-            self._display.display(f'Timeline of {len(bars)} background jobs: {path}', **stream())
+            self._display.display(f'Timeline of {number(len(bars), "background job")}: {path}', **stream())
 
 
 def _replace(path: str, content: bytes) -> None:

@@ -21,6 +21,11 @@ attributes:
     description: Target operating systems that can run it.
     support: full
     platforms: posix
+"""
+
+    GROUP = r"""
+options: {}
+attributes:
   action_group:
     description: Use C(group/background.jobs.jobs) in C(module_defaults) to set defaults for it.
     membership:

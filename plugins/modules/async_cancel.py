@@ -16,6 +16,7 @@ author:
   - background.jobs contributors (@background-jobs)
 extends_documentation_fragment:
   - background.jobs.attributes
+  - background.jobs.attributes.group
   - background.jobs.attributes.follow
 attributes:
   check_mode:
@@ -49,6 +50,7 @@ options:
       - fail
       - ok
     default: fail
+    version_added: 0.2.0
 seealso:
   - module: background.jobs.async_run
   - module: background.jobs.async_info

@@ -13,6 +13,7 @@ author:
   - background.jobs contributors (@background-jobs)
 extends_documentation_fragment:
   - background.jobs.attributes
+  - background.jobs.attributes.group
   - background.jobs.attributes.follow
   - background.jobs.attributes.filters
 attributes:
@@ -53,7 +54,7 @@ EXAMPLES = r"""
 - name: Fail if it was not well
   ansible.builtin.assert:
     that: backups.jobs[-1].state == "succeeded"
-    fail_msg: "{{ backups.jobs[-1].reason }}"
+    fail_msg: "{{ backups.jobs[-1].reason | default('it has not ended yet') }}"
 
 # ansible all -m background.jobs.async_info -a 'states=queued,running'
 """

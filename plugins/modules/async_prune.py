@@ -16,6 +16,7 @@ author:
   - background.jobs contributors (@background-jobs)
 extends_documentation_fragment:
   - background.jobs.attributes
+  - background.jobs.attributes.group
   - background.jobs.attributes.follow
 attributes:
   check_mode:
@@ -54,7 +55,7 @@ options:
       - lost
   keep:
     description:
-      - Keep this many of the jobs that ended last, however long ago.
+      - Of the jobs in these O(states), keep this many that ended last, however long ago.
     type: int
     default: 0
 seealso:

@@ -11,7 +11,7 @@ description:
   - Runs a task in the background on the target, under a supervisor of its own, so that no connection has to stay open
     while it works.
   - The keywords are the ones people know. C(async) is the limit, the number of seconds that the job may run; left off,
-    the job has no limit. C(poll) is the number of seconds between looks at the job; left off, the configured
+    the job has no limit. C(poll) is the number of seconds between two reports about the job; left off, the configured
     C(DEFAULT_POLL_INTERVAL) counts. With C(poll=0) the task starts the job and does not wait.
   - A task that waits returns what the same task would have returned synchronously, and notices the end of the job at
     once, whatever C(poll) says.
@@ -20,6 +20,7 @@ author:
   - background.jobs contributors (@background-jobs)
 extends_documentation_fragment:
   - background.jobs.attributes
+  - background.jobs.attributes.group
 attributes:
   check_mode:
     support: full
@@ -66,8 +67,9 @@ options:
         have been started by another task, play or controller, for the same user and async directory.
       - The job starts when all of them have succeeded. If one of them ends in another way or is removed, the job is
         V(skipped), and RV(job.reason) says which. One that is unknown is an error before anything starts.
-      - A task that has waited for a job without a name has removed its files, so the job is unknown from then on.
-      - Until then it is V(queued), as files, without a process, also through a reboot; a branch waits as a process. Then its
+      - An async_run task that waits removes the files of its job if that has no name and ends well. The job is unknown from
+        then on.
+      - Until it starts, the job is V(queued), as files, without a process, also through a reboot; a branch waits as a process. Then its
         limit begins, or its wait for a slot of its O(queue).
       - In one of the O(tasks), it may also be the C(name) of a task that stands above. For the O(tasks) as a whole, it is for
         each of them, and with O(in_order) for the first.
@@ -100,6 +102,8 @@ options:
       - With ansible-core 2.19 and later, C(ansible) takes the command line without the option as well, as in C(-a 'sleep 1'),
         and without quotes around it, as in C(-a 'cmd=/usr/bin/long --do-stuff'). Earlier versions refuse both; write
         C(-a 'cmd="/usr/bin/long --do-stuff"').
+      - A word with C(=) in it is taken for an option, also one of the command. Put such a command line into quotes, as in
+        C(-a 'cmd="make PREFIX=/usr"').
     type: str
   block:
     description:
@@ -118,14 +122,17 @@ options:
       - A branch that nobody waits for goes on when the play has ended. It ends when the machine or the container does in which
         it runs.
     type: raw
+    version_added: 0.2.0
   rescue:
     description:
       - The tasks that run if one of O(block) fails, as in a playbook.
     type: raw
+    version_added: 0.2.0
   always:
     description:
       - The tasks that run at the end of O(block), in any case, as in a playbook.
     type: raw
+    version_added: 0.2.0
   name:
     description:
       - A name for the job. There is at most one live job of a name on a host, for each user and async directory.
@@ -140,6 +147,9 @@ options:
         the task says so in one line. So a playbook that was interrupted goes on with the job when it is run again.
       - The work is the same if module, arguments, C(environment) and check mode are. If the job does other work and lives, the
         task fails. If it has ended, its result is left, a new job is started, and a warning says so.
+      - Of a O(block), the text of its tasks counts as it is written, with the item of a loop. A variable with another value does
+        not make it other work. If a variable decides what the block does, put it into the O(name), as
+        in V(deploy {{ version }}).
       - With V(fail), the task fails if the job lives.
       - With V(replace), the job is stopped if it lives, and a new one started.
     type: str
@@ -171,8 +181,10 @@ options:
     description:
       - The limit of a job whose task does not have the keyword C(async), in seconds, or as a duration like V(2h). V(0) means no
         limit.
-      - It is meant for C(module_defaults), because a play cannot set keywords for its tasks. C(async) takes precedence.
+      - It is meant for C(module_defaults), because a play cannot set keywords for its tasks. A C(async) above 0 takes
+        precedence. C(async=0) counts as left off; write V(0) here for no limit.
     type: str
+    version_added: 0.2.0
   resources:
     description:
       - What the job may use of its host. If the host cannot limit it, the task fails before it starts anything.
@@ -185,6 +197,7 @@ options:
         to 7, like V(best-effort:7).
       - V(memory), V(cpu) and V(tasks) need cgroup v2. Where systemd runs, the job has to run as root, or as a user who lingers.
     type: dict
+    version_added: 0.2.0
   follow:
     description:
       - With V(true), show each line that the commands of the module print within about a second, as
@@ -208,8 +221,9 @@ notes:
     at least.
   - C(background_jobs_give_back_forks) says whether a task that waits gives its fork back, so that more hosts than
     C(forks) can have jobs under way, V(true) by default. Tasks with C(throttle), and plays with the strategy
-    C(host_pinned), keep it in any case. If a play has more hosts than C(forks), its hosts take turns to look, and the end of a job
-    is noticed within 10 seconds, or some seconds more if there are more than four hosts for each fork.
+    C(host_pinned), keep it in any case. Parked hosts with a master connection of ssh do not take turns. If a play has more
+    hosts than C(forks), all other hosts take turns to look. They notice the end of a job within 10 seconds, or some seconds
+    more if there are more than four hosts for each fork.
   - C(background_jobs_max_waiting) is how many tasks may wait like this at once, V(200) by default. Each takes about 20 MB
     of the controller's memory. Beyond that, tasks keep their forks. Parked hosts do not count.
   - C(background_jobs_park) says whether hosts that wait are parked, V(true) by default. One process of the controller waits
@@ -391,28 +405,28 @@ EXAMPLES = r"""
 RETURN = r"""
 ansible_job_id:
   description: The id of the job. It begins with the UTC time of its start, and never reads as a number.
-  returned: always
+  returned: always; with O(tasks) in each of RV(jobs)
   type: str
   sample: j20261122044512123456.12345678
 started:
   description: Whether the job has been started.
-  returned: always
+  returned: always; with O(tasks) in each of RV(jobs)
   type: bool
   sample: true
 finished:
   description: Whether the job has ended.
-  returned: always
+  returned: always; with O(tasks) in each of RV(jobs)
   type: bool
   sample: true
 results_file:
   description: The job's result file, on the target, or on the controller if the job is a branch.
-  returned: when the task does not wait
+  returned: while the job has not ended; with O(tasks) in each of RV(jobs)
   type: str
   sample: /root/.ansible_async/j20261122044512123456.12345678
 job:
   description:
     - What is known of the job. When it has ended, the module's own return values stand beside it.
-  returned: always
+  returned: if the job was started; with O(tasks) in each of RV(jobs)
   type: dict
   contains:
     id:
@@ -600,6 +614,11 @@ jobs:
   type: list
   elements: dict
   sample: []
+msg:
+  description: Why the job was not started, or ended badly, or was skipped; with O(tasks) how many jobs and which.
+  returned: when one of these is so
+  type: str
+  sample: "1 of 3 jobs failed: tasks[0] (command, rc 1: no space left)"
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -15,6 +15,7 @@ author:
   - background.jobs contributors (@background-jobs)
 extends_documentation_fragment:
   - background.jobs.attributes
+  - background.jobs.attributes.group
   - background.jobs.attributes.follow
 attributes:
   check_mode:
@@ -31,7 +32,7 @@ options:
     description:
       - The job id, RV(ignore:ansible_job_id) of the task that started it, or a name given with
         O(background.jobs.async_run#module:name).
-      - In the place of M(ansible.builtin.async_status) it is an id.
+      - Where this action stands in for M(ansible.builtin.async_status), only an id is taken.
     type: str
     required: true
     aliases:
@@ -39,7 +40,8 @@ options:
   mode:
     description:
       - With V(status), look at the job.
-      - With V(cleanup), remove its files. A job that still runs goes on, and nothing can be known of it any more.
+      - With V(cleanup), remove its files. Of a job that still runs, only the result file is removed. The job goes on,
+        M(background.jobs.async_info) still lists it, and the result file appears again when the job ends.
     type: str
     choices:
       - status
@@ -54,7 +56,7 @@ options:
     description:
       - Return live output from this byte on, RV(job.output.offset) of the look before; from its beginning if this is left
         off.
-      - Without O(output=true) it has no effect, and the task fails. So it does if this is negative.
+      - Without O(output=true) it has no effect, and the task fails. The task also fails if the value is negative.
     type: int
   _async_dir:
     description:

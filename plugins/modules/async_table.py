@@ -16,6 +16,7 @@ author:
   - background.jobs contributors (@background-jobs)
 extends_documentation_fragment:
   - background.jobs.attributes
+  - background.jobs.attributes.group
   - background.jobs.attributes.follow
   - background.jobs.attributes.filters
 attributes:
@@ -31,10 +32,11 @@ options:
   columns:
     description:
       - Cut each line to this many columns. V(0) means never.
-      - The default is the environment variable E(COLUMNS), or else the width of the terminal.
+      - The default is the environment variable E(COLUMNS), or else the width of the terminal, but at least 79.
     type: int
 notes:
   - It needs a worker process of ansible-core, so it does not run under the strategies of mitogen.
+  - It does not run under the strategies C(free) and C(host_pinned).
 seealso:
   - module: background.jobs.async_info
 """

@@ -18,6 +18,7 @@ author:
   - background.jobs contributors (@background-jobs)
 extends_documentation_fragment:
   - background.jobs.attributes
+  - background.jobs.attributes.group
 attributes:
   check_mode:
     support: full
@@ -50,6 +51,7 @@ options:
       - fail
       - ok
     default: fail
+    version_added: 0.2.0
   follow:
     description:
       - With V(true), show what the commands of the jobs print, from its beginning, as O(background.jobs.async_run#module:follow)

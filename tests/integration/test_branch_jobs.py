@@ -11,6 +11,8 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
+import sys
 import typing as t
 from pathlib import Path
 
@@ -85,6 +87,39 @@ def test_an_action_that_works_on_the_controller_is_a_job(
     assert [path.name for path in jobs_left(controller)] == [run['bad']['ansible_job_id']], 'only a failed one is kept'
     assert local.jobs() == []
     assert temporary_files(controller) == []
+
+
+@pytest.mark.spine
+def test_an_action_that_hides_its_result_hides_it_as_a_branch(
+    controller: Controller, local: Target, tmp_path: Path
+) -> None:
+    """As include_vars does with a file that ansible-vault has encrypted, without any `no_log`."""
+    password, vaulted = tmp_path / 'password', tmp_path / 'vaulted.yml'
+    password.write_text('of the vault\n', encoding='utf-8')
+    vaulted.write_text('key: open-sesame\n', encoding='utf-8')
+    program = str(Path(sys.executable).parent / 'ansible-vault')
+    subprocess.run([program, 'encrypt', '--vault-password-file', str(password), str(vaulted)], check=True)
+    task = {'ansible.builtin.include_vars': str(vaulted)}
+    run = controller.play(
+        [local],
+        {
+            'tasks': [
+                {RUN: {'task': task}, 'name': 'wait', 'register': 'waited'},
+                {RUN: {'task': task}, 'name': 'start', 'poll': 0, 'register': 'started'},
+                {WAIT: {'jobs': '{{ started }}'}, 'name': 'wait later'},
+                {STATUS: {'jid': '{{ started.ansible_job_id }}'}, 'name': 'status'},
+                {'ansible.builtin.debug': {'msg': '{{ key | length }}'}, 'register': 'joined'},
+            ]
+        },
+        VERBOSITY='4',
+        VAULT_PASSWORD_FILE=str(password),
+    )
+    assert run.rc == 0, run.output
+    assert run['waited']['ansible_facts'] == {'key': 'open-sesame'}
+    assert int(run['joined']['msg']) == len('open-sesame')
+    for name in ('wait', 'wait later', 'status'):
+        assert 'censored' in run.of(name)[0].result, run.output
+    assert 'open-sesame' not in run.output
 
 
 @pytest.mark.spine

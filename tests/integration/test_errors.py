@@ -43,6 +43,30 @@ BAD_TASKS: dict[str, tuple[dict[str, t.Any], list[str]]] = {
         {RUN: {'tasks': [{**GOOD, 'slots': 2}, {**GOOD, 'queue': 'q'}]}},
         ["'slots' of tasks[0] has no effect", "'queue'"],
     ),
+    'slots of a block without queue': (
+        {RUN: {'block': [GOOD], 'slots': 2}},
+        ["'slots' of async_run has no effect", "'queue'"],
+    ),
+    'slots that are true': (
+        {RUN: {'tasks': [{**GOOD, 'queue': 'q', 'slots': True}]}},
+        ["'slots of tasks[0]' must be a whole number of 1 or more, found 'True'"],
+    ),
+    'a name that is a list': (
+        {RUN: {'tasks': [{**GOOD, 'name': ['x']}]}},
+        ["'name of tasks[0]' must be a text, found ['x']"],
+    ),
+    'a name twice, as a number': (
+        {RUN: {'tasks': [{**GOOD, 'name': 7}, {**GOOD, 'name': '7'}]}},
+        ['A name can be given to one job only: 7.'],
+    ),
+    'half a branch': (
+        {RUN: {'block': [GOOD]}, 'vars': {'background_jobs_branches': 1.9}},
+        ["'background_jobs_branches' must be a whole number of 0 or more, found 1.9"],
+    ),
+    'a limit without end': (
+        {RUN: {'tasks': [{**GOOD, 'async': '9' * 400}]}},
+        ["'async of tasks[0]' must be a number of seconds"],
+    ),
     'order of one task': (
         {RUN: {'cmd': 'true', 'in_order': True}},
         ["'in_order' of async_run has no effect", "'tasks'"],
@@ -298,15 +322,21 @@ def test_a_look_takes_a_name(play: Play, local: Target) -> None:
 
 
 @pytest.mark.parametrize(
-    'arguments', ['cmd=/bin/echo --do-stuff', 'cmd="/bin/echo --do-stuff"', '/bin/echo --do-stuff']
+    ('arguments', 'printed'),
+    [
+        ('cmd=/bin/echo --do-stuff', '--do-stuff'),
+        ('cmd="/bin/echo --do-stuff"', '--do-stuff'),
+        ('/bin/echo --do-stuff', '--do-stuff'),
+        ('cmd="/bin/echo PREFIX=/usr"', 'PREFIX=/usr'),
+    ],
 )
-def test_ad_hoc_command_lines(controller: Controller, local: Target, arguments: str) -> None:
+def test_ad_hoc_command_lines(controller: Controller, local: Target, arguments: str, printed: str) -> None:
     if not arguments.startswith('cmd="') and CORE < (2, 19):  # ansible-core refuses it before the action is asked
         with pytest.raises(AssertionError, match='has extra params, which is only allowed in'):
             controller.adhoc(local, '-m', RUN, '-a', arguments)
         return
     run = controller.adhoc(local, '-m', RUN, '-a', arguments)
-    assert [event.result.get('stdout') for event in run.results] == ['--do-stuff'], run.output
+    assert [event.result.get('stdout') for event in run.results] == [printed], run.output
 
 
 def test_an_action_plugin_is_refused_for_its_own_reason_or_becomes_a_branch(

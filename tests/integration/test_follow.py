@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+import sys
 import typing as t
 from pathlib import Path
 
@@ -178,6 +179,7 @@ def test_every_python(tmp_path: Path, controller: Controller) -> None:
     targets = [
         local_target(f'py{version}', tmp_path, f'{prefix}/bin/python3') for version, prefix in target_pythons().items()
     ]
+    targets.append(local_target('env', tmp_path, f'/usr/bin/env {sys.executable}'))
     run = controller.play(targets, {'tasks': [{'name': 'Hello', **shell('echo hello', follow=True)}]}, FORKS='2')
 
     assert run.rc == 0, run.output

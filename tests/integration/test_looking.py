@@ -63,9 +63,12 @@ def test_the_jobs_of_all_hosts(controller: Controller, fleet_of_three: list[Targ
 
     only = table(controller.book(here, JOBS, '--extra-vars', 'state=running name=backup'))
     assert [row[:3] for row in only] == [['web2', 'backup', 'running'], ['web10', 'backup', 'running']]
-    cancelled = controller.book(fleet_of_three, CANCEL, '--extra-vars', 'name=backup confirm=yes')
+    cancelled = controller.book(fleet_of_three, CANCEL, '--extra-vars', 'job=backup confirm=yes', STRATEGY='free')
+    assert 'reserved name' not in cancelled.output
     assert {event.host for event in cancelled.of('Cancel them') if event.result.get('changed')} == {'web2', 'web10'}
-    assert {row[2] for row in table(controller.book(here, JOBS, '--extra-vars', 'name=backup'))} == {'cancelled'}
+    assert {
+        row[2] for row in table(controller.book(here, JOBS, '--extra-vars', 'job=backup', STRATEGY='host_pinned'))
+    } == {'cancelled'}
 
 
 @pytest.mark.parametrize('columns', [80, 200])
@@ -79,7 +82,7 @@ def test_following(tmp_path: Path, controller: Controller, fleet_of_three: list[
     here, gate = fleet_of_three[:2], tmp_path / 'gate'
     start(controller, here, 'build', f"sh -c 'echo begun; {until_there(gate)}; echo done'")
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        following = pool.submit(controller.book, fleet_of_three, FOLLOW, '--extra-vars', 'name=build')
+        following = pool.submit(controller.book, fleet_of_three, FOLLOW, '--extra-vars', 'job=build')
         try:
             for target in here:
                 begun = f'{target.name} | build | begun\n'

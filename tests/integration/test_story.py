@@ -99,7 +99,7 @@ def test_the_story(tmp_path: Path, controller: Controller, second: Controller, t
             for name in (*fine, CANCELLED):
                 assert rows[name] == ['upgrade', 'running', 'begun']
 
-            options = ('--extra-vars', 'name=upgrade confirm=yes')
+            options = ('--extra-vars', 'job=upgrade confirm=yes')
             assert second.book([by_name[CANCELLED]], CANCEL, *options).rc == 0
             eventually(lambda: ends(twenty) == {**bad, CANCELLED: 'cancelled'}, 'the first terminal has noticed', 120)
             os.kill(playing.main().pid, signal.SIGKILL)
@@ -121,7 +121,7 @@ def again(tmp_path: Path, controller: Controller, second: Controller, twenty: li
         return text in (directory / 'output.txt').read_text(encoding='utf-8')
 
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        following = pool.submit(second.book, followed, FOLLOW, '--extra-vars', 'name=upgrade')
+        following = pool.submit(second.book, followed, FOLLOW, '--extra-vars', 'job=upgrade')
         try:
             begun = f'{FOLLOWED} | upgrade | begun\n'
             eventually(functools.partial(has_shown, tmp_path / 'second', begun), 'one host is followed')

@@ -30,7 +30,7 @@ _INTERNALS = _CANNOT % 'with this ansible-core, whose internals are not as expec
 
 
 def load_branch(action: ActionBase, task_vars: dict[str, t.Any], raw: c.Mapping[str, t.Any]) -> Branch:
-    """A branch of the tasks in *raw*: block, rescue, always and name, with their templates, as the playbook has them.
+    """A branch of the tasks in *raw*: block, rescue and always, with their templates, as the playbook has them.
 
     Raises AnsibleActionFail for mistakes in it, such as a module that does not exist, and where no branch can run.
     """

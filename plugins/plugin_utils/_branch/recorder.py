@@ -22,8 +22,9 @@ from ansible_collections.background.jobs.plugins.plugin_utils._show.text import 
 _CENSORED = 'censored'
 """The key that ansible-core puts into results that `no_log` hides."""
 _INTERNAL = '_ansible_'
+"""What keys of results begin with that are for ansible-core alone."""
 _NO_LOG = '_ansible_no_log'
-"""What keys of results begin with that are for ansible-core alone, and the one that hides the result."""
+"""The one of these keys that hides the result."""
 _BAD = ('failed', 'ignored', 'unreachable')
 
 display = Display()
@@ -70,14 +71,18 @@ class Recorder(CallbackBase):
         return result
 
     def result_of_one(self, task: t.Any, data: dict[str, t.Any]) -> dict[str, t.Any]:
-        """*data*, the result of *task*, which ran alone, as the synchronous task would have returned it."""
+        """*data*, the result of *task*, which ran alone, as the synchronous task would have returned it.
+
+        An action may hide its own result, as include_vars does with variables of a vault.
+        """
+        hidden = {_NO_LOG: True} if task.no_log or data.get(_NO_LOG) else {}
         shown = plain({key: value for key, value in data.items() if not key.startswith(_INTERNAL)})
         failed = bool(shown.pop('unreachable', False) or shown.get('failed'))
         kind = (
             'failed' if failed else 'skipped' if shown.get('skipped') else 'changed' if shown.get('changed') else 'ok'
         )
-        self._line(kind, task, None if task.no_log or data.get(_NO_LOG) else _message(shown) if failed else None)
-        return {**shown, 'failed': failed, 'changed': bool(shown.get('changed'))}
+        self._line(kind, task, _message(shown) if failed and not hidden else None)
+        return {**shown, 'failed': failed, 'changed': bool(shown.get('changed')), **hidden}
 
     def v2_playbook_on_task_start(self, task: t.Any, is_conditional: bool) -> None:
         self._started('TASK', task)

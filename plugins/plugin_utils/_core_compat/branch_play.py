@@ -48,7 +48,7 @@ _LOOP = ('ansible_loop_var', 'ansible_index_var', 'ansible_loop')
 
 
 class BranchPlay:
-    """A block as a play for the host of *worker*: *raw* has block, rescue, always, name, as a playbook has them.
+    """A block as a play for the host of *worker*: *raw* has block, rescue and always, as a playbook has them.
 
     Raises AnsibleError for whatever ansible-core refuses when it loads a playbook.
     """

@@ -92,7 +92,12 @@ def execute(
         with TaskContext.create(task=task, task_vars=task_vars, host_name=host.name):
             task.squash()
             result = TaskExecutor(**arguments).run()
-            return {**result.as_result_dict(), 'failed': bool(result.failed), 'unreachable': bool(result.unreachable)}
+            return {
+                **result.as_result_dict(),
+                'failed': bool(result.failed),
+                'unreachable': bool(result.unreachable),
+                '_ansible_no_log': bool(result.no_log),
+            }
     if 'new_stdin' in _EXECUTOR_ARGUMENTS:
         arguments['new_stdin'] = sys.stdin
     context = contextlib.nullcontext() if TaskContext is None else TaskContext(task)  # pylint: disable=missing-kwoa  # of 2.19

@@ -42,7 +42,7 @@ class Interceptor(t.Protocol):
     ) -> dict[str, t.Any]:
         """Called in place of sending the module *name* with *args*; the result that *plugin* sees."""
 
-    def refuse(self, why: str) -> None:
+    def refuse(self) -> None:
         """Called when the plugin turns out to do its work on the controller. The plugin sees an AnsibleActionFail."""
 
 
@@ -99,7 +99,7 @@ class _Admission(ActionBase):
             self._task.async_val = IN_BACKGROUND
 
     def _refuse(self, why: str) -> t.NoReturn:
-        self.interceptor.refuse(why % self._task.action)
+        self.interceptor.refuse()
         raise AnsibleActionFail(why % self._task.action)
 
 

@@ -33,8 +33,8 @@ _TYPES = {
 def arguments(action: ActionBase, spec: dict[str, t.Any]) -> dict[str, t.Any]:
     """The options of the task of *action*, as *spec* (of module_utils/_arguments.py) has them.
 
-    Raises AnsibleActionFail for what is wrong. An unknown option is told first: what it should have been is then missing.
-    Left out is what the defaults of the action group set for other actions of it.
+    Raises AnsibleActionFail for what is wrong. It names unknown options before missing ones, because a wrong spelling causes
+    both. `module_defaults` of the group hand each action the options of the others; it ignores those.
     """
     name = name_of(action)
     options = spec['argument_spec']
@@ -59,7 +59,9 @@ def name_of(action: ActionBase) -> str:
 
 
 def refuse(action: ActionBase, option: str, why: str) -> None:
-    """Raise AnsibleActionFail: *option*, which the task sets, has no effect. Nothing, if `module_defaults` may have set it.
+    """Raise AnsibleActionFail, because the task sets *option*, which has no effect.
+
+    Do nothing if `module_defaults` may have set it.
 
     ansible-core merges the two before an action sees them. So where the defaults of a play have this option, for this action
     or its group, the task counts as one that says nothing of it.

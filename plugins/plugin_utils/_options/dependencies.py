@@ -52,7 +52,10 @@ def of_each(options: dict[str, t.Any]) -> list[Dependencies]:
 
 
 def _own(task: c.Mapping[str, t.Any], index: int, indices: dict[str, int]) -> list[Reference | int]:
-    """What `after` of *task* says. A name means another one of the tasks before it means any other job of the host."""
+    """What `after` of *task* says.
+
+    If a name is that of another one of `tasks`, it means that one, and not another job of the host.
+    """
     if task.get('after') is None:
         return []
     found: list[Reference | int] = []

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import typing as t
 
@@ -21,9 +22,10 @@ def seconds(text: t.Any, option: str) -> float:
     Raises AnsibleActionFail where it is none.
     """
     match = _DURATION.fullmatch(str(text).strip())
-    if match is None:
+    duration = float(match[1]) * _UNITS[match[2]] if match else math.inf
+    if not math.isfinite(duration):
         raise AnsibleActionFail(
             f"'{option}' must be a number of seconds that is not negative, or a duration like 30s, 5m, 12h, 7d or 2w, "
             f"found '{text}'."
         )
-    return float(match[1]) * _UNITS[match[2]]
+    return duration

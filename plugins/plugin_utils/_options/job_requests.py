@@ -31,6 +31,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.actio
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import refuse
 from ansible_collections.background.jobs.plugins.plugin_utils._options.dependencies import of_each, of_the_task
 from ansible_collections.background.jobs.plugins.plugin_utils._options.durations import seconds
+from ansible_collections.background.jobs.plugins.plugin_utils._options.numbers import whole
 from ansible_collections.background.jobs.plugins.plugin_utils._options.payloads import (
     end_payload,
     only_payload,
@@ -44,7 +45,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._payload.summary i
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.task import Path, written
 
 _OWN = ('name', 'async', 'queue', 'slots', 'resources')
-"""What each of `tasks` may carry that the other tasks do not matter to."""
+"""What each of `tasks` may carry that can be read without the other tasks."""
 _OF_EACH = (*_OWN, 'after', 'after_any', 'on_end')
 """What each of `tasks` may carry beside its module."""
 _FREE_FORM = '_raw_params'
@@ -123,7 +124,7 @@ def job_requests(
     common['output_limit'] = number(action, task_vars, 'background_jobs_output_limit', OUTPUT_LIMIT)
     if options['after_any'] and options['after'] is None:
         refuse(action, 'after_any', "it is about the jobs of 'after', and there is no 'after'.")
-    common['slots'] = 1 if options['slots'] is None else _whole(options['slots'], 'slots', 1)
+    common['slots'] = 1 if options['slots'] is None else _slots(options['slots'], 'slots')
     if options['tasks'] is None:
         if options['in_order']:
             refuse(action, 'in_order', "it is for 'tasks', and there is one task.")
@@ -143,6 +144,7 @@ def job_requests(
             request.on_end = _on_end(action, on_end, path, request, task_vars)
     if options['slots'] is not None and not any(request.queue for request in requests):
         refuse(action, 'slots', "it counts the jobs of a 'queue' that run at once, and there is no 'queue'.")
+    _queue_branches(action, requests, task_vars)
     _check_names(requests)
     _check_dependencies(requests)
     return requests
@@ -159,12 +161,13 @@ def _of_each(
     if not isinstance(task, c.Mapping):
         raise AnsibleActionFail(f"'{item}' must be a mapping of one module name to its arguments, found: {task!r}.")
     own = {key: task[key] for key in _OWN if task.get(key) is not None}
+    own.update({key: _text(own[key], f'{key} of {item}') for key in ('name', 'queue') if key in own})
     if 'async' in own:
         own['limit'] = _limit(own.pop('async'), f'async of {item}')
     if 'resources' in own:
         own['resources'] = resources(own['resources'], f'resources of {item}')
     if 'slots' in own:
-        own['slots'] = _whole(own['slots'], f'slots of {item}', 1)
+        own['slots'] = _slots(own['slots'], f'slots of {item}')
         if not own.get('queue', common['queue']):
             raise AnsibleActionFail(f"'slots' of {item} has no effect: the job has no 'queue'.")
     module = {key: value for key, value in task.items() if key not in _OF_EACH}
@@ -179,14 +182,23 @@ def _request(
     common: dict[str, t.Any],
     task_vars: dict[str, t.Any],
 ) -> JobRequest:
-    request = JobRequest(payload=payload, about=_about(action, payload, task_vars), item=item, **common)
-    if isinstance(payload, BranchPayload) and request.queue is None and _NESTED not in os.environ:
-        # A branch that waits for one that it has started must not hold the slot that this one waits for.
-        request.queue = _BRANCHES
-        request.slots = number(action, task_vars, 'background_jobs_branches', forks())
-        if not request.slots:
-            raise AnsibleActionFail("The variable 'background_jobs_branches' must be 1 or more: no branch could run.")
-    return request
+    return JobRequest(payload=payload, about=_about(action, payload, task_vars), item=item, **common)
+
+
+def _queue_branches(action: ActionBase, requests: list[JobRequest], task_vars: dict[str, t.Any]) -> None:
+    """Give branches without a queue the one that all such branches of the controller share."""
+    if (
+        _NESTED in os.environ
+    ):  # a branch that waits for one that it has started must not hold the slot that this one waits for
+        return
+    for request in requests:
+        if request.is_branch and request.queue is None:
+            request.queue = _BRANCHES
+            request.slots = number(action, task_vars, 'background_jobs_branches', forks())
+            if not request.slots:
+                raise AnsibleActionFail(
+                    "The variable 'background_jobs_branches' must be 1 or more: no branch could run."
+                )
 
 
 def _on_ends(options: dict[str, t.Any]) -> list[tuple[t.Any, Path]]:
@@ -200,14 +212,14 @@ def _on_ends(options: dict[str, t.Any]) -> list[tuple[t.Any, Path]]:
     ]
 
 
-def _on_end(action: ActionBase, task: t.Any, path: Path, ended: JobRequest, task_vars: dict[str, t.Any]) -> JobRequest:
-    """The job that starts when that of *ended* has ended, however. *path*: where it stands."""
+def _on_end(action: ActionBase, task: t.Any, path: Path, first: JobRequest, task_vars: dict[str, t.Any]) -> JobRequest:
+    """The job that starts when that of *first* has ended, however. *path*: where it stands."""
     limit = None
     if isinstance(task, c.Mapping) and task.get('async') is not None:
         limit = _limit(task['async'], f'async of {written(path)}')
     module = {key: value for key, value in task.items() if key != 'async'} if isinstance(task, c.Mapping) else task
     payload: Payload | BranchPayload
-    if ended.is_branch:
+    if first.is_branch:
         payload = end_payload(action, module, path, task_vars)
     else:
         payload = payload_of(action, module, path, task_vars)
@@ -224,9 +236,9 @@ def _on_end(action: ActionBase, task: t.Any, path: Path, ended: JobRequest, task
         limit=limit,
         resources=resources({}, 'resources'),
         after_any=True,
-        grace=ended.grace,
-        no_log=ended.no_log,
-        output_limit=ended.output_limit,
+        grace=first.grace,
+        no_log=first.no_log,
+        output_limit=first.output_limit,
     )
 
 
@@ -272,7 +284,7 @@ def _check_names(requests: list[JobRequest]) -> None:
     names = [request.name for request in requests if request.name is not None]
     try:
         for name in names:
-            check_new_name(str(name))
+            check_new_name(name)
     except StoreError as error:
         raise AnsibleActionFail(str(error)) from None
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -280,11 +292,15 @@ def _check_names(requests: list[JobRequest]) -> None:
         raise AnsibleActionFail(f"A name can be given to one job only: {', '.join(twice)}.")
 
 
-def _whole(value: t.Any, what: str, least: int) -> int:
-    try:
-        whole = int(value)
-    except (TypeError, ValueError):
-        whole = least - 1
-    if whole < least:
-        raise AnsibleActionFail(f"'{what}' must be a whole number of {least} or more, found '{value}'.")
-    return whole
+def _slots(value: t.Any, what: str) -> int:
+    count = whole(value)
+    if count is None or count < 1:
+        raise AnsibleActionFail(f"'{what}' must be a whole number of 1 or more, found '{value}'.")
+    return count
+
+
+def _text(value: t.Any, what: str) -> str:
+    """*value* as a text: a template like ``"{{ build_number }}"`` makes a number from ansible-core 2.19 on."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise AnsibleActionFail(f"'{what}' must be a text, found {value!r}.")
+    return str(value)

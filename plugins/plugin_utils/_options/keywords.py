@@ -51,6 +51,6 @@ def warn_of_short_limits(limits: c.Iterable[int | None]) -> None:
     """
     for limit in sorted({limit for limit in limits if limit is not None and limit < _SHORT_SECONDS}):
         display.warning(
-            f'async: {limit} with poll: 0 stops the job after {limit} s. ansible-core before 2.18 would let it run for some '
-            '10 s. If the job needs longer, to reboot for example, set async to what it needs.'
+            f'A limit of {limit} s with poll: 0 stops the job after {limit} s. ansible-core before 2.18 would let it run for some '
+            '10 s. If the job needs longer, to reboot for example, set its limit to what it needs.'
         )

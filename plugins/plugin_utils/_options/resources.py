@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import collections.abc as c
 import difflib
+import math
 import re
 import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Resources, resources_of
+from ansible_collections.background.jobs.plugins.plugin_utils._options.numbers import whole
 
 _UNITS = {'': 1, 'K': 1 << 10, 'M': 1 << 20, 'G': 1 << 30, 'T': 1 << 40}
 _MEMORY = re.compile(r'([0-9]+(?:\.[0-9]+)?)([KMGT]?)', re.IGNORECASE)
@@ -42,17 +44,17 @@ def resources(options: t.Any, what: str) -> Resources:
 
 def _memory(value: t.Any, what: str) -> int:
     match = _MEMORY.fullmatch(str(value).strip())
-    count = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
-    if count < _LEAST_MEMORY_BYTES:
+    count = float(match[1]) * _UNITS[match[2].upper()] if match else 0
+    if not _LEAST_MEMORY_BYTES <= count < math.inf:
         raise AnsibleActionFail(
             f"'{what}' must be a number of bytes of 1M or more, like 200M or 2G (K, M, G, T count 1024), found '{value}'."
         )
-    return count
+    return int(count)
 
 
 def _cpu(value: t.Any, what: str) -> float:
     match = _CPU.fullmatch(str(value).strip())
-    if match is None or float(match[1]) < 1:
+    if match is None or not 1 <= float(match[1]) < math.inf:
         raise AnsibleActionFail(
             f"'{what}' must be 1% or more of one processor, like 50%, or 150% for one and a half, found '{value}'."
         )
@@ -60,7 +62,7 @@ def _cpu(value: t.Any, what: str) -> float:
 
 
 def _tasks(value: t.Any, what: str) -> int:
-    count = _whole(value)
+    count = whole(value)
     if count is None or count < 1:
         raise AnsibleActionFail(
             f"'{what}' must be a whole number of processes and threads of 1 or more, found '{value}'."
@@ -69,7 +71,7 @@ def _tasks(value: t.Any, what: str) -> int:
 
 
 def _nice(value: t.Any, what: str) -> int:
-    nice = _whole(value)
+    nice = whole(value)
     if nice not in _NICE_VALUES:
         raise AnsibleActionFail(
             f"'{what}' must be a nice value from -20 (goes first) to 19 (waits for all others), found '{value}'."
@@ -85,13 +87,6 @@ def _io(value: t.Any, what: str) -> str:
             f"best-effort:7. Found '{value}'."
         )
     return text
-
-
-def _whole(value: t.Any) -> int | None:
-    try:
-        return None if isinstance(value, (bool, float)) else int(value)
-    except (TypeError, ValueError):
-        return None
 
 
 _READERS: dict[str, c.Callable[[t.Any, str], t.Any]] = {

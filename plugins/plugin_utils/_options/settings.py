@@ -15,6 +15,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import template
 from ansible_collections.background.jobs.plugins.plugin_utils._options.durations import seconds
+from ansible_collections.background.jobs.plugins.plugin_utils._options.numbers import whole
 
 CANCEL, LEAVE = 'cancel', 'leave'
 """What becomes of the jobs that a play waits for when it is interrupted."""
@@ -48,13 +49,10 @@ def on_interrupt(action: ActionBase, task_vars: dict[str, t.Any]) -> str:
 def number(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: int) -> int:
     """The variable *name* as a whole number of 0 or more."""
     value = _value(action, task_vars, name, default)
-    try:
-        whole = int(value)
-    except (TypeError, ValueError):
-        whole = -1
-    if whole < 0:
+    count = whole(value)
+    if count is None or count < 0:
         raise AnsibleActionFail(f"The variable '{name}' must be a whole number of 0 or more, found {value!r}.")
-    return whole
+    return count
 
 
 def text(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: str) -> str:

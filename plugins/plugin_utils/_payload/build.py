@@ -76,25 +76,35 @@ def build(
     try:
         returned = plugin.run(task_vars=task_vars)
     except Exception as error:
-        if catcher.caught is None and catcher.refused is None:
+        if catcher.caught is None and not catcher.is_refused:
             remove_tmpdir(plugin, None)
             raise
         returned = {'failed': True, 'msg': error}
-    if catcher.refused is not None:
+    if catcher.is_refused:
         remove_tmpdir(plugin, None)
         raise RunsOnController(name, args)
-    if catcher.caught is not None and returned.get('failed'):
-        remove_tmpdir(plugin, catcher.caught.tmpdir)
+    try:
+        return _payload_of(name, catcher.caught, returned)
+    except (AnsibleActionFail, AnsibleActionSkip):
+        remove_tmpdir(plugin, catcher.caught.tmpdir if catcher.caught else None)  # no job will do so
+        raise
+
+
+def _payload_of(name: str, caught: Payload | None, returned: dict[str, t.Any]) -> Payload:
+    """The payload of the task *name*, whose action plugin has sent *caught* and then *returned*.
+
+    Raises AnsibleActionFail if the plugin has sent nothing, or was not content with the PLACEHOLDER; AnsibleActionSkip if it
+    has skipped its task.
+    """
+    if caught is not None and returned.get('failed'):
         raise AnsibleActionFail(_WAITS % (name, returned.get('msg')))
-    if catcher.caught is None:
-        remove_tmpdir(plugin, None)  # no job will do so
+    if caught is None:
         ended = AnsibleActionFail if returned.get('failed') else AnsibleActionSkip if returned.get('skipped') else None
         if ended:  # before the plugin sent its module, as in a synchronous task
             raise ended(returned.get('msg', 'no message'), result=returned)
         raise AnsibleActionFail(f"'{name}' cannot run in the background: its action plugin runs no module there.")
     extra = {key: value for key, value in returned.items() if key not in PLACEHOLDER}
-    reading = dataclasses.replace(catcher.caught.reading, extra=extra)
-    return dataclasses.replace(catcher.caught, reading=reading)
+    return dataclasses.replace(caught, reading=dataclasses.replace(caught.reading, extra=extra))
 
 
 @functools.cache  # a hundred `tasks` are mostly of one module, and ansible-core looks for it on the disk each time

@@ -37,8 +37,8 @@ class Catcher:
     def __init__(self) -> None:
         self.caught: Payload | None = None
         """None until the plugin has sent one."""
-        self.refused: str | None = None
-        """Why the plugin has to run on the controller, if it was found out."""
+        self.is_refused = False
+        """Whether the plugin has to run on the controller."""
 
     def send(
         self, plugin: ActionBase, name: str, args: dict[str, t.Any], task_vars: dict[str, t.Any]
@@ -47,13 +47,14 @@ class Catcher:
         self.caught = _payload(plugin, name, args, task_vars)
         return dict(PLACEHOLDER)
 
-    def refuse(self, why: str) -> None:
-        self.refused = why
+    def refuse(self) -> None:
+        self.is_refused = True
 
 
 def _payload(plugin: ActionBase, name: str, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Payload:
     module = BuiltModule.build(plugin, name, args, task_vars)
-    python = module.style == 'new' and 'python' in pathlib.PurePosixPath(module.interpreter[0]).name
+    # All words, because of ``/usr/bin/env python3``.
+    python = module.style == 'new' and any('python' in pathlib.PurePosixPath(word).name for word in module.interpreter)
     argv = module.interpreter if python else [*module.interpreter, '{job}/payload']
     args_file = None
     if module.style != 'new':

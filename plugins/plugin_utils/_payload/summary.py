@@ -19,27 +19,40 @@ _COMMAND_LINE = ('_raw_params', 'cmd', 'argv')
 """The arguments that hold a command line."""
 _TELLING = ('name', 'path', 'dest', 'src', 'repo', 'url')
 """The arguments that tell what a module works on."""
+_MASK = '***'
 _LONGEST_CHARACTERS = 200
 _READ_CHARACTERS = 1000
 """How much of a text is searched for secrets before it is cut to the length above."""
 _CREDENTIALS = re.compile(r'(?<=://)[^/\s]*@')
 """User and password of a URL; a token may stand in the place of either."""
-_KEY = r'[\w.-]*(?:passw|passphrase|pwd|secret|token|api[_-]?key|credential|authorization)[\w.-]*'
-_SECRET = re.compile(
-    rf"""(?<![\w.-])({_KEY}["']?\s*[=:]\s*|-{{1,2}}{_KEY}\s+)(?:(?:bearer|basic)\s+)?("[^"]*"?|'[^']*'?|[^\s&]+)""",
-    re.IGNORECASE,
+_KEY = r'[\w.-]*(?:passw|passphrase|pwd|secret|token|api[_-]?key|credential)[\w.-]*'
+_HEADER = r'[\w.-]*authorization'
+_QUOTED = r"""(?:"(?:\\.|[^"\\])*"?|'[^']*'?)+"""
+"""Quotes that touch each other are one word, as for a shell."""
+_SECRETS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        # A header has blanks and commas in its value, which ends with the quote around the header, or else with the line.
+        rf"""("{_HEADER}\s*[=:]\s*)(?:\\.|[^"\\\n])+""",
+        rf"""('{_HEADER}\s*[=:]\s*)[^'\n]+""",
+        rf"""((?<![\w.'"-]){_HEADER}\s*[=:]\s*|(?<![\w.-])(?:{_HEADER}["']\s*[=:]|-{_HEADER}\s)\s*)(?:{_QUOTED}|.+)""",
+        # ``key=value``, ``key: value`` and ``--key value``. In the query of a URL, the value ends with ``&``.
+        rf"""((?:([?&])|(?<![\w.-]))(?:{_KEY}["']?\s*[=:]|-{_KEY}\s)\s*)(?:(?:bearer|basic)\s+)?"""
+        rf"""(?:{_QUOTED}|(?(2)[^\s&]+|\S+))""",
+    )
 )
-"""``key=value``, ``key: value`` and ``--key value`` whose key looks like that of a secret."""
+_ITEM = re.compile(rf"""(?<![\w.-])((?:{_KEY}|{_HEADER})["']?\s*[=:]\s*).+""", re.IGNORECASE | re.DOTALL)
+"""``key=value`` and ``key: value`` in an item of an argument vector, which the value ends with."""
+_OPTION = re.compile(rf'-(?:{_KEY}|{_HEADER})', re.IGNORECASE)
+"""An item whose value is the next one."""
 
 
 def summary_of(args: c.Mapping[str, t.Any]) -> str | None:
     """What a module with the arguments *args* does, or None if none of them tells."""
     for key in _COMMAND_LINE:
         if args.get(key):
-            return one_line(_without_secrets(_text(args[key], shlex.join)))
-    telling = [
-        f'{key}={_without_secrets(_text(args[key], ",".join))}' for key in _TELLING if _is_telling(args.get(key))
-    ]
+            return one_line(_command_line(args[key]))
+    telling = [f'{key}={_without_secrets(_joined(args[key]))}' for key in _TELLING if _is_telling(args.get(key))]
     return one_line(' '.join(telling)) if telling else None
 
 
@@ -56,9 +69,26 @@ def _is_telling(value: t.Any) -> bool:
     return isinstance(value, (str, int, float)) and value != ''
 
 
-def _text(value: t.Any, join: c.Callable[[list[str]], str]) -> str:
-    return join([str(item) for item in value]) if isinstance(value, (list, tuple)) else str(value)
+def _joined(value: t.Any) -> str:
+    return ','.join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _command_line(value: t.Any) -> str:
+    return (
+        shlex.join(_items_without_secrets(value)) if isinstance(value, (list, tuple)) else _without_secrets(str(value))
+    )
+
+
+def _items_without_secrets(argv: c.Sequence[t.Any]) -> c.Iterator[str]:
+    """The items of *argv* that a summary has room for. In the quotes of a command line, their ends could not be told."""
+    is_secret = False
+    for item in map(str, argv[:_LONGEST_CHARACTERS]):
+        yield _MASK if is_secret else _without_secrets(_ITEM.sub(rf'\1{_MASK}', item[:_READ_CHARACTERS]))
+        is_secret = _OPTION.fullmatch(item[:_READ_CHARACTERS]) is not None
 
 
 def _without_secrets(text: str) -> str:
-    return _SECRET.sub(r'\1***', _CREDENTIALS.sub('', text[:_READ_CHARACTERS]))
+    text = _CREDENTIALS.sub('', text[:_READ_CHARACTERS])
+    for secret in _SECRETS:
+        text = secret.sub(rf'\1{_MASK}', text)
+    return text

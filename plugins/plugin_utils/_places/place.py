@@ -58,6 +58,9 @@ _UNCERTAIN = {
 """What may have happened on a host whose answer was lost: operation -> sentence. Whoever starts jobs, or waits for them,
 asks again and knows more; other operations only look."""
 
+_SHOWN = ('error', 'warning', 'user', 'looked_in')
+"""The fields of a look that tasks show as they are."""
+
 display = Display()
 
 
@@ -71,6 +74,12 @@ def _transports(action: ActionBase, task_vars: dict[str, t.Any]) -> list[Transpo
     if is_of_mitogen(connection_of(action)):
         return [mitogen.Mitogen(action, task_vars)]
     return [Command(action, task_vars), Module(action, task_vars)]
+
+
+def _safe(look: Look) -> Look:
+    """*look* with the texts that tasks show as they are, safe for any terminal."""
+    texts = {key: getattr(look, key) for key in _SHOWN}
+    return look._replace(**{key: readable_lines(text) for key, text in texts.items() if isinstance(text, str)})
 
 
 class Remote(Place):
@@ -124,7 +133,7 @@ class Remote(Place):
             raise
         if 'error' in response:
             raise AnsibleActionFail(readable_lines(response['error']))
-        return [Look(**look) for look in response['jobs']]
+        return [_safe(Look(**look)) for look in response['jobs']]
 
     def _send(self, request: dict[str, t.Any], watchdog: Watchdog) -> dict[str, t.Any]:
         """The response to *request*, by the first transport that can carry it."""

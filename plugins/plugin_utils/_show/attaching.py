@@ -10,7 +10,7 @@ import typing as t
 
 from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
-from ansible_collections.background.jobs.plugins.plugin_utils._show.text import readable
+from ansible_collections.background.jobs.plugins.plugin_utils._show.text import readable, spoken
 
 
 def report_existing(host: str, looks: list[Look]) -> None:
@@ -23,7 +23,7 @@ def report_existing(host: str, looks: list[Look]) -> None:
         if look.uncollected:
             left = look.uncollected
             display.warning(
-                f'{host}: the job {left["id"]} had the name {readable(left["name"])} before, did other work, '
+                f'{host}: the job {readable(left["id"])} had the name {readable(left["name"])} before, did other work, '
                 f'{_state(left)}, and no task has seen its result. A new job was started; look at the old one by its id.'
             )
 
@@ -32,4 +32,4 @@ def _state(job: dict[str, t.Any]) -> str:
     """As in "running since 2026-11-26 11:58:01 UTC" and "timed out at 2026-11-26 12:00:00 UTC"."""
     moment = job['ended'] or job['started'] or job['created']
     word = 'at' if job['ended'] else 'since'
-    return f"{job['state'].replace('_', ' ')} {word} {moment.partition('.')[0].replace('T', ' ')} UTC"
+    return f"{spoken(job['state'])} {word} {readable(moment.partition('.')[0]).replace('T', ' ')} UTC"

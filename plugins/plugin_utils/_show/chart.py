@@ -18,8 +18,8 @@ import typing as t
 import urllib.parse
 
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import BAD
-from ansible_collections.background.jobs.plugins.plugin_utils._show.table import after
-from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock, readable
+from ansible_collections.background.jobs.plugins.plugin_utils._show.table import after, number
+from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock, readable, spoken
 from ansible_collections.background.jobs.plugins.plugin_utils._show.timeline import Bar
 
 _STEP_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
@@ -103,7 +103,7 @@ def page(title: str, when: str, bars: list[Bar], begin: float, end: float, ahead
 <h1>Background jobs: {_text(title)}</h1>
 <p>{_text(when)}, {clock(end - begin)} in all. Jobs: {_summary(bars)}.</p>
 <div class="lists">
-{_bad_ends([stripe for stripe in bars if stripe.job.state in BAD])}
+{_bad_ends([bar for bar in bars if bar.job.state in BAD])}
 {_longest(bars) if len(bars) > _LONGEST_JOBS else ''}
 </div>
 <p class="legend">{''.join(f'<span><i class="key {name}"></i>{meaning}</span>' for name, meaning in _LEGEND)}</p>
@@ -114,16 +114,16 @@ def page(title: str, when: str, bars: list[Bar], begin: float, end: float, ahead
 
 
 def _summary(bars: list[Bar]) -> str:
-    states = t.Counter[str](_state(stripe) for stripe in bars)
-    hosts = len({stripe.job.host for stripe in bars})
-    return f'{len(bars)} on {hosts} hosts, ' + ', '.join(
+    states = t.Counter[str](_state(bar) for bar in bars)
+    hosts = len({bar.job.host for bar in bars})
+    return f'{len(bars)} on {number(hosts, "host")}, ' + ', '.join(
         f'{count} {_text(state)}' for state, count in states.most_common()
     )
 
 
 def _table(bars: list[Bar], scale: _Scale, ahead: c.Callable[[str], float]) -> str:
-    labels = {stripe.job.id: stripe.job.label for stripe in bars}
-    hosts = [(host, list(group)) for host, group in itertools.groupby(bars, key=lambda stripe: stripe.job.host)]
+    labels = {bar.job.id: bar.job.label for bar in bars}
+    hosts = [(host, list(group)) for host, group in itertools.groupby(bars, key=lambda bar: bar.job.host)]
     return f"""<table style="--step: {100 * scale.step / scale.span:.4f}%">
 <caption>Times in minutes and seconds. All bars are by the controller's clock, from the beginning of the run.</caption>
 <thead><tr><th scope="col">Host</th><th scope="col">Job</th><th scope="col">State</th>
@@ -149,7 +149,7 @@ class _Scale:
             if n * self.step < self.span * 0.94  # no room for a label after that
         )
 
-    def stripe(self, kind: str, begin: float, end: float) -> str:
+    def piece(self, kind: str, begin: float, end: float) -> str:
         """A piece of the chart, cut to the time of the run. Nothing if it is outside of that."""
         left, right = (min(max((moment - self._begin) / self.span, 0), 1) for moment in (begin, end))
         if end < self._begin or begin > self._begin + self.span:
@@ -163,46 +163,46 @@ def _host(host: str, bars: list[Bar], scale: _Scale, ahead: float, labels: dict[
         note = f'<small>its clock is {clock(abs(ahead))} {"ahead" if ahead > 0 else "behind"}</small>'
     heads = [f'<th scope="rowgroup" rowspan="{len(bars)}">{_text(host)}{note}</th>', *[''] * (len(bars) - 1)]
     rows = (
-        f'<tr id="{_text(stripe.job.id)}">{head}{_row(stripe, scale, labels)}</tr>\n'
-        for head, stripe in zip(heads, bars, strict=True)
+        f'<tr id="{_text(bar.job.id)}">{head}{_row(bar, scale, labels)}</tr>\n'
+        for head, bar in zip(heads, bars, strict=True)
     )
     return f'<tbody>\n{"".join(rows)}</tbody>\n'
 
 
-def _row(stripe: Bar, scale: _Scale, labels: dict[str, str]) -> str:
+def _row(bar: Bar, scale: _Scale, labels: dict[str, str]) -> str:
     """*labels*: job id -> how people call it."""
-    job = stripe.job
+    job = bar.job
     kind = 'open' if job.live else 'bad' if job.state in BAD else ''
-    waited_for = after([labels.get(job_id, job_id) for job_id in job.after])
-    notes = ''.join(f'<br><small>{_text(note)}</small>' for note in (job.summary, waited_for, job.cause) if note)
-    queued = stripe.queued if stripe.queued >= _QUEUED_SECONDS else None
+    starts_after = after([labels.get(job_id, job_id) for job_id in job.after])
+    notes = ''.join(f'<br><small>{_text(note)}</small>' for note in (job.summary, starts_after, job.cause) if note)
+    queued = bar.queued if bar.queued >= _QUEUED_SECONDS else None
     return (
         f'<td class="name" title="{_text(job.id)}">{_text(job.label)}{notes}</td>'
-        f'<td class="state-{kind}">{_text(_state(stripe))}</td><td class="time">{_time(queued)}</td>'
-        f'<td class="time duration">{_time(stripe.ran)}</td><td class="time">{_time(job.limit)}</td>'
-        f'<td class="time">{_time(stripe.waited)}</td>'
-        f'<td class="chart"><div class="track" aria-hidden="true">{_pieces(stripe, kind, scale)}</div></td>'
+        f'<td class="state-{kind}">{_text(_state(bar))}</td><td class="time">{_time(queued)}</td>'
+        f'<td class="time duration">{_time(bar.ran)}</td><td class="time">{_time(job.limit)}</td>'
+        f'<td class="time">{_time(bar.waited)}</td>'
+        f'<td class="chart"><div class="track" aria-hidden="true">{_pieces(bar, kind, scale)}</div></td>'
     )
 
 
-def _pieces(stripe: Bar, kind: str, scale: _Scale) -> str:
-    """What the chart shows of *stripe*."""
+def _pieces(bar: Bar, kind: str, scale: _Scale) -> str:
+    """What the chart shows of *bar*."""
     pieces = []
-    if stripe.queued >= _QUEUED_SECONDS:
-        pieces.append(scale.stripe('queued', stripe.created, stripe.created + stripe.queued))
-    if stripe.started is not None:
-        pieces.append(scale.stripe(f'ran {kind}'.strip(), stripe.started, stripe.until))
-        if stripe.job.limit:
-            pieces.append(scale.stripe('limit', stripe.started + stripe.job.limit, stripe.started + stripe.job.limit))
-    return ''.join([*pieces, *(scale.stripe('wait', begin, end) for begin, end in stripe.waits)])
+    if bar.queued >= _QUEUED_SECONDS:
+        pieces.append(scale.piece('queued', bar.created, bar.created + bar.queued))
+    if bar.started is not None:
+        pieces.append(scale.piece(f'ran {kind}'.strip(), bar.started, bar.until))
+        if bar.job.limit:
+            pieces.append(scale.piece('limit', bar.started + bar.job.limit, bar.started + bar.job.limit))
+    return ''.join([*pieces, *(scale.piece('wait', begin, end) for begin, end in bar.waits)])
 
 
 def _bad_ends(bars: list[Bar]) -> str:
     """All of *bars*, grouped by how and why they ended. The largest group comes first."""
     groups: dict[tuple[str, str], list[Bar]] = {}
-    for stripe in bars:
+    for bar in bars:
         # "stopped after 60.1 s" is the same reason as "stopped after 60.2 s"
-        groups.setdefault((_state(stripe), _FRACTION.sub('…', stripe.job.cause or '')), []).append(stripe)
+        groups.setdefault((_state(bar), _FRACTION.sub('…', bar.job.cause or '')), []).append(bar)
     lists = [
         f'<h3>{_text(": ".join(filter(None, (state, _reason(reason, group)))))} ({len(group)})</h3>\n{_list(group)}'
         for (state, reason), group in sorted(groups.items(), key=lambda item: -len(item[1]))
@@ -212,27 +212,27 @@ def _bad_ends(bars: list[Bar]) -> str:
 
 def _reason(general: str, bars: list[Bar]) -> str:
     """The reason of *bars*; *general*, which has no fractions, if theirs differ."""
-    causes = {stripe.job.cause or '' for stripe in bars}
+    causes = {bar.job.cause or '' for bar in bars}
     return causes.pop() if len(causes) == 1 else general
 
 
 def _longest(bars: list[Bar]) -> str:
-    longest = sorted(bars, key=lambda stripe: -(stripe.ran or 0))[:_LONGEST_JOBS]
+    longest = sorted(bars, key=lambda bar: -(bar.ran or 0))[:_LONGEST_JOBS]
     return f'<section><h2>Ran longest</h2>\n{_list(longest)}</section>'
 
 
 def _list(bars: list[Bar]) -> str:
     """All of *bars*, each a link to its row."""
     items = ''.join(
-        f'<li><a href="#{urllib.parse.quote(readable(stripe.job.id))}">{_text(stripe.job.host)}: {_text(stripe.job.label)}</a>, '
-        f'{_text(_state(stripe))} after {_time(stripe.ran)}</li>'
-        for stripe in bars
+        f'<li><a href="#{urllib.parse.quote(readable(bar.job.id))}">{_text(bar.job.host)}: {_text(bar.job.label)}</a>, '
+        f'{_text(_state(bar))} after {_time(bar.ran)}</li>'
+        for bar in bars
     )
     return f'<ol tabindex="0">{items}</ol>'
 
 
-def _state(stripe: Bar) -> str:
-    return stripe.job.state.replace('_', ' ')
+def _state(bar: Bar) -> str:
+    return spoken(bar.job.state)
 
 
 def _time(seconds: float | None) -> str:

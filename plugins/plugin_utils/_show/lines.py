@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import BAD
 from ansible_collections.background.jobs.plugins.plugin_utils._show.table import after, count_states, natural, number
-from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock, fit, printable, width
+from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock, fit, printable, spoken, width
 from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import Job
 
 _BAR_CELLS = 16
@@ -76,14 +76,14 @@ def bad_ends(jobs: list[Job]) -> list[str]:
     return _aligned([(*_names(job), _ending(job), printable(job.cause or '')) for job in bad])
 
 
-def table(jobs: list[Job], now: float, columns: int, most: int, look: Style = _DEFAULT_STYLE) -> list[str]:
+def table(jobs: list[Job], now: float, columns: int, most: int, terminal: Style = _DEFAULT_STYLE) -> list[str]:
     """At most *most* lines about jobs that have not ended, none wider than *columns*, for a region that is drawn again."""
     ordered = _in_order(jobs, now)
     shown = ordered if len(ordered) <= most else ordered[: most - 1]  # a line says how many are left out
     lines = []
-    for job, line in zip(shown, _aligned([_row(job, now, columns, look) for job in shown]), strict=True):
+    for job, line in zip(shown, _aligned([_row(job, now, columns, terminal) for job in shown]), strict=True):
         silent = job.silent(now)
-        lines.append(f'{look.dim if silent else ""}{fit(line, columns)}{look.normal if silent else ""}')
+        lines.append(f'{terminal.dim if silent else ""}{fit(line, columns)}{terminal.normal if silent else ""}')
     return lines + [fit(line, columns) for line in _more(ordered[len(shown) :])]
 
 
@@ -96,7 +96,7 @@ def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def _row(job: Job, now: float, columns: int, look: Style) -> tuple[str, ...]:
+def _row(job: Job, now: float, columns: int, terminal: Style) -> tuple[str, ...]:
     ran = job.ran(now)
     share = _share(job.line)
     if share is None and job.limit and ran is not None:
@@ -105,7 +105,7 @@ def _row(job: Job, now: float, columns: int, look: Style) -> tuple[str, ...]:
         doing = _doing(job, now, with_percentage=False)
     else:
         full = min(_BAR_CELLS, int(_BAR_CELLS * share))
-        doing = f'{look.bar_cells[0] * full}{look.bar_cells[1] * (_BAR_CELLS - full)}  {_time(job, ran)}'
+        doing = f'{terminal.bar_cells[0] * full}{terminal.bar_cells[1] * (_BAR_CELLS - full)}  {_time(job, ran)}'
     return (*_names(job), doing, percentage(job.line), printable(_heard(job, now) or ''))
 
 
@@ -119,8 +119,8 @@ def _joined(job: Job, *parts: str | None) -> str:
 
 def _ending(job: Job) -> str:
     """``failed after 0:42``."""
-    after = '' if job.elapsed is None else f' after {clock(job.elapsed)}'
-    return f'{job.state.replace("_", " ")}{after}'
+    duration = '' if job.elapsed is None else f' after {clock(job.elapsed)}'
+    return f'{spoken(job.state)}{duration}'
 
 
 def _doing(job: Job, now: float, *, with_percentage: bool = True) -> str:

@@ -13,7 +13,14 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import CONTROLLER, Look
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import task_of
-from ansible_collections.background.jobs.plugins.plugin_utils._show.text import fit, printable, readable, readable_lines
+from ansible_collections.background.jobs.plugins.plugin_utils._show.table import number
+from ansible_collections.background.jobs.plugins.plugin_utils._show.text import (
+    fit,
+    printable,
+    readable,
+    readable_lines,
+    spoken,
+)
 
 Result = dict[str, t.Any]
 """What a task returns."""
@@ -117,10 +124,10 @@ def result_of_many(results: list[Result], labels: list[str], *, no_log: bool) ->
     messages = []
     if failures:
         together['failed'] = True
-        messages.append(f'{len(failures)} of {_jobs(len(results))} failed: ' + '; '.join(failures))
+        messages.append(f'{len(failures)} of {number(len(results), "job")} failed: ' + '; '.join(failures))
     if skipped:
         together['skipped'] = len(skipped) == len(results)
-        messages.append(f'{len(skipped)} of {_jobs(len(results))} skipped: ' + ', '.join(skipped))
+        messages.append(f'{len(skipped)} of {number(len(results), "job")} skipped: ' + ', '.join(skipped))
     if messages:
         together['msg'] = '. '.join(messages)
     if any(result.get('_ansible_no_log') for result in results):
@@ -132,7 +139,7 @@ def in_time(together: Result, labels: list[str], timeout: float | None) -> Resul
     """*together* of result_of_many(), failed if a job has not ended after *timeout* seconds."""
     late = [label for result, label in zip(together['jobs'], labels, strict=True) if not result['finished']]
     if late:
-        of_all = f'{len(late)} of {_jobs(len(labels))} had not ended after {timeout:g} s, and'
+        of_all = f'{len(late)} of {number(len(labels), "job")} had not ended after {timeout:g} s, and'
         messages = [f'{of_all} {"goes" if len(late) == 1 else "go"} on: {", ".join(late)}']
         together.update(failed=True, msg='. '.join([*messages, together['msg']] if 'msg' in together else messages))
     return together
@@ -212,18 +219,14 @@ def _is_skipped(result: Result) -> bool:
     return (result.get('job') or {}).get('state') == 'skipped'
 
 
-def _jobs(count: int) -> str:
-    return f'{count} job' if count == 1 else f'{count} jobs'
-
-
 def _failure(result: Result, label: str, *, no_log: bool) -> str:
     """Which job failed, what it ran, how it ended and why: ``upgrade (command, rc 1: no space left)``."""
     job = result.get('job') or {}
-    state = job.get('state', 'gone').replace('_', ' ')
+    state = spoken(job.get('state', 'gone'))
     how = f'rc {result["rc"]}' if state == 'failed' and result.get('rc') else state
     module = str(job.get('module') or '').rpartition('.')[2]
     cause = '' if no_log else f': {_cause(result)}'
-    return f'{label} ({", ".join(filter(None, (module, how)))}{cause})'
+    return f'{label} ({printable(", ".join(filter(None, (module, how))))}{cause})'
 
 
 def _cause(result: Result) -> str:

@@ -13,11 +13,12 @@ import typing as t
 
 from ansible import constants as C
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import BAD, STATES
-from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock, fit, printable, width
+from ansible_collections.background.jobs.plugins.plugin_utils._show.text import clock, fit, printable, spoken, width
+from ansible_collections.background.jobs.plugins.plugin_utils._show.tracker import number_of, texts_of
 
 UNREACHABLE = 'unreachable'
 """Stands in place of a state in the row of a host that did not answer."""
-NO_ANSWER = 'error'
+NO_JOBS = 'error'
 """The same for a host that answered, but not with its jobs."""
 
 _HEAD = ('HOST', 'JOB', 'STATE', 'TIME', 'RC', 'LAST LINE')
@@ -27,7 +28,7 @@ _PREFIX = 'Task failed: '
 """Of every message of a failed task, from ansible-core 2.19 on."""
 _ORDER = (
     UNREACHABLE,
-    NO_ANSWER,
+    NO_JOBS,
     'lost',
     'failed',
     'timed_out',
@@ -59,7 +60,7 @@ class Row(t.NamedTuple):
     def color(self) -> str | None:
         if self.state == UNREACHABLE:
             return str(C.COLOR_UNREACHABLE)
-        return str(C.COLOR_ERROR) if self.state == NO_ANSWER else COLORS.get(self.state)
+        return str(C.COLOR_ERROR) if self.state == NO_JOBS else COLORS.get(self.state)
 
 
 def rows(results: c.Mapping[str, c.Mapping[str, t.Any]]) -> list[Row]:
@@ -70,7 +71,7 @@ def rows(results: c.Mapping[str, c.Mapping[str, t.Any]]) -> list[Row]:
 
 def _of_host(host: str, result: c.Mapping[str, t.Any]) -> list[Row]:
     if result.get('unreachable') or result.get('failed'):
-        state = UNREACHABLE if result.get('unreachable') else NO_ANSWER
+        state = UNREACHABLE if result.get('unreachable') else NO_JOBS
         reason = str(result.get('msg') or '').removeprefix(_PREFIX)
         return [Row(host, '', state, '', '', _one_line(reason))]
     return [_of_job(host, job) for job in result.get('jobs', []) if job.get('state') in STATES]
@@ -78,14 +79,15 @@ def _of_host(host: str, result: c.Mapping[str, t.Any]) -> list[Row]:
 
 def _of_job(host: str, job: c.Mapping[str, t.Any]) -> Row:
     rc = job.get('rc')
-    last_lines = job.get('last_lines') or [job.get('last_line')]  # of a bad end, of a live job
+    last_lines = texts_of(job.get('last_lines'))  # of a bad end
+    last_line = last_lines[-1] if last_lines else job.get('last_line')  # of a live job
     return Row(
         host,
         _one_line(job.get('name') or job.get('task') or _short(job.get('module'))),
         job['state'],
         _time(job),
         '' if rc is None else _one_line(rc),
-        _one_line(last_lines[-1] or job.get('reason')),
+        _one_line(last_line or job.get('reason')),
     )
 
 
@@ -97,13 +99,12 @@ def _short(module: t.Any) -> str:
 def _time(job: c.Mapping[str, t.Any]) -> str:
     """``0:42 of 5:00``; of a job that waits, for which others or its place in its queue."""
     if job['state'] == 'queued':
-        if isinstance(job.get('waits_for'), list):
-            return _one_line(after(job['waits_for']))
-        return f'place {job["position"]}' if job.get('position') else ''
-    if job.get('elapsed') is None:
+        position = number_of(job.get('position'))
+        return _one_line(after(texts_of(job.get('waits_for')))) or (f'place {position:.0f}' if position else '')
+    elapsed, limit = number_of(job.get('elapsed')), number_of(job.get('limit'))
+    if elapsed is None:
         return ''
-    limit = f' of {clock(job["limit"])}' if job.get('limit') else ''
-    return clock(job['elapsed']) + limit
+    return clock(elapsed) + (f' of {clock(limit)}' if limit else '')
 
 
 def _one_line(value: t.Any) -> str:
@@ -147,7 +148,7 @@ def summary(table: list[Row], hosts: int) -> str:
 def count_states(states: c.Iterable[str]) -> str:
     """``2 failed, 1 timed out, 5 running``: the troubled ones first."""
     counts = collections.Counter(states)
-    return ', '.join(f'{counts[state]} {state.replace("_", " ")}' for state in _ORDER if counts[state])
+    return ', '.join(f'{counts[state]} {spoken(state)}' for state in _ORDER if counts[state])
 
 
 def number(count: int, noun: str) -> str:

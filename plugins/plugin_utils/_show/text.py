@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import typing as t
 import unicodedata
 
 _COLOURS = re.compile(r'\x1b\[[0-9;]*m')
@@ -45,6 +46,11 @@ def _escaped(character: str) -> str:
 def printable(text: str) -> str:
     """readable() *text* without tabs, which would move the columns of a terminal."""
     return readable(text).replace('\t', ' ')
+
+
+def spoken(state: t.Any) -> str:
+    """The state of a job as people say it, as in ``timed out``, safe for any terminal."""
+    return printable(str(state).replace('_', ' '))
 
 
 def width(text: str) -> int:

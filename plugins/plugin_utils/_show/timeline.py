@@ -40,12 +40,12 @@ class Bar:
 class Timeline:
     """The jobs of a run in time.
 
-    *same*: what to add to a time of the controller's own clock, in seconds since 1970, to get its monotonic time.
+    *own_shift*: what to add to a time of the controller's own clock, in seconds since 1970, to get its monotonic time.
     """
 
-    def __init__(self, same: float) -> None:
+    def __init__(self, own_shift: float) -> None:
         self._tracker = Tracker()
-        self._same = same
+        self._own_shift = own_shift
         self._clocks: dict[str, _Clock] = {}
         self._begun: dict[tuple[str, str], float] = {}
         self._waits: dict[str, list[tuple[float, float]]] = {}
@@ -61,7 +61,7 @@ class Timeline:
 
     def saw(self, result: t.Any, now: float, *, polling: bool, failed: bool, final: bool) -> None:
         """Record an event. The arguments are those of SeesJobs.saw()."""
-        jobs = self._tracker.see(result, now, polling=polling, failed=failed)
+        jobs = self._tracker.see(result, now, polling=polling, failed=failed, final=final)
         for job in jobs:
             self._clocks.setdefault(job.host, _Clock()).look(job, now)
         if final:
@@ -83,13 +83,13 @@ class Timeline:
 
     def ahead(self, host: str) -> float:
         """By how many seconds a host's clock is ahead of the controller's."""
-        return self._same - self._clocks[host].shift(self._same)
+        return self._own_shift - self._clocks[host].shift(self._own_shift)
 
     def _bar(self, job: Job) -> Bar:
         waits = self._waits.get(job.id, [])
         if job.created is None:  # ansible-core's own, or hidden: only the events tell its times
             return Bar(job, job.first, job.first, job.seen, waits)
-        shift = self._clocks[job.host].shift(self._same)
+        shift = self._clocks[job.host].shift(self._own_shift)
         started = None if job.started is None else job.started + shift
         if started is not None and job.elapsed is not None:
             until = started + job.elapsed  # which is right also if somebody set the host's clock meanwhile
@@ -116,5 +116,5 @@ class _Clock:
             known = [moment for moment in (job.created, job.started, job.ended) if moment is not None]
             self._at_most = [min([*self._at_most, *(now - moment for moment in known)])] if known else self._at_most
 
-    def shift(self, same: float) -> float:
-        return min(self._exact + self._at_most if self._exact else [same, *self._at_most])
+    def shift(self, own_shift: float) -> float:
+        return min(self._exact + self._at_most if self._exact else [own_shift, *self._at_most])

@@ -13,7 +13,6 @@ import collections
 import collections.abc as c
 import dataclasses
 import datetime
-import math
 import re
 import typing as t
 
@@ -44,7 +43,7 @@ class Job:
     state: str
     """One of the documented states. `ended` for a job that no_log hides, of which nothing else is known."""
     poll: float | None = None
-    """Seconds between two polls of the task that waits for it; 0 if the task does not say so, None if no task waits."""
+    """Seconds between two polls of the task that waits for it. 0: the task has no `poll`. None: no task waits."""
     name: str | None = None
     module: str | None = None
     summary: str | None = None
@@ -103,7 +102,7 @@ class Job:
         for field, read in _FIELDS.items():
             if field in record:
                 setattr(self, field, read(record[field]))
-        self.waits_for = _texts(record.get('waits_for'))
+        self.waits_for = texts_of(record.get('waits_for'))
         if self.created is None:  # a job of ansible-core itself, whose results have no times
             self.elapsed = now - self.first
 
@@ -116,20 +115,22 @@ class Tracker:
         self._hidden: dict[tuple[str, str], Job] = {}
         self._of_task: t.Counter[tuple[str, str]] = collections.Counter()
 
-    def see(self, result: t.Any, now: float, *, polling: bool = False, failed: bool = False) -> list[Job]:
+    def see(
+        self, result: t.Any, now: float, *, polling: bool = False, failed: bool = False, final: bool = True
+    ) -> list[Job]:
         """Update the jobs from the *result* of an event. Returns the jobs that its task is about.
 
-        *now*: seconds of the monotonic clock. *polling*: the task still waits. *failed*: the task has failed, which
-        ansible-core removes from the result.
+        *now*: seconds of the monotonic clock. The other arguments are those of SeesJobs.saw(). ansible-core removes from the
+        result that the task has failed.
         """
         content = part(result, 'result')
         if 'censored' in content or content.get('_ansible_no_log'):
-            return self._see_hidden(result, now, polling)
+            return self._see_hidden(result, now, polling=polling, final=final)
         jobs = []
         for record in _records(content, failed):
             job = self._job(record['id'], result, now)
             job.learn(record, now)
-            job.poll = (_number(getattr(part(result, 'task'), 'poll', None)) or 0) if polling else None
+            job.poll = (number_of(getattr(part(result, 'task'), 'poll', None)) or 0) if polling else None
             jobs.append(job)
         for record in _listed(content):
             if record['id'] in self.jobs:  # a list has the jobs of other runs too, which are left out
@@ -149,18 +150,24 @@ class Tracker:
         number = self._of_task[key_of(result)]
         return f'{result.task_name} ({number})' if number > 1 else str(result.task_name)
 
-    def _see_hidden(self, result: t.Any, now: float, polling: bool) -> list[Job]:
-        """A censored result does not show whether it is about a job. The event of a poll always is."""
+    def _see_hidden(self, result: t.Any, now: float, *, polling: bool, final: bool) -> list[Job]:
+        """A censored result does not show whether it is about a job. The event of a poll always is.
+
+        After the event of the job's end comes the final one of its task, which is about the same job.
+        """
         key = key_of(result)
-        if polling and key not in self._hidden:
-            self._hidden[key] = self._job(f'hidden {len(self.jobs) + 1}', result, now)
-            self._hidden[key].task = 'hidden by no_log'
-        job = self._hidden.get(key) if polling else self._hidden.pop(key, None)
+        job = self._hidden.get(key)
+        if polling and (job is None or not job.live):
+            job = self._hidden[key] = self._job(f'hidden {len(self.jobs) + 1}', result, now)
+            job.task = 'hidden by no_log'
+        if final:
+            self._hidden.pop(key, None)
         if job is None:
             return []
-        job.state = 'running' if polling else 'ended'
-        job.seen = now
-        job.elapsed = now - job.first
+        if job.live:
+            job.state = 'running' if polling else 'ended'
+            job.seen = now
+            job.elapsed = now - job.first
         return [job]
 
 
@@ -247,12 +254,14 @@ def _text(value: t.Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _texts(value: t.Any) -> list[str]:
+def texts_of(value: t.Any) -> list[str]:
+    """The texts of a list that a target wrote; none if it is no list."""
     return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
 
 
-def _number(value: t.Any) -> float | None:
-    usable = isinstance(value, (int, float)) and math.isfinite(value) and 0 <= value < 1e10
+def number_of(value: t.Any) -> float | None:
+    """A number that a target wrote, or None if it is none, or none that a duration or a place can be."""
+    usable = isinstance(value, (int, float)) and 0 <= value < 1e10
     return float(value) if usable else None
 
 
@@ -267,13 +276,13 @@ _FIELDS: dict[str, c.Callable[[t.Any], t.Any]] = {
     'name': _text,
     'module': _text,
     'summary': _text,
-    'limit': _number,
-    'position': _number,
-    'after': _texts,
+    'limit': number_of,
+    'position': number_of,
+    'after': texts_of,
     'created': _moment,
     'started': _moment,
     'ended': _moment,
-    'elapsed': _number,
+    'elapsed': number_of,
     'reason': _text,
     'line': _text,
 }

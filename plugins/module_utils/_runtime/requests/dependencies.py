@@ -36,8 +36,8 @@ class Dependencies:
                 self._references[own] = ids
         if unknown:
             raise StoreError(
-                'could not find %s, after which a job is to be started: user %s has no such job in %s. A task that has waited '
-                'for a job without a name has removed its files. Nothing was started.'
+                'could not find %s, after which a job is to be started: user %s has no such job in %s. An async_run task that '
+                'waits removes the files of its job if that has no name and ends well. Nothing was started.'
                 % (', '.join('job %s' % name for name in unknown), user(), store.root)
             )
 

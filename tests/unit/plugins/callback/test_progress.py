@@ -46,6 +46,13 @@ def callback(display: Display) -> c.Iterator[progress.CallbackModule]:
     callback.v2_playbook_on_stats(None)
 
 
+def test_a_plugin_whose_options_were_refused_says_nothing_at_the_end(display: Display) -> None:
+    callback = progress.CallbackModule(display)
+    callback.set_options = callback.get_option = lambda *args, **kwargs: pytest.fail('it has no options')
+    callback._end()
+    assert display.printed == []
+
+
 def test_each_end_is_told_once(callback: progress.CallbackModule, display: Display) -> None:
     callback.v2_runner_on_async_poll(event(of_many(job('j1.1', elapsed=1.0), job('j2.2', state='queued'))))
     for _again in range(2):

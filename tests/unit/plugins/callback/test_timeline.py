@@ -56,7 +56,7 @@ def test_the_file_is_written_once_and_whole(
     assert 'nightly' in text
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert os.listdir(tmp_path) == ['jobs.html']
-    assert display.said == [f'Timeline of 1 background jobs: {path}']
+    assert display.said == [f'Timeline of 1 background job: {path}']
 
 
 def test_a_run_that_is_interrupted_has_one_too(callback: timeline.CallbackModule, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._options.resources
         ({'memory': 209715200}, (200 << 20, None, None, None, None)),
         ({'cpu': '2.5%', 'tasks': '20', 'nice': -20, 'io': None}, (None, 2.5, 20, -20, None)),
         ({'io': 'best-effort:7', 'nice': 19}, (None, None, None, 19, 'best-effort:7')),
+        ({'tasks': 20.0}, (None, None, 20, None, None)),
         ({'io': 'idle'}, (None, None, None, None, 'idle')),
     ],
 )
@@ -37,6 +38,9 @@ def test_what_is_right(written: dict[str, t.Any], read: tuple[t.Any, ...]) -> No
         ({'disk': '2G'}, "'resources' has no key 'disk': it has memory, cpu, tasks, nice, io."),
         ({'memory': '2GB'}, "'memory of resources' must be a number of bytes of 1M or more, like 200M or 2G"),
         ({'memory': '100K'}, "'memory of resources' must be"),
+        ({'memory': '9' * 400}, "'memory of resources' must be"),
+        ({'cpu': '9' * 400 + '%'}, "'cpu of resources' must be"),
+        ({'tasks': float('inf')}, "'tasks of resources' must be"),
         ({'memory': -1}, "'memory of resources' must be"),
         ({'cpu': 150}, "'cpu of resources' must be 1% or more of one processor, like 50%"),
         ({'cpu': '0%'}, "'cpu of resources' must be"),

@@ -77,6 +77,14 @@ def test_an_error_of_the_target_controls_no_terminal() -> None:
         remote(Action(MARK + json.dumps({'response': response}))).ask('status', ids=[])
 
 
+def test_what_a_look_says_controls_no_terminal() -> None:
+    hostile, harmless = 'a\x1b]0;owned\x07\nb', 'a\\x1b]0;owned\\x07\nb'
+    look = new_look('j1.1', hostile, hostile, error=hostile, warning=hostile)
+    response = {'jobs': [look._asdict()]}
+    (safe,) = remote(Action(MARK + json.dumps({'response': response}))).ask('status', ids=['j1.1'])
+    assert {safe.looked_in, safe.user, safe.error, safe.warning} == {harmless}
+
+
 def test_no_answer_where_there_were_some_is_a_lost_connection() -> None:
     action = Action(GOOD, '')
     asked = remote(action)

@@ -13,6 +13,7 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look, new_look
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.registered import hosts_with_job
+from ansible_collections.background.jobs.plugins.plugin_utils._show.attaching import report_existing
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import (
     Missing,
     ended_result,
@@ -65,6 +66,21 @@ def test_the_cause_of_a_failure_is_what_was_said_last(result: dict[str, t.Any], 
         result_of_many(results, ['upgrade', 'other'], no_log=False)['msg']
         == f'1 of 2 jobs failed: upgrade ({expected})'
     )
+
+
+def test_state_and_module_of_a_target_are_readable() -> None:
+    job = look(state=HOSTILE, module=HOSTILE).job
+    message = result_of_many([{'failed': True, 'job': job}], ['upgrade'], no_log=True)['msg']
+    assert message == f'1 of 1 job failed: upgrade ({HARMLESS}, {HARMLESS})'
+
+
+def test_what_a_start_says_of_other_jobs_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
+    times = dict.fromkeys(('created', 'started', 'ended'), HOSTILE)
+    found = look(id=HOSTILE, name=HOSTILE, state=HOSTILE, **times)
+    report_existing('web1', [found._replace(attached=True, uncollected=found.job)])
+    said = capsys.readouterr().err
+    assert said.count(f'{HARMLESS} at {HARMLESS} UTC') == 2  # the job that it attaches to, and the other one
+    assert said.replace('\n', '').isprintable()
 
 
 @pytest.mark.parametrize(('of_task', 'of_job'), [(True, False), (False, True)])

@@ -48,6 +48,15 @@ def test_what_a_module_does(args: dict[str, t.Any], summary: str | None) -> None
         (f'login --api-key "{SECRET} {SECRET}" now', 'login --api-key *** now'),
         (f"curl -H 'Authorization: Bearer {SECRET}", 'curl -H \'Authorization: ***'),
         (f"curl -d '{{\"secret\": \"{SECRET}\"}}'", "curl -d '{\"secret\": ***}'"),
+        (f'mysql --password={SECRET}&{SECRET} -e x', 'mysql --password=*** -e x'),
+        (f"""x --password '{SECRET}'"'"'s {SECRET}' y""", 'x --password *** y'),
+        (f'curl -H "Authorization: token {SECRET}" x', 'curl -H "Authorization: ***" x'),
+        (f"curl -H 'Authorization: Digest username=x, response=\"{SECRET}\"' x", "curl -H 'Authorization: ***' x"),
+        (f'curl -H "Authorization: Digest response=\\"{SECRET}\\"" x', 'curl -H "Authorization: ***" x'),
+        (f'Authorization: Digest username=x, response={SECRET}', 'Authorization: ***'),
+        (f'http x Authorization:"token {SECRET}" y', 'http x Authorization:*** y'),
+        (f'curl -d \'{{"authorization": "Bearer {SECRET}"}}\'', 'curl -d \'{"authorization": ***}\''),
+        (f'tool --authorization "Bearer {SECRET}" x', 'tool --authorization *** x'),
         ('git clone git@example.org:app.git', 'git clone git@example.org:app.git'),
         ('make compass', 'make compass'),
     ],
@@ -57,6 +66,22 @@ def test_what_looks_like_a_secret_is_left_out(key: str, text: str, shown: str) -
     summary = summary_of({key: text})
     assert summary == (shown if key == '_raw_params' else f'url={shown}')
     assert SECRET not in summary
+
+
+@pytest.mark.parametrize(
+    ('argv', 'shown'),
+    [
+        (['x', f'--password=a {SECRET}'], "x '--password=***'"),
+        (['x', '--password', f"it's {SECRET}", 'y'], "x --password '***' y"),
+        (['x', '-H', f'Authorization: Digest username=x, response="{SECRET}"', 'y'], "x -H 'Authorization: ***' y"),
+        (['x', '--authorization', f'Digest a="b", c={SECRET}', 'y'], "x --authorization '***' y"),
+        (['sh', '-c', f'mysql --password {SECRET} -e x'], "sh -c 'mysql --password *** -e x'"),
+        (['x', f'https://me:{SECRET}@example.org/'], 'x https://example.org/'),
+        (['x', '--token', '--password', SECRET], "x --token '***' '***'"),
+    ],
+)
+def test_secrets_in_the_items_of_a_command_are_left_out_whole(argv: list[str], shown: str) -> None:
+    assert summary_of({'argv': argv}) == shown
 
 
 def test_a_secret_is_not_shown_because_the_text_is_cut() -> None:
@@ -71,9 +96,10 @@ def test_it_is_one_line_of_limited_length() -> None:
     assert line.endswith('…')
 
 
-@pytest.mark.parametrize('unit', ['password', 'a', 'https://', '=', "'"])
+@pytest.mark.parametrize('unit', ['password', 'a', 'https://', '=', "'", '"authorization: ', "authorization'"])
 def test_a_long_text_takes_no_time(unit: str) -> None:
     """No text makes the search for secrets try everything with everything: that would take minutes."""
     begin = time.monotonic()
     summary_of({'cmd': unit * 10**6})
+    summary_of({'argv': [unit * 10**4] * 1000})
     assert time.monotonic() - begin < 10

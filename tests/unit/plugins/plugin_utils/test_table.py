@@ -8,6 +8,7 @@ import typing as t
 
 import pytest
 from ansible import constants as C
+from ansible_collections.background.jobs.plugins.action import async_table
 from ansible_collections.background.jobs.plugins.plugin_utils._show import table
 
 
@@ -70,6 +71,30 @@ def test_the_last_line_is_that_of_its_output_or_else_the_reason(more: dict[str, 
 def test_a_job_is_called_by_its_name_its_task_or_its_module(more: dict[str, t.Any], shown: str) -> None:
     (row,) = table.rows({'web1': {'jobs': [job('running', **more)]}})
     assert row.job == shown
+
+
+@pytest.mark.parametrize('value', ['an hour', '\x1b[2J', True, float('inf'), 10**400, {'a': 1}])
+def test_what_a_user_of_a_host_wrote_in_place_of_numbers_does_no_harm(value: t.Any) -> None:
+    wrong = dict.fromkeys(('elapsed', 'limit', 'position', 'waits_for', 'last_lines'), value)
+    rows = table.rows({'web1': {'jobs': [job('running', **{**wrong, 'elapsed': 5}), job('queued', **wrong)]}})
+    assert [row.time.partition(' of ')[0] for row in rows] == ['0:05', 'place 1' if value is True else '']
+    assert all(cell.isprintable() for row in rows for cell in row)
+
+
+@pytest.mark.parametrize(
+    ('option', 'variable', 'columns'),
+    [
+        (None, 'abc', async_table.display.columns),
+        (None, '', async_table.display.columns),
+        (None, '120', 120),
+        (7, 'abc', 7),
+    ],
+)
+def test_the_width_is_that_of_the_terminal_unless_somebody_says_so(
+    monkeypatch: pytest.MonkeyPatch, option: int | None, variable: str, columns: int
+) -> None:
+    monkeypatch.setenv('COLUMNS', variable)
+    assert async_table._columns(option) == columns
 
 
 def test_hosts_are_in_natural_order() -> None:

@@ -99,12 +99,16 @@ def test_a_job_whose_files_are_gone_has_ended() -> None:
 def test_of_a_hidden_job_there_is_only_that_there_is_one() -> None:
     tracker = Tracker()
     assert tracker.see(event(CENSORED), 0.0) == []  # any task with no_log
-    (one,) = tracker.see(event(CENSORED), 1.0, polling=True)
+    (one,) = tracker.see(event(CENSORED), 1.0, polling=True, final=False)
     assert (one.label, one.state) == ('hidden by no_log', 'running')
     assert tracker.see(event(CENSORED, uuid='u2'), 2.0) == []
-    assert tracker.see(event({**CENSORED, '_ansible_no_log': True}), 3.0) == [one]
+    assert tracker.see(event({**CENSORED, '_ansible_no_log': True}), 3.0, final=False) == [one]
+    assert tracker.see(event(CENSORED), 3.5) == [one]
     assert (one.state, one.elapsed) == ('ended', 2.0)
-    assert tracker.see(event(CENSORED), 4.0, polling=True) != [one]  # the next of a loop
+    (other,) = tracker.see(event(CENSORED), 4.0, polling=True, final=False)  # the next of a loop
+    tracker.see(event(CENSORED), 4.1, final=False)
+    (again,) = tracker.see(event(CENSORED), 4.2, polling=True, final=False)  # with `until`, the next attempt
+    assert len({one.id, other.id, again.id}) == 3
     hidden = of_one(job('j7.7', name='secret'), _ansible_no_log=True)
     assert 'j7.7' not in [found.id for found in tracker.see(event(hidden, uuid='u3'), 5.0, polling=True)]
 
