@@ -187,10 +187,8 @@ def _request(
 
 def _queue_branches(action: ActionBase, requests: list[JobRequest], task_vars: dict[str, t.Any]) -> None:
     """Give branches without a queue the one that all such branches of the controller share."""
-    if (
-        _NESTED in os.environ
-    ):  # a branch that waits for one that it has started must not hold the slot that this one waits for
-        return
+    if _NESTED in os.environ:
+        return  # a branch that waits for one that it has started must not hold the slot that this one waits for
     for request in requests:
         if request.is_branch and request.queue is None:
             request.queue = _BRANCHES
