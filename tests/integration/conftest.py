@@ -10,7 +10,9 @@ import collections.abc as c
 import fcntl
 import hashlib
 import os
+import shutil
 import sys
+import tempfile
 import typing as t
 from pathlib import Path
 
@@ -106,6 +108,14 @@ def victim(fleet: Fleet, hosts: list[Target]) -> c.Iterator[Target]:
 def local(tmp_path: Path) -> Target:
     """This machine, with its job files in a directory of the test."""
     return local_target('local', tmp_path, sys.executable)
+
+
+@pytest.fixture
+def temporary() -> c.Iterator[Path]:
+    """Ansible's local temporary directory. Its path is so short that those of branches are in it as well."""
+    path = Path(tempfile.mkdtemp(prefix='bj-'))
+    yield path
+    shutil.rmtree(path)
 
 
 @pytest.fixture

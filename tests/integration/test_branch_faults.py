@@ -10,9 +10,7 @@ import collections.abc as c
 import contextlib
 import json
 import os
-import shutil
 import signal
-import tempfile
 import typing as t
 from pathlib import Path
 
@@ -32,14 +30,6 @@ from ansible_collections.background.jobs.tests.integration._targets import Targe
 
 Play = c.Callable[..., Run]
 WAIT, INFO, SHELL = 'background.jobs.async_wait', 'background.jobs.async_info', 'ansible.builtin.shell'
-
-
-@pytest.fixture
-def temporary() -> c.Iterator[Path]:
-    """Ansible's local temporary directory. Its path is so short that those of branches are in it as well."""
-    path = Path(tempfile.mkdtemp(prefix='bj-'))
-    yield path
-    shutil.rmtree(path)
 
 
 def ends_when(gate: Path) -> dict[str, t.Any]:

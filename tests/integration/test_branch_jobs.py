@@ -47,14 +47,9 @@ def jobs_left(controller: Controller) -> list[Path]:
     return sorted(controller.branches.glob('*/.jobs/j*'))
 
 
-def temporary_files(controller: Controller) -> list[Path]:
-    """What is left in the temporary directory of ansible on this machine."""
-    return [path for path in controller.branches.parent.glob('home/tmp/ansible-*') if path.exists()]
-
-
 @pytest.mark.spine
 def test_an_action_that_works_on_the_controller_is_a_job(
-    play: Play, controller: Controller, local: Target, tmp_path: Path
+    play: Play, controller: Controller, local: Target, tmp_path: Path, temporary: Path
 ) -> None:
     (tmp_path / 'greeting.j2').write_text('hello {{ who }}\n', encoding='utf-8')
     copied = {'src': str(tmp_path / 'greeting.j2'), 'dest': str(tmp_path / 'copied'), 'mode': '0600'}
@@ -70,6 +65,7 @@ def test_an_action_that_works_on_the_controller_is_a_job(
         {RUN: {'task': {'ansible.builtin.script': '/nowhere/x'}}, 'register': 'bad', 'ignore_errors': True},
         {RUN: {'task': {'set_fact': {'seen': '{{ inventory_hostname }}'}}}},
         {'ansible.builtin.debug': {'msg': '{{ seen }}'}, 'register': 'joined'},
+        settings={'LOCAL_TEMP': str(temporary)},
     )
     assert run.rc == 0, run.output
     result, again = run['copied'], run['again']
@@ -84,12 +80,12 @@ def test_an_action_that_works_on_the_controller_is_a_job(
     assert run['joined']['msg'] == 'local'
     assert [path.name for path in jobs_left(controller)] == [run['bad']['ansible_job_id']], 'only a failed one is kept'
     assert local.jobs() == []
-    assert temporary_files(controller) == []
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.spine
 def test_a_block_that_is_not_waited_for_at_once(
-    play: Play, controller: Controller, local: Target, tmp_path: Path
+    play: Play, controller: Controller, local: Target, tmp_path: Path, temporary: Path
 ) -> None:
     gate = tmp_path / 'gate'
     block = [shell('echo {{ word }}', register='echoed'), {**held(gate), 'name': 'hold on'}, shell('echo late')]
@@ -116,6 +112,7 @@ def test_a_block_that_is_not_waited_for_at_once(
         {'ansible.builtin.debug': {'msg': '{{ echoed.stdout }}'}, 'register': 'after'},
         {STATUS: {'job': 'build'}, 'register': 'late'},
         {PRUNE: {'older_than': 0}, 'register': 'pruned'},
+        settings={'LOCAL_TEMP': str(temporary)},
     )
     assert run.rc == 0, run.output
     job_id = run['started']['ansible_job_id']
@@ -131,7 +128,7 @@ def test_a_block_that_is_not_waited_for_at_once(
     assert 'branch_variables' not in json.dumps([run['late'], run['waited']])
     assert [job['id'] for job in run['pruned']['jobs']] == [job_id]
     assert jobs_left(controller) == []
-    assert temporary_files(controller) == []
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.spine
@@ -167,7 +164,9 @@ def test_tasks_of_both_kinds_are_one_list(play: Play, local: Target, tmp_path: P
     assert run['cancelled']['changed'] is False
 
 
-def test_the_ends_of_branches(play: Play, controller: Controller, local: Target, tmp_path: Path) -> None:
+def test_the_ends_of_branches(
+    play: Play, controller: Controller, local: Target, tmp_path: Path, temporary: Path
+) -> None:
     gate = tmp_path / 'gate'
     kill = "kill -9 $(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[\"supervisor\"])' {}/run.json)"
     folder = str(controller.branches / 'local/.jobs')
@@ -185,6 +184,7 @@ def test_the_ends_of_branches(play: Play, controller: Controller, local: Target,
         {RUN: {'name': 'killed', 'block': [held(gate)]}, 'poll': 0, 'register': 'killed'},
         shell(kill.format(f'{folder}/{{{{ killed.ansible_job_id }}}}')),
         {WAIT: {'jobs': 'killed'}, 'register': 'lost', 'ignore_errors': True},
+        settings={'LOCAL_TEMP': str(temporary)},
     )
     assert run['late']['job']['state'] == 'timed_out', run.output
     assert run['late']['job']['reason'].startswith('Timeout exceeded')
@@ -193,7 +193,7 @@ def test_the_ends_of_branches(play: Play, controller: Controller, local: Target,
     assert 'was killed' in run['lost']['msg']
     with contextlib.suppress(OSError):  # nobody reads
         os.close(os.open(gate, os.O_WRONLY | os.O_NONBLOCK))  # who reads finds the end of the file
-    eventually(lambda: not temporary_files(controller), 'the one whose supervisor was killed tidies up by itself')
+    eventually(lambda: not list(temporary.iterdir()), 'the one whose supervisor was killed tidies up by itself')
 
 
 def test_branches_share_slots(play: Play, local: Target, tmp_path: Path) -> None:
