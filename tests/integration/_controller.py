@@ -46,6 +46,8 @@ class Run:
     events: list[Event]
     registered: dict[str, dict[str, t.Any]]
     """Host -> variable -> what the task had registered in the end."""
+    starts: list[str]
+    """The host of each v2_runner_on_start."""
 
     def __getitem__(self, variable: str) -> dict[str, t.Any]:
         """What the only host that registered *variable* has in it."""
@@ -163,7 +165,7 @@ class Controller:
         assert record.exists(), f'{program} did not come to its end:\n{output}'
         recorded = json.loads(record.read_text(encoding='ascii'))
         events = [Event(**event) for event in recorded['events']]
-        return Run(rc, output, events, recorded['registered'])
+        return Run(rc, output, events, recorded['registered'], recorded['starts'])
 
     @property
     def branches(self) -> Path:

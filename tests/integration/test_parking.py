@@ -243,8 +243,11 @@ def test_v2_runner_on_start_is_called_once_and_polls_go_on(
     with Playing(tmp_path, controller, many(2), {'tasks': [job_of(meeting.wait(), poll=1)]}, FORKS='1') as playing:
         with meeting.closed():
             await_parked(playing, 2, meeting)
-            time.sleep(5)
+            polls = [f'ASYNC POLL on {host}: ' for host in ('h1', 'h2')]
+            said = tmp_path / 'output.txt'
+            eventually(lambda: all(said.read_text().count(poll) >= 2 for poll in polls), 'each host reports twice')
         run = playing.result()
+    assert sorted(run.starts) == ['h1', 'h2']
     polls = [event for event in run.events if event.kind == 'async_poll']
     for host in ('h1', 'h2'):
         mine = [event.result['job']['elapsed'] or 0 for event in polls if event.host == host]
