@@ -50,7 +50,7 @@ def without_sshd(fleet: Fleet, host: Target) -> c.Iterator[None]:
     """sshd is stopped, and its sessions have ended."""
     script = f'systemctl stop ssh; pkill -KILL sshd; {until_there(BACK)}; systemctl start ssh'
     cut_off(host, f"sh -c '{script}'")
-    eventually(lambda: not host.reached(), 'sshd is stopped', 20)
+    eventually(lambda: not host.reached(), 'sshd is stopped')
     try:
         yield
     finally:
@@ -67,9 +67,11 @@ def waits(controller: Controller, host: Target, tmp_path: Path) -> c.Callable[..
         variables['background_jobs_give_back_forks'] = way != 'worker'
         job = {'name': 'job', **JOB, 'async': limit, 'poll': poll, 'register': 'r', 'ignore_unreachable': ignore}
         play = {'tasks': [job, NEXT], 'vars': variables}
-        playing = Playing(tmp_path, controller, [host], play, VERBOSITY='3')
-        waiting = playing.parked if way == 'parked' else lambda: clients(playing)
-        eventually(lambda: waiting() and host.shell(f'cat {CAME} 2>/dev/null || true'), 'the job runs')
+        with contextlib.ExitStack() as stack:
+            playing = stack.enter_context(Playing(tmp_path, controller, [host], play, VERBOSITY='3'))
+            waiting = playing.parked if way == 'parked' else lambda: clients(playing)
+            eventually(lambda: waiting() and host.shell(f'cat {CAME} 2>/dev/null || true'), 'the job runs')
+            stack.pop_all()  # the caller leaves it
         return playing
 
     return play
@@ -274,7 +276,9 @@ def test_a_start_whose_job_ends_at_once_survives_a_lost_answer(
     monkeypatch.setenv('BACKGROUND_JOBS_DROPS_AFTER', 'start')
     again = {'name': 'again', **START, 'register': 'r'}
     target = local.also('local', ansible_connection='drops')
-    tasks = [START, {'ansible.builtin.pause': {'seconds': 3}}, again]
+    look = {'background.jobs.async_info': {'names': ['deploy'], 'states': ['succeeded']}, 'register': 'look'}
+    ended = {**look, 'until': 'look.jobs | length > 0', 'retries': 600, 'delay': 0.1}
+    tasks = [START, ended, again]
     (tmp_path / 'drop-0').touch()
     run = controller.play([target], {'tasks': tasks})
     assert [event.kind for event in run.of('again')] == ['ok'], run.output
