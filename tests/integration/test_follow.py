@@ -21,6 +21,9 @@ WAIT = 'background.jobs.async_wait'
 STATUS = 'background.jobs.async_status'
 GATE = '/tmp/follow.gate'
 BLOCKED = until_there(GATE)
+OF_A = '/tmp/follow.a'
+"""Holds the process id of job a."""
+AFTER_A = f'while [ ! -s {OF_A} ] || kill -0 $(cat {OF_A}) 2>/dev/null; do sleep 0.1; done'
 
 MUCH = 'for second in 1 2 3 4; do yes 0123456789abcdef | head -n 100000; sleep 1; done; echo last'
 """100 MB a minute, for a few seconds."""
@@ -36,8 +39,7 @@ def shown(run: Run, begin: str) -> list[str]:
 
 
 @pytest.mark.spine
-@pytest.mark.parametrize('callback', ['default', 'minimal'])
-@pytest.mark.parametrize('forks', ['1', '5'])
+@pytest.mark.parametrize(('callback', 'forks'), [('default', '1'), ('minimal', '5')])
 def test_lines_are_seen_while_the_job_runs(
     tmp_path: Path, controller: Controller, hosts: list[Target], callback: str, forks: str
 ) -> None:
@@ -66,6 +68,7 @@ def test_lines_are_seen_while_the_job_runs(
 @pytest.fixture(scope='module')
 def many(tmp_path_factory: pytest.TempPathFactory, collections_path: Path, hosts: list[Target], fleet: t.Any) -> Run:
     """Everything that needs no look meanwhile, in one run."""
+    hosts[0].shell(f'rm -f {OF_A}')
     return Controller(tmp_path_factory.mktemp('follow'), collections_path, fleet.inventory).play(
         hosts[:1],
         {
@@ -83,8 +86,8 @@ def many(tmp_path_factory: pytest.TempPathFactory, collections_path: Path, hosts
                     'name': 'Start',
                     RUN: {
                         'tasks': [
-                            {'ansible.builtin.shell': 'echo of a; exit 3', 'name': 'a'},
-                            {'ansible.builtin.shell': 'echo of b; sleep 8; echo end of b', 'name': 'b'},
+                            {'ansible.builtin.shell': f'echo $$ > {OF_A}; echo of a; exit 3', 'name': 'a'},
+                            {'ansible.builtin.shell': f'echo of b; {AFTER_A}; sleep 8; echo end of b', 'name': 'b'},
                             {'ansible.builtin.shell': 'sleep 8', 'queue': 'q'},
                             {'ansible.builtin.shell': 'echo of q', 'queue': 'q'},
                         ]
@@ -158,7 +161,7 @@ def test_a_wait_tells_of_its_jobs(many: Run) -> None:
     told = [line for line in shown(many, 'host1 | ') if ' of 4 done' in line]
     assert told
     assert any(
-        re.match(r'[23] running, (1 queued, )?1 of 4 done, 1 failed \(a\) \| 0:0\d of 1:40', line) for line in told
+        re.match(r'[23] running, (1 queued, )?1 of 4 done, 1 failed \(a\) \| \d:\d\d of 1:40', line) for line in told
     ), told
     assert 'RETRYING' not in many.output
     assert [job['job']['name'] for job in many['waited']['jobs']] == ['a', 'b', None, None]
