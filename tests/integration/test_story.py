@@ -83,6 +83,11 @@ def ends(targets: list[Target]) -> dict[str, str]:
     return states
 
 
+def has_begun(target: Target) -> bool:
+    """Whether the upgrade of *target* has printed its first line."""
+    return any(b'begun' in path.read_bytes() for path in Path(target.async_dir).glob('.jobs/j*/output'))
+
+
 def test_the_story(tmp_path: Path, controller: Controller, second: Controller, twenty: list[Target]) -> None:
     gate = tmp_path / 'gate'
     play, by_name = upgrade(gate, TROUBLES), {target.name: target for target in twenty}
@@ -91,6 +96,8 @@ def test_the_story(tmp_path: Path, controller: Controller, second: Controller, t
     try:
         with Playing(tmp_path, controller, twenty, play) as playing:
             eventually(lambda: ends(twenty) == bad, 'three have ended badly', 240)
+            running = [by_name[name] for name in (*fine, CANCELLED)]
+            eventually(lambda: all(map(has_begun, running)), 'the others run')
             rows = table(second.book(twenty, JOBS, '--extra-vars', 'columns=0'))
             assert list(rows)[:3] == ['web3', 'web12', 'web7'], 'the troubled come first'
             assert rows['web3'] == ['upgrade', 'failed', '1', 'no space left on device']
