@@ -277,14 +277,14 @@ def test_a_supervisor_that_is_killed(controller: Controller, hosts: list[Target]
 
 
 def test_a_reboot_while_ansible_core_polls(
-    controller: Controller, hosts: list[Target], fleet: Fleet, tmp_path: Path
+    controller: Controller, victim: Target, fleet: Fleet, tmp_path: Path
 ) -> None:
     poll = {'name': 'job', 'shell': 'touch /tmp/came; sleep 300', 'async': 300, 'poll': 2, 'register': 'r'}
-    hosts[1].shell('rm -f /tmp/came')
-    with Playing(tmp_path, controller, [hosts[1]], {'tasks': [poll]}, **DROP_IN) as playing:
-        eventually(lambda: hosts[1].shell('ls /tmp/came || true'), 'the job runs')
-        fleet.cut(hosts[1].name)
-        fleet.boot(hosts[1].name)
+    victim.shell('rm -f /tmp/came')
+    with Playing(tmp_path, controller, [victim], {'tasks': [poll]}, **DROP_IN) as playing:
+        eventually(lambda: victim.shell('ls /tmp/came || true'), 'the job runs')
+        fleet.cut(victim.name)
+        fleet.boot(victim.name)
         run = playing.result()
     assert [event.kind for event in run.of('job') if event.kind not in MEANWHILE] == ['failed'], run.output
     assert 'rebooted' in run['r']['msg']
