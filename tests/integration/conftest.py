@@ -127,7 +127,7 @@ def controller(tmp_path: Path, collections_path: Path, request: pytest.FixtureRe
 
 @pytest.fixture
 def person(tmp_path: Path, collections_path: Path, screen: Screen) -> Controller:
-    """A controller whose user sits before the `screen`, a fixture of the file that uses this one."""
+    """A controller whose user sits before the `screen`."""
     return Controller(tmp_path, collections_path, screen=screen)
 
 
