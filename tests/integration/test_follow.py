@@ -113,10 +113,10 @@ def many(tmp_path_factory: pytest.TempPathFactory, collections_path: Path, hosts
                 },
                 {'name': 'List', 'background.jobs.async_info': None},
                 {'name': 'Clean', 'background.jobs.async_prune': {'older_than': 0}},
-                {'name': 'By variable', **shell('echo no'), 'module_defaults': {}},
             ],
         },
         {'vars': {'background_jobs_follow': True}, 'tasks': [{'name': 'Variable', **shell('echo by variable')}]},
+        {'tasks': [{'name': 'Nobody asks', **shell('echo no')}]},
     )
 
 
@@ -125,7 +125,7 @@ def test_who_asks_sees(many: Run) -> None:
     assert shown(many, 'host1 | Defaults | ') == ['by default']
     assert shown(many, 'host1 | Variable | ') == ['by variable']
     assert shown(many, 'host1 | Not now | ') == []
-    assert shown(many, 'host1 | By variable | ') == []
+    assert shown(many, 'host1 | Nobody asks | ') == []
     assert [event.kind for event in many.of('List') + many.of('Clean')] == ['ok', 'ok'], many.output
 
 
