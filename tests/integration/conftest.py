@@ -32,11 +32,14 @@ from ansible_collections.background.jobs.tests.tools.screen import Screen
 from hosts import OPERATOR, Fleet, HostsError, Shape
 
 ROOT = Path(__file__).resolve().parents[2]
+LONGEST = ['test_reconnect.py', 'test_dropin.py', 'test_reach.py', 'test_parity.py', 'test_story.py', 'test_forks.py']
+"""The files that take minutes. Two files run at once, so one of these at the end would run alone."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m asks for marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever uses the fleet needs what test hosts need, also through fixtures of fixtures."""
+    """Whoever uses the fleet needs what test hosts need, also through fixtures of fixtures. The longest files come first."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
     for item in items:
         if 'fleet' in getattr(item, 'fixturenames', ()):
             item.add_marker(pytest.mark.hosts)
