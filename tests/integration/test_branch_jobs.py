@@ -196,6 +196,7 @@ def test_the_ends_of_branches(
     eventually(lambda: not list(temporary.iterdir()), 'the one whose supervisor was killed tidies up by itself')
 
 
+@pytest.mark.any_core
 def test_branches_share_slots(play: Play, local: Target, tmp_path: Path) -> None:
     gate = tmp_path / 'gate'
     branch = {RUN: {'block': [held(gate)], 'name': '{{ item }}'}, 'poll': 0}
@@ -229,6 +230,7 @@ def test_branches_share_slots(play: Play, local: Target, tmp_path: Path) -> None
     assert run['nested']['msg'] == 'inner', 'a branch that waits for its own needs no second slot'
 
 
+@pytest.mark.any_core
 def test_a_branch_outlives_its_play_and_another_one_attaches(
     play: Play, controller: Controller, local: Target, tmp_path: Path
 ) -> None:
@@ -251,6 +253,7 @@ def test_a_branch_outlives_its_play_and_another_one_attaches(
     assert run['joined']['msg'] == 'done'
 
 
+@pytest.mark.any_core
 def test_the_supervisor_of_a_branch_is_small(play: Play, controller: Controller, local: Target, tmp_path: Path) -> None:
     gate = tmp_path / 'gate'
     run = play(local, {RUN: {'name': 'long', 'block': [held(gate)]}, 'poll': 0, 'register': 'started'})

@@ -325,6 +325,7 @@ def test_the_files_of_a_job_are_removed(controller: Controller, hosts: list[Targ
 # --- The controller goes ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.any_core
 @pytest.mark.parametrize('has_ended', [False, True], ids=['the job runs', 'the job has ended'])
 def test_a_controller_that_was_killed_is_run_again(
     controller: Controller, hosts: list[Target], tmp_path: Path, has_ended: bool
@@ -354,6 +355,7 @@ def test_a_controller_that_was_killed_is_run_again(
     assert len(host.shell(f'cat {LOG}').split()) == 1  # it ran once
 
 
+@pytest.mark.any_core
 def test_two_controllers_start_the_same_name_at_the_same_instant(
     tmp_path: Path, collections_path: Path, hosts: list[Target], fleet: Fleet
 ) -> None:
@@ -384,6 +386,7 @@ def sleeper(name: str, on_existing: str = 'attach') -> dict[str, t.Any]:
     return {**shell('sleep 1000', name=name, on_existing=on_existing), **MARKED, 'poll': 0}
 
 
+@pytest.mark.any_core
 def test_what_to_do_about_a_job_of_the_same_name(play: Play, hosts: list[Target]) -> None:
     finished = {**shell('echo done', name='short'), 'poll': 0}
     run = play(

@@ -359,6 +359,7 @@ def test_after_a_killed_child_the_guardian_goes_on_with_the_loop(
     assert [event.kind for event in run.of('job')] == ['item_failed', 'item_ok', 'failed'], run.output
 
 
+@pytest.mark.any_core
 @pytest.mark.parametrize('whose', ['child', 'guardian'])
 def test_a_killed_group_never_hangs_the_play(
     controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path, whose: str
@@ -375,6 +376,7 @@ def test_a_killed_group_never_hangs_the_play(
     assert kinds(run, 'job') == {'h1': 'failed' if whose == 'child' else 'ok'}, run.output
 
 
+@pytest.mark.any_core
 @pytest.mark.parametrize('hosts', [1, 3])
 @pytest.mark.parametrize('watcher_killed', [False, True], ids=['two', 'and the watcher before'])
 def test_a_guardian_and_its_child_killed_at_once_never_hang_the_play(
@@ -440,6 +442,7 @@ def test_ansible_dies_between_the_start_and_the_wait(
         eventually(lambda: not playing.processes(), 'no process of Ansible is left')
 
 
+@pytest.mark.any_core
 @pytest.mark.parametrize('whose', ['child', 'guardian'])
 def test_ansible_dies_after_one_of_the_two_was_killed(
     controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path, whose: str
@@ -453,6 +456,7 @@ def test_ansible_dies_after_one_of_the_two_was_killed(
         eventually(lambda: not playing.processes(), 'no process of Ansible is left')
 
 
+@pytest.mark.any_core
 @pytest.mark.timeout(3600)  # a kill takes a second or two, and thirteen on a machine with ten times too much to do
 @pytest.mark.parametrize('kills', [20, pytest.param(200, marks=pytest.mark.nightly)])
 def test_ansible_is_killed_at_any_moment(

@@ -75,6 +75,7 @@ def test_the_table_fits_the_terminal(controller: Controller, fleet_of_three: lis
     assert max(map(len, text.splitlines())) <= columns
 
 
+@pytest.mark.any_core
 def test_following(tmp_path: Path, controller: Controller, fleet_of_three: list[Target]) -> None:
     here, gate = fleet_of_three[:2], tmp_path / 'gate'
     start(controller, here, 'build', f"sh -c 'echo begun; {until_there(gate)}; echo done'")
@@ -97,6 +98,7 @@ def has_shown(directory: Path, text: str) -> bool:
     return text in (directory / 'output.txt').read_text(encoding='utf-8')
 
 
+@pytest.mark.any_core
 def test_what_runs_where(tmp_path: Path, controller: Controller, fleet_of_three: list[Target]) -> None:
     """Without a name, a job is called by its task. A live job shows its last line, and a bad end that and its rc."""
     here, gate = fleet_of_three[:2], tmp_path / 'gate'
@@ -116,6 +118,7 @@ def test_what_runs_where(tmp_path: Path, controller: Controller, fleet_of_three:
     eventually(lambda: shown() == ended, 'both have ended')
 
 
+@pytest.mark.any_core
 def test_every_action_tells_what_a_job_is_about(controller: Controller, local: Target) -> None:
     job = '{{ start.job.id }}'
     command = 'sh -c "exec sleep 300" https://me:{{ word }}@host/{{ 1 + 2 }} --token={{ word }}'
@@ -141,6 +144,7 @@ def test_every_action_tells_what_a_job_is_about(controller: Controller, local: T
     assert told[3]['last_line'] is None
 
 
+@pytest.mark.any_core
 def test_no_log_hides_what_a_job_does(controller: Controller, local: Target) -> None:
     hidden = {'name': 'Hidden', RUN: {'cmd': f'printf {SECRET}'}, 'no_log': True}
     open_ = {'name': 'Open', RUN: {'task': {'ansible.builtin.shell': 'exit 3'}}, 'ignore_errors': True}
@@ -165,6 +169,7 @@ def test_no_log_hides_what_a_job_does(controller: Controller, local: Target) -> 
     assert SECRET not in local.shell(f'cat {local.async_dir}/.jobs/*/spec.json')
 
 
+@pytest.mark.any_core
 def test_pruning_looks_before_it_removes(controller: Controller, fleet_of_three: list[Target]) -> None:
     here = fleet_of_three[:2]
     start(controller, here, 'short', 'true')

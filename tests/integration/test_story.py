@@ -88,6 +88,7 @@ def has_begun(target: Target) -> bool:
     return any(b'begun' in path.read_bytes() for path in Path(target.async_dir).glob('.jobs/j*/output'))
 
 
+@pytest.mark.any_core
 def test_the_story(tmp_path: Path, controller: Controller, second: Controller, twenty: list[Target]) -> None:
     gate = tmp_path / 'gate'
     play, by_name = upgrade(gate, TROUBLES), {target.name: target for target in twenty}

@@ -192,6 +192,7 @@ def test_a_runtime_that_is_not_whole_is_replaced(
     host.shell(f'rm -rf {RUNTIME}')
 
 
+@pytest.mark.any_core
 @pytest.mark.hosts
 @pytest.mark.parametrize('place', ['planted', 'planted/deeper/async'])
 @pytest.mark.parametrize('transport', ['by command', 'by module'])
@@ -281,6 +282,7 @@ def test_login_shells(controller: Controller, hosts: list[Target], login_shell: 
 # --- Waiting ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.any_core
 @pytest.mark.parametrize('give_back', [True, False])
 def test_the_end_is_noticed_whatever_poll_says(controller: Controller, local: Target, give_back: bool) -> None:
     job = {**shell('sleep 3'), 'async': 1000, 'poll': 300}
@@ -290,6 +292,7 @@ def test_the_end_is_noticed_whatever_poll_says(controller: Controller, local: Ta
     assert 3 <= time.monotonic() - began < 150  # far from 300
 
 
+@pytest.mark.any_core
 @pytest.mark.parametrize('park', [True, False])
 def test_many_hosts_notice_the_end_whatever_poll_says(controller: Controller, tmp_path: Path, park: bool) -> None:
     targets = [local_target(f'h{n}', tmp_path / f'h{n}', sys.executable) for n in range(6)]
