@@ -231,7 +231,7 @@ def test_branches_of_many_hosts_share_the_slots_and_the_play_goes_on(
 
 @pytest.mark.hosts
 def test_a_branch_that_is_killed_leaves_the_connection(
-    play: Play, controller: Controller, hosts: list[Target], tmp_path: Path, temporary: Path
+    controller: Controller, hosts: list[Target], tmp_path: Path, temporary: Path
 ) -> None:
     """It was killed with -9, with all its processes, in the middle of a task, and nobody has closed its ssh master."""
     host = hosts[0]

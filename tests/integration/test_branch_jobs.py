@@ -231,9 +231,7 @@ def test_branches_share_slots(play: Play, local: Target, tmp_path: Path) -> None
 
 
 @pytest.mark.any_core
-def test_a_branch_outlives_its_play_and_another_one_attaches(
-    play: Play, controller: Controller, local: Target, tmp_path: Path
-) -> None:
+def test_a_branch_outlives_its_play_and_another_one_attaches(play: Play, local: Target, tmp_path: Path) -> None:
     gate = tmp_path / 'gate'
     block = [held(gate), shell('echo done', register='done')]
     first = play(local, {RUN: {'name': 'long', 'block': block}, 'poll': 0, 'register': 'started'})

@@ -238,9 +238,7 @@ def test_durations_work_wherever_seconds_do(play: Play, local: Target) -> None:
 
 
 @pytest.mark.any_core
-def test_one_host_without_the_job_does_not_stop_the_others(
-    controller: Controller, tmp_path: t.Any, collections_path: t.Any
-) -> None:
+def test_one_host_without_the_job_does_not_stop_the_others(controller: Controller, tmp_path: t.Any) -> None:
     one, two = (local_target(name, tmp_path / name, sys.executable) for name in ('one', 'two'))
     start = {
         'name': 'start',
