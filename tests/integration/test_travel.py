@@ -31,6 +31,7 @@ from hosts import OPERATOR, PLAIN, Fleet
 
 VERBOSE = {'VERBOSITY': '3'}
 RUNTIME = '~/.ansible_async/.runtime'
+SHELL = 'ansible.builtin.shell'
 
 START = {'name': 'start', **shell('id -un'), 'async': 100, 'poll': 0, 'register': 'job'}
 # Ansible does not tell of the requests of the process that waits for parked hosts.
@@ -164,32 +165,36 @@ def test_the_runtime_is_private(controller: Controller, hosts: list[Target]) -> 
 EVIL = 'open("/tmp/evil", "w").close()'
 
 
+DAMAGES = {
+    'appended': (f"echo '{EVIL}' | tee -a r*", True),
+    'replaced': (f"echo '{EVIL}' | tee r*", True),
+    'planted': (f"echo '{EVIL}' > base64.py; touch __init__.py", False),
+    'added': (f"mkdir json; echo '{EVIL}' > json/__init__.py", False),
+    'removed': ('rm r*', True),
+    'cut': ('truncate -s 100 r*', True),
+}
+"""What is done to the runtime: the command, and whether the runtime has to be sent again."""
+
+
 @pytest.mark.any_core
 @pytest.mark.hosts
-@pytest.mark.parametrize(
-    ('damage', 'sent'),
-    [
-        (f"echo '{EVIL}' | tee -a r*", True),
-        (f"echo '{EVIL}' | tee r*", True),
-        (f"echo '{EVIL}' > base64.py; touch __init__.py", False),
-        (f"mkdir json; echo '{EVIL}' > json/__init__.py", False),
-        ('rm r*', True),
-        ('truncate -s 100 r*', True),
-    ],
-    ids=['appended', 'replaced', 'planted', 'added', 'removed', 'cut'],
-)
-def test_a_runtime_that_is_not_whole_is_replaced(
-    controller: Controller, hosts: list[Target], damage: str, sent: bool
-) -> None:
+def test_a_runtime_that_is_not_whole_is_replaced(controller: Controller, hosts: list[Target]) -> None:
     """What lies beside it is not imported."""
-    host = hosts[0]
-    assert controller.play([host], {'tasks': [START]}).rc == 0
-    host.shell(f'rm -f /tmp/evil; cd {RUNTIME}; {damage}')
-    run = controller.play([host], {'tasks': [{**START, 'name': 'first'}, START]}, **VERBOSE)
+    tasks: list[dict[str, t.Any]] = []
+    for name, (damage, _sent) in DAMAGES.items():
+        tasks += [
+            START,
+            {SHELL: f'rm -f /tmp/evil; cd {RUNTIME}; {damage}'},
+            {**START, 'name': f'{name}, first'},
+            {**START, 'name': f'{name}, next'},
+            {'name': f'{name}, evil', SHELL: f'rm -r {RUNTIME}; ls /tmp/evil 2>/dev/null || true'},
+        ]
+    run = controller.play(hosts[:1], {'tasks': tasks}, **VERBOSE)
     assert run.rc == 0, run.output
-    assert host.shell('ls /tmp/evil 2>/dev/null || true') == ''
-    assert (operations(run, 'first'), operations(run, 'start')) == (2 if sent else 1, 1)
-    host.shell(f'rm -rf {RUNTIME}')
+    for name, (_damage, sent) in DAMAGES.items():
+        assert run.of(f'{name}, evil')[0].result['stdout'] == '', name
+        found = operations(run, f'{name}, first'), operations(run, f'{name}, next')
+        assert found == (2 if sent else 1, 1), name
 
 
 @pytest.mark.any_core
@@ -211,33 +216,40 @@ def test_root_does_not_follow_the_link_of_a_user(
     assert f'/home/deploy/{place}' in run.of('start')[0].result['msg']
 
 
+WRITABLE = {
+    'directory of a group': 'sudo chgrp plain {0}; chmod g+w {0}',
+    'directory of all': 'chmod o+w {0}',
+    'file of a group': 'sudo chgrp plain {0}/r*; chmod g+w {0}/r*',
+    'directory of another user': 'sudo chown plain {0}',
+    'all of another user': 'sudo chown -R plain {0}',
+}
+
+
 @pytest.mark.any_core
 @pytest.mark.hosts
-@pytest.mark.parametrize(
-    'damage',
-    [
-        'sudo chgrp plain {0}; chmod g+w {0}',
-        'chmod o+w {}',
-        'sudo chgrp plain {0}/r*; chmod g+w {0}/r*',
-        'sudo chown plain {}',
-        'sudo chown -R plain {}',
-    ],
-)
-def test_a_runtime_that_others_can_write_is_not_run(controller: Controller, hosts: list[Target], damage: str) -> None:
-    host = hosts[0]
-    assert controller.play([host], {'tasks': [START]}).rc == 0
+def test_a_runtime_that_others_can_write_is_not_run(controller: Controller, hosts: list[Target]) -> None:
+    plant = f'echo {shlex.quote(EVIL)} | tee -a ~deploy/.ansible_async/.runtime/r*'
+    tasks: list[dict[str, t.Any]] = []
+    for name, damage in WRITABLE.items():
+        tasks += [
+            START,
+            {SHELL: f'rm -f /tmp/evil; {damage.format(RUNTIME)}; sudo sh -c {shlex.quote(plant)}'},
+            {**START, 'name': f'{name}, start', 'ignore_errors': True},
+            {**WAIT, 'when': 'job is not failed'},
+            {'name': f'{name}, evil', SHELL: f'sudo rm -r {RUNTIME}; ls /tmp/evil 2>/dev/null || true'},
+        ]
     try:
-        host.shell(f'rm -f /tmp/evil; {damage.format(RUNTIME)}')
-        plant = f'echo {shlex.quote(EVIL)} | tee -a ~deploy/.ansible_async/.runtime/r*'
-        host.shell(f'sudo sh -c {shlex.quote(plant)}')
-        run = controller.play([host], {'tasks': [START, WAIT]}, **VERBOSE)
-        assert host.shell('ls /tmp/evil 2>/dev/null || true') == ''
-        if run.rc:
-            assert '/.ansible_async/.runtime' in run.of('start')[0].result['msg']
-        else:
-            assert operations(run, 'start') > 2  # by an ordinary module
+        run = controller.play(hosts[:1], {'tasks': tasks}, **VERBOSE)
     finally:
-        host.shell(f'sudo rm -rf {RUNTIME} /tmp/evil')
+        hosts[0].shell(f'sudo rm -rf {RUNTIME} /tmp/evil')
+    assert run.rc == 0, run.output
+    for name in WRITABLE:
+        assert run.of(f'{name}, evil')[0].result['stdout'] == '', name
+        (started,) = run.of(f'{name}, start')
+        if started.kind == 'failed':
+            assert '/.ansible_async/.runtime' in started.result['msg'], name
+        else:
+            assert operations(run, f'{name}, start') > 2, f'{name}: by an ordinary module'
 
 
 @pytest.mark.any_core
