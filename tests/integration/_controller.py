@@ -23,8 +23,8 @@ HERE = Path(__file__).resolve().parent
 LIBRARY = f'{HERE}/targets/jobs/library:{HERE}/targets/jobs/shell_library'
 """Modules of every style; ansible-test wants those that are no Python in a folder of another name."""
 CALM = '[defaults]\ninternal_poll_interval = 0.01\n'
-"""The configuration of a controller that runs for minutes beside others: ansible-core looks for results 100 times a second
-instead of 1,000 times, which saves up to a twentieth of a processor."""
+"""The configuration of a controller: ansible-core looks for results 100 times a second instead of 1,000 times, which saves
+up to a twentieth of a processor."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Controller:
         inventory: Path | None = None,
         patience: float = 560,
         screen: Screen | None = None,
-        configuration: str = '',
+        configuration: str = CALM,
     ) -> None:
         self._directory = directory
         self._collections = collections

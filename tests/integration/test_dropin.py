@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.background.jobs.tests.integration._behaviours import BEHAVIOURS, NO, YES
-from ansible_collections.background.jobs.tests.integration._controller import CALM, Controller, Run
+from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
 from ansible_collections.background.jobs.tests.integration._engines import (
     DROP_IN,
     ENGINES,
@@ -78,7 +78,7 @@ def make_controller(
     tmp_path_factory: pytest.TempPathFactory, collections_path: Path, fleet: Fleet
 ) -> c.Callable[[str], Controller]:
     return lambda name: Controller(
-        tmp_path_factory.mktemp(name), collections_path, fleet.inventory, patience=TABLE_PATIENCE, configuration=CALM
+        tmp_path_factory.mktemp(name), collections_path, fleet.inventory, patience=TABLE_PATIENCE
     )
 
 
@@ -347,7 +347,7 @@ def test_callbacks_are_told_of_looks(tmp_path: Path, collections_path: Path, loc
 
 
 @pytest.mark.spine
-def test_live_output_is_shown(controller: Controller, tmp_path: Path, local: Target) -> None:
+def test_live_output_is_shown(controller: Controller, local: Target) -> None:
     poll = {'name': 'job', 'shell': 'echo alive; sleep 12', 'async': 100, 'poll': 1}
     run = drop_in(controller, [local.also('local', background_jobs_follow=True)], poll)
     assert 'local | command | alive' in run.output
