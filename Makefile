@@ -215,8 +215,8 @@ integration-%: .venv/core-%/.made $(COLLECTION)
 	$(call in_venv,core-$*) python -m pytest tests/integration -m "not crowd and not any_core and not nightly" \
 	  $(two_files)
 
-# What no ansible-core makes a difference to runs once: what the pages show, and what goes on at the target, be it that the
-# host goes down, a job is killed, or somebody else has written where the runtime is.
+# What no ansible-core makes a difference to runs once, and with the others at night: what the pages show, and what goes on
+# at the target, be it that the host goes down, a job is killed, or somebody else has written where the runtime is.
 integration-any: any-$(CORE)
 
 any-%: .venv/core-%/.made $(COLLECTION)
