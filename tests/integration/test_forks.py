@@ -51,17 +51,20 @@ def states(run: Run, task: str) -> list[str]:
 
 
 @pytest.mark.spine
-@pytest.mark.parametrize('strategy', ['linear', 'free', 'ansible.builtin.linear'])
-def test_all_hosts_start_before_any_is_waited_for(
-    controller: Controller, many: t.Any, meeting: Meeting, strategy: str
-) -> None:
-    job = {'name': 'job', **script(meeting.of(6)), 'async': LONG, 'poll': 2, 'register': 'r'}
-    after = {'name': 'after', 'ansible.builtin.debug': {'var': 'r.stdout'}}
-    run = controller.play(many(6), {'strategy': strategy, 'tasks': [job, after]}, FORKS='2')
-    assert kinds(run, 'job') == kinds(run, 'after') == {f'h{n}': 'ok' for n in range(1, 7)}, run.output
-    assert {host: variables['r']['stdout'] for host, variables in run.registered.items()} == {
-        f'h{n}': f'h{n}' for n in range(1, 7)
-    }
+def test_all_hosts_start_before_any_is_waited_for(controller: Controller, many: t.Any, tmp_path: Path) -> None:
+    strategies, hosts = ('linear', 'free', 'ansible.builtin.linear'), [f'h{n}' for n in range(1, 7)]
+    plays = []
+    for strategy in strategies:
+        command = Meeting(tmp_path / strategy).of(6)
+        job = {'name': f'{strategy} job', **script(command), 'async': LONG, 'poll': 2, 'register': 'r'}
+        after = {'name': f'{strategy} after', 'ansible.builtin.debug': {'var': 'r.stdout'}}
+        plays.append({'strategy': strategy, 'tasks': [job, after]})
+    run = controller.play(many(6), *plays, FORKS='2')
+    for strategy in strategies:
+        ends = kinds(run, f'{strategy} job'), kinds(run, f'{strategy} after')
+        assert ends == (dict.fromkeys(hosts, 'ok'),) * 2, run.output
+        stdout = {event.host: event.result['stdout'] for event in run.of(f'{strategy} job')}
+        assert stdout == {host: host for host in hosts}, strategy
 
 
 @pytest.mark.spine
@@ -119,21 +122,15 @@ def test_the_cap(controller: Controller, many: t.Any, meeting: Meeting, tmp_path
     assert states(run, 'job')[-1] == 'timed_out', run.output
 
 
-@pytest.mark.parametrize(
-    'name',
-    [
-        'background_jobs_max_waiting',
-        'background_jobs_give_back_forks',
-        'background_jobs_park',
-        'background_jobs_margin',
-    ],
-)
-def test_a_setting_that_makes_no_sense_is_named(controller: Controller, many: t.Any, name: str) -> None:
-    task = {'name': 'job', **script('sleep 1'), 'async': LONG, 'poll': 2, 'vars': {name: 'plenty'}}
-    run = controller.play(many(1), {'tasks': [task]})
-    assert kinds(run, 'job') == {'h1': 'failed'}
-    assert name in run.output
-    assert 'plenty' in run.output
+def test_a_setting_that_makes_no_sense_is_named(controller: Controller, many: t.Any) -> None:
+    names = [f'background_jobs_{name}' for name in ('max_waiting', 'give_back_forks', 'park', 'margin')]
+    job = {**script('sleep 1'), 'async': LONG, 'poll': 2, 'ignore_errors': True}
+    run = controller.play(many(1), {'tasks': [{'name': name, **job, 'vars': {name: 'plenty'}} for name in names]})
+    for name in names:
+        (event,) = run.of(name)
+        assert event.kind == 'failed', run.output
+        assert name in event.result['msg']
+        assert 'plenty' in event.result['msg']
 
 
 # --- Keywords --------------------------------------------------------------------------------------------------------
@@ -150,17 +147,23 @@ def test_serial(controller: Controller, many: t.Any, meeting: Meeting, log: Log)
     assert set(hosts[4:]) == {'h3', 'h4'}
 
 
-@pytest.mark.parametrize('where', ['task', 'block', 'play variable'])
-def test_throttle(controller: Controller, many: t.Any, meeting: Meeting, log: Log, where: str) -> None:
-    command = log.around(meeting.of(2), '{{ inventory_hostname }}')  # the first job ends when the second one has begun
-    job: dict[str, t.Any] = {'name': 'job', **script(command), 'async': LONG, 'poll': 2}
-    if where == 'block':
-        tasks = [{'block': [job], 'throttle': 2}]
-    else:
-        tasks = [{**job, 'throttle': 2 if where == 'task' else '{{ two }}'}]
+def test_throttle(controller: Controller, many: t.Any, tmp_path: Path) -> None:
+    """Of the task, of its block, and by a variable of the play."""
+    logs = {where: Log(tmp_path / f'{where}.log') for where in ('task', 'block', 'variable')}
+    jobs: dict[str, dict[str, t.Any]] = {}
+    for where, log in logs.items():
+        meeting = Meeting(tmp_path / where).of(2)  # the first job ends when the second one has begun
+        command = log.around(meeting, '{{ inventory_hostname }}')
+        jobs[where] = {'name': where, **script(command), 'async': LONG, 'poll': 2}
+    tasks = [
+        {**jobs['task'], 'throttle': 2},
+        {'block': [jobs['block']], 'throttle': 2},
+        {**jobs['variable'], 'throttle': '{{ two }}'},
+    ]
     run = controller.play(many(5), {'tasks': tasks, 'vars': {'two': 2}}, FORKS='5')
-    assert set(kinds(run, 'job').values()) == {'ok'}, run.output
-    assert log.at_once() == 2
+    for where, log in logs.items():
+        assert kinds(run, where) == {f'h{n}': 'ok' for n in range(1, 6)}, run.output
+        assert log.at_once() == 2, where
 
 
 def test_run_once(controller: Controller, many: t.Any, log: Log) -> None:
