@@ -126,9 +126,7 @@ def test_loops_start_many(play: Play, local: Target) -> None:
     assert [result['stdout'] for result in run['late']['results']] == ['a', 'b']
 
 
-@pytest.mark.parametrize(
-    ('starter', 'status'), [('ours', STATUS), ('ours', CORE_STATUS), ('core', STATUS)], ids='-'.join
-)
+@pytest.mark.parametrize(('starter', 'status'), [('ours', STATUS), ('ours', CORE_STATUS), ('core', STATUS)])
 def test_both_read_the_jobs_of_both(play: Play, local: Target, tmp_path: Path, starter: str, status: str) -> None:
     gate = tmp_path / 'gate'
     inner = blocking(gate, 'echo ünï; exit 3')
