@@ -113,7 +113,7 @@ left_out = { mkdir -p .build; echo "LEFT OUT: $(1)" | tee -a .build/left-out; [ 
 in_venv = test ! -e $(CURDIR)/.venv/$(1)/.made || PATH="$(CURDIR)/.venv/$(1)/bin:$$PATH"
 
 # Of the tests, two files at once.
-two_files = --numprocesses 2 --dist loadfile
+two_files = --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .venv/%/.made: requirements/%.txt requirements/tests.txt
 	@rm -f $@
@@ -185,11 +185,15 @@ sanity-%: .venv/core-%/.made
 
 sanity_tree = .build/sanity-$(1)/ansible_collections/background/jobs
 
-unit: $(CORES:%=unit-%)
+# One after the other, whatever --jobs says: each has work for two processors.
+unit:
+	+@$(call lane,$(CORES:%=unit-%))
 
-# The runtime knows no ansible-core: its tests, under every Python there is for targets, run once.
+# What no ansible-core makes a difference to runs once: the runtime, under every Python there is for targets, its loader,
+# and what only writes tables.
 unit-%: .venv/core-%/.made $(COLLECTION)
-	$(call in_venv,core-$*) python -m pytest tests/unit -m "not nightly" $(two_files) $(if $(filter-out $(CORE),$*),--ignore tests/unit/plugins/module_utils)
+	$(call in_venv,core-$*) python -m pytest tests/unit -m "not nightly" $(two_files) $(if $(filter-out $(CORE),$*),$(any_core_unit:%=--ignore tests/unit/%))
+any_core_unit := plugins/module_utils plugins/plugin_utils/test_loader.py test_benchmarks.py test_parity_table.py
 
 # The test hosts themselves, which no Ansible is needed for.
 hosts: .venv/core-$(CORE)/.made
@@ -211,10 +215,12 @@ integration-%: .venv/core-%/.made $(COLLECTION)
 	$(call in_venv,core-$*) python -m pytest tests/integration -m "not crowd and not any_core and not nightly" \
 	  $(two_files)
 
-# What no ansible-core makes a difference to runs once: what the pages show, and what goes on at the target, be it that the
-# host goes down, a job is killed, or somebody else has written where the runtime is.
-integration-any: .venv/core-$(CORE)/.made $(COLLECTION)
-	$(call in_venv,core-$(CORE)) python -m pytest tests/integration -m "any_core and not nightly" $(two_files)
+# What no ansible-core makes a difference to runs once, and with the others at night: what the pages show, and what goes on
+# at the target, be it that the host goes down, a job is killed, or somebody else has written where the runtime is.
+integration-any: any-$(CORE)
+
+any-%: .venv/core-%/.made $(COLLECTION)
+	$(call in_venv,core-$*) python -m pytest tests/integration -m "any_core and not nightly" $(two_files)
 
 crowd-%: .venv/core-%/.made $(COLLECTION)
 	$(call in_venv,core-$*) python -m pytest tests/integration -m crowd
@@ -246,7 +252,8 @@ early:
 # What `make test` leaves out of the integration tests, one ansible-core after the other.
 integration-nightly:
 	+@$(call lane,$(patsubst %,integration-%,$(filter-out $(WHOLE_CORES),$(CORES))) \
-	  $(patsubst %,crowd-%,$(filter-out $(CORE),$(CORES))) $(CORES:%=long-%))
+	  $(patsubst %,any-%,$(filter-out $(CORE),$(CORES))) $(patsubst %,crowd-%,$(filter-out $(CORE),$(CORES))) \
+	  $(CORES:%=long-%))
 
 # The integration tests that take too long for every change.
 long-%: .venv/core-%/.made $(COLLECTION)

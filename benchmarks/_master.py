@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import contextlib
 import os
 import socket
 import struct
@@ -61,7 +62,8 @@ class Master:
             await asyncio.wait_for(self._end.wait(), request.get('seconds', 0))
         except TimeoutError:
             pass
-        os.write(stdout, self._simulation.answer(request))
+        with contextlib.suppress(BrokenPipeError):  # Ansible has ended
+            os.write(stdout, self._simulation.answer(request))
         os.close(stdout)
 
 

@@ -61,6 +61,8 @@ def simulated(folder: Path, count: int) -> c.Iterator[Targets]:
     with subprocess.Popen([sys.executable, str(HERE / '_master.py')], env={**os.environ, **environment}) as master:
         try:
             while not (folder / CONTROL).exists():
+                if master.poll() is not None:
+                    raise SystemExit(f'The simulated master of ssh has ended with rc {master.returncode}.')
                 time.sleep(_PAUSE_SECONDS)
             yield Targets(
                 {name: {'ansible_python_interpreter': '/usr/bin/python3'} for name in names(count)},

@@ -80,6 +80,7 @@ class Run:
         play = {'hosts': 'h*', 'gather_facts': False, 'tasks': [{'name': 'job', **_task(engine, targets.command)}]}
         (folder / 'inventory.yml').write_text(json.dumps({'all': {'hosts': targets.hosts}}), encoding='utf-8')
         (folder / 'play.yml').write_text(json.dumps([play]), encoding='utf-8')
+        (folder / 'ansible.cfg').touch()  # in place of the user's own
         ansible = [
             str(Path(sys.executable).with_name('ansible-playbook')),
             *([f'--inventory={targets.inventory}'] if targets.inventory else []),
@@ -94,6 +95,7 @@ class Run:
             'ANSIBLE_COLLECTIONS_PATH': str(HERE.parent / 'collections'),
             'ANSIBLE_CALLBACK_PLUGINS': str(HERE / 'callback_plugins'),
             'ANSIBLE_CALLBACKS_ENABLED': 'bench_events',
+            'ANSIBLE_CONFIG': str(folder / 'ansible.cfg'),
             'ANSIBLE_HOME': str(folder / 'home'),
             'ANSIBLE_LOG_PATH': '',
             'BENCH_CGROUP': str(self._group.path),

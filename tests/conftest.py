@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if _guardian in config.stash:
         config.stash[_guardian].release()
+
+
+@pytest.fixture
+def screen(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A terminal (tests/tools/screen.py) that is as large as SCREEN says, a constant of the file: (columns, rows)."""
+    from ansible_collections.background.jobs.tests.tools.screen import Screen
+
+    screen = Screen(*request.module.SCREEN)
+    yield screen
+    screen.close()
 
 
 @pytest.fixture(scope="session", autouse=True)

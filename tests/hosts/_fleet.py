@@ -140,10 +140,6 @@ class Fleet:
             raise HostsError(f"{command!r} as {user} in {name} ended with {done.returncode}:\n  {done.stderr.strip()}")
         return done
 
-    def console(self, name: str) -> Path:
-        """The file with what the host has printed while booting."""
-        return self._machine(name).console
-
     def tree(self, name: str) -> Path:
         """The files of a host, as this machine sees them, also when no ssh leads there."""
         return self._machine(name).tree

@@ -19,11 +19,9 @@ def inventory(machines: Iterable[Machine], ssh_config: Path, key: Path, control_
     """The fleet as an Ansible inventory: group `machines`, and `more_addresses` for further names of the same."""
     first: dict[str, Any] = {}
     more: dict[str, Any] = {}
-    pythons: dict[str, str] = {}
     for machine in machines:
         for name, address in names(machine).items():
-            (first if name == machine.name else more)[name] = {"ansible_host": address, "test_machine": machine.name}
-        pythons = {version: f"/opt/python/{version}/bin/python3" for version in machine.pythons}
+            (first if name == machine.name else more)[name] = {"ansible_host": address}
     variables = {
         "ansible_user": DEPLOY,
         "ansible_ssh_private_key_file": str(key),
@@ -34,7 +32,6 @@ def inventory(machines: Iterable[Machine], ssh_config: Path, key: Path, control_
         "background_jobs_controller_dir": str(ssh_config.parent / "controller"),
         "ansible_timeout": 60,  # for the host to answer ssh, and sudo to ask: a busy machine may need more than 10 s
         "test_password": PASSWORD,
-        "test_pythons": pythons,
     }
     children = {"machines": {"hosts": first}, "more_addresses": {"hosts": more}}
     return "---\n" + "".join(_yaml({"all": {"vars": variables, "children": children}}))

@@ -23,8 +23,8 @@ HERE = Path(__file__).resolve().parent
 LIBRARY = f'{HERE}/targets/jobs/library:{HERE}/targets/jobs/shell_library'
 """Modules of every style; ansible-test wants those that are no Python in a folder of another name."""
 CALM = '[defaults]\ninternal_poll_interval = 0.01\n'
-"""The configuration of a controller that runs for minutes beside others: ansible-core looks for results 100 times a second
-instead of 1,000 times, which saves up to a twentieth of a processor."""
+"""The configuration of a controller: ansible-core looks for results 100 times a second instead of 1,000 times, which saves
+up to a twentieth of a processor."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +46,8 @@ class Run:
     events: list[Event]
     registered: dict[str, dict[str, t.Any]]
     """Host -> variable -> what the task had registered in the end."""
+    starts: list[str]
+    """The host of each v2_runner_on_start."""
 
     def __getitem__(self, variable: str) -> dict[str, t.Any]:
         """What the only host that registered *variable* has in it."""
@@ -81,7 +83,7 @@ class Controller:
         inventory: Path | None = None,
         patience: float = 560,
         screen: Screen | None = None,
-        configuration: str = '',
+        configuration: str = CALM,
     ) -> None:
         self._directory = directory
         self._collections = collections
@@ -163,7 +165,7 @@ class Controller:
         assert record.exists(), f'{program} did not come to its end:\n{output}'
         recorded = json.loads(record.read_text(encoding='ascii'))
         events = [Event(**event) for event in recorded['events']]
-        return Run(rc, output, events, recorded['registered'])
+        return Run(rc, output, events, recorded['registered'], recorded['starts'])
 
     @property
     def branches(self) -> Path:

@@ -36,12 +36,30 @@ def eventually(what: c.Callable[[], t.Any], why: str, seconds: float = 300) -> t
             return found
         now = time.monotonic()
         assert now < until, f'not within {seconds} s: {why}'
-        time.sleep(max(0.05, 2 * (now - asked)))  # what takes long to ask is asked less often
+        time.sleep(max(0.05, 5 * (now - asked)))  # what takes long to ask is asked less often
 
 
 def kinds(run: Run, task: str) -> dict[str, str]:
     """Host -> how its task ended."""
     return {event.host: event.kind for event in run.of(task) if not event.kind.startswith(('item', 'retry'))}
+
+
+def states(result: dict[str, t.Any]) -> list[str]:
+    """The states of the jobs of a registered *result*, in order."""
+    return [job['job']['state'] for job in result['jobs']]
+
+
+def table(run: Run) -> list[list[str]]:
+    """The cells of the last table of jobs in the output, without its head."""
+    assert run.rc == 0, run.output
+    text = run.output[run.output.rindex('HOST ') :]
+    lines = text[: text.index(' hosts, ')].splitlines()[1:-1]
+    return [re.split(r'  +', line) for line in lines]
+
+
+def has_shown(directory: Path, text: str) -> bool:
+    """Whether the run of the controller of *directory* has shown *text* by now."""
+    return text in (directory / 'output.txt').read_text(encoding='utf-8')
 
 
 @dataclasses.dataclass(frozen=True)

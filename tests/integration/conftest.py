@@ -10,7 +10,9 @@ import collections.abc as c
 import fcntl
 import hashlib
 import os
+import shutil
 import sys
+import tempfile
 import typing as t
 from pathlib import Path
 
@@ -30,11 +32,14 @@ from ansible_collections.background.jobs.tests.tools.screen import Screen
 from hosts import OPERATOR, Fleet, HostsError, Shape
 
 ROOT = Path(__file__).resolve().parents[2]
+LONGEST = ['test_reconnect.py', 'test_dropin.py', 'test_reach.py', 'test_parity.py', 'test_story.py', 'test_forks.py']
+"""The files that take minutes. Two files run at once, so one of these at the end would run alone."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m asks for marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever uses the fleet needs what test hosts need, also through fixtures of fixtures."""
+    """Whoever uses the fleet needs what test hosts need, also through fixtures of fixtures. The longest files come first."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
     for item in items:
         if 'fleet' in getattr(item, 'fixturenames', ()):
             item.add_marker(pytest.mark.hosts)
@@ -109,6 +114,14 @@ def local(tmp_path: Path) -> Target:
 
 
 @pytest.fixture
+def temporary() -> c.Iterator[Path]:
+    """Ansible's local temporary directory. Its path is so short that those of branches are in it as well."""
+    path = Path(tempfile.mkdtemp(prefix='bj-'))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
 def controller(tmp_path: Path, collections_path: Path, request: pytest.FixtureRequest) -> Controller:
     """A controller with a home of its own, which knows the fleet if the test uses it."""
     inventory = request.getfixturevalue('fleet').inventory if 'fleet' in request.fixturenames else None
@@ -117,7 +130,7 @@ def controller(tmp_path: Path, collections_path: Path, request: pytest.FixtureRe
 
 @pytest.fixture
 def person(tmp_path: Path, collections_path: Path, screen: Screen) -> Controller:
-    """A controller whose user sits before the `screen`, a fixture of the file that uses this one."""
+    """A controller whose user sits before the `screen`."""
     return Controller(tmp_path, collections_path, screen=screen)
 
 

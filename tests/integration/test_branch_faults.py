@@ -10,9 +10,7 @@ import collections.abc as c
 import contextlib
 import json
 import os
-import shutil
 import signal
-import tempfile
 import typing as t
 from pathlib import Path
 
@@ -32,14 +30,6 @@ from ansible_collections.background.jobs.tests.integration._targets import Targe
 
 Play = c.Callable[..., Run]
 WAIT, INFO, SHELL = 'background.jobs.async_wait', 'background.jobs.async_info', 'ansible.builtin.shell'
-
-
-@pytest.fixture
-def temporary() -> c.Iterator[Path]:
-    """Ansible's local temporary directory. Its path is so short that those of branches are in it as well."""
-    path = Path(tempfile.mkdtemp(prefix='bj-'))
-    yield path
-    shutil.rmtree(path)
 
 
 def ends_when(gate: Path) -> dict[str, t.Any]:
@@ -241,7 +231,7 @@ def test_branches_of_many_hosts_share_the_slots_and_the_play_goes_on(
 
 @pytest.mark.hosts
 def test_a_branch_that_is_killed_leaves_the_connection(
-    play: Play, controller: Controller, hosts: list[Target], tmp_path: Path, temporary: Path
+    controller: Controller, hosts: list[Target], tmp_path: Path, temporary: Path
 ) -> None:
     """It was killed with -9, with all its processes, in the middle of a task, and nobody has closed its ssh master."""
     host = hosts[0]

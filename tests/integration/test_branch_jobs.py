@@ -49,14 +49,9 @@ def jobs_left(controller: Controller) -> list[Path]:
     return sorted(controller.branches.glob('*/.jobs/j*'))
 
 
-def temporary_files(controller: Controller) -> list[Path]:
-    """What is left in the temporary directory of ansible on this machine."""
-    return [path for path in controller.branches.parent.glob('home/tmp/ansible-*') if path.exists()]
-
-
 @pytest.mark.spine
 def test_an_action_that_works_on_the_controller_is_a_job(
-    play: Play, controller: Controller, local: Target, tmp_path: Path
+    play: Play, controller: Controller, local: Target, tmp_path: Path, temporary: Path
 ) -> None:
     (tmp_path / 'greeting.j2').write_text('hello {{ who }}\n', encoding='utf-8')
     copied = {'src': str(tmp_path / 'greeting.j2'), 'dest': str(tmp_path / 'copied'), 'mode': '0600'}
@@ -72,6 +67,7 @@ def test_an_action_that_works_on_the_controller_is_a_job(
         {RUN: {'task': {'ansible.builtin.script': '/nowhere/x'}}, 'register': 'bad', 'ignore_errors': True},
         {RUN: {'task': {'set_fact': {'seen': '{{ inventory_hostname }}'}}}},
         {'ansible.builtin.debug': {'msg': '{{ seen }}'}, 'register': 'joined'},
+        settings={'LOCAL_TEMP': str(temporary)},
     )
     assert run.rc == 0, run.output
     result, again = run['copied'], run['again']
@@ -86,7 +82,7 @@ def test_an_action_that_works_on_the_controller_is_a_job(
     assert run['joined']['msg'] == 'local'
     assert [path.name for path in jobs_left(controller)] == [run['bad']['ansible_job_id']], 'only a failed one is kept'
     assert local.jobs() == []
-    assert temporary_files(controller) == []
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.spine
@@ -124,7 +120,7 @@ def test_an_action_that_hides_its_result_hides_it_as_a_branch(
 
 @pytest.mark.spine
 def test_a_block_that_is_not_waited_for_at_once(
-    play: Play, controller: Controller, local: Target, tmp_path: Path
+    play: Play, controller: Controller, local: Target, tmp_path: Path, temporary: Path
 ) -> None:
     gate = tmp_path / 'gate'
     block = [shell('echo {{ word }}', register='echoed'), {**held(gate), 'name': 'hold on'}, shell('echo late')]
@@ -151,6 +147,7 @@ def test_a_block_that_is_not_waited_for_at_once(
         {'ansible.builtin.debug': {'msg': '{{ echoed.stdout }}'}, 'register': 'after'},
         {STATUS: {'job': 'build'}, 'register': 'late'},
         {PRUNE: {'older_than': 0}, 'register': 'pruned'},
+        settings={'LOCAL_TEMP': str(temporary)},
     )
     assert run.rc == 0, run.output
     job_id = run['started']['ansible_job_id']
@@ -166,7 +163,7 @@ def test_a_block_that_is_not_waited_for_at_once(
     assert 'branch_variables' not in json.dumps([run['late'], run['waited']])
     assert [job['id'] for job in run['pruned']['jobs']] == [job_id]
     assert jobs_left(controller) == []
-    assert temporary_files(controller) == []
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.spine
@@ -202,7 +199,9 @@ def test_tasks_of_both_kinds_are_one_list(play: Play, local: Target, tmp_path: P
     assert run['cancelled']['changed'] is False
 
 
-def test_the_ends_of_branches(play: Play, controller: Controller, local: Target, tmp_path: Path) -> None:
+def test_the_ends_of_branches(
+    play: Play, controller: Controller, local: Target, tmp_path: Path, temporary: Path
+) -> None:
     gate = tmp_path / 'gate'
     kill = "kill -9 $(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[\"supervisor\"])' {}/run.json)"
     folder = str(controller.branches / 'local/.jobs')
@@ -220,6 +219,7 @@ def test_the_ends_of_branches(play: Play, controller: Controller, local: Target,
         {RUN: {'name': 'killed', 'block': [held(gate)]}, 'poll': 0, 'register': 'killed'},
         shell(kill.format(f'{folder}/{{{{ killed.ansible_job_id }}}}')),
         {WAIT: {'jobs': 'killed'}, 'register': 'lost', 'ignore_errors': True},
+        settings={'LOCAL_TEMP': str(temporary)},
     )
     assert run['late']['job']['state'] == 'timed_out', run.output
     assert run['late']['job']['reason'].startswith('Timeout exceeded')
@@ -228,9 +228,10 @@ def test_the_ends_of_branches(play: Play, controller: Controller, local: Target,
     assert 'was killed' in run['lost']['msg']
     with contextlib.suppress(OSError):  # nobody reads
         os.close(os.open(gate, os.O_WRONLY | os.O_NONBLOCK))  # who reads finds the end of the file
-    eventually(lambda: not temporary_files(controller), 'the one whose supervisor was killed tidies up by itself')
+    eventually(lambda: not list(temporary.iterdir()), 'the one whose supervisor was killed tidies up by itself')
 
 
+@pytest.mark.any_core
 def test_branches_share_slots(play: Play, local: Target, tmp_path: Path) -> None:
     gate = tmp_path / 'gate'
     branch = {RUN: {'block': [held(gate)], 'name': '{{ item }}'}, 'poll': 0}
@@ -264,9 +265,8 @@ def test_branches_share_slots(play: Play, local: Target, tmp_path: Path) -> None
     assert run['nested']['msg'] == 'inner', 'a branch that waits for its own needs no second slot'
 
 
-def test_a_branch_outlives_its_play_and_another_one_attaches(
-    play: Play, controller: Controller, local: Target, tmp_path: Path
-) -> None:
+@pytest.mark.any_core
+def test_a_branch_outlives_its_play_and_another_one_attaches(play: Play, local: Target, tmp_path: Path) -> None:
     gate = tmp_path / 'gate'
     block = [held(gate), shell('echo done', register='done')]
     first = play(local, {RUN: {'name': 'long', 'block': block}, 'poll': 0, 'register': 'started'})
@@ -286,6 +286,7 @@ def test_a_branch_outlives_its_play_and_another_one_attaches(
     assert run['joined']['msg'] == 'done'
 
 
+@pytest.mark.any_core
 def test_the_supervisor_of_a_branch_is_small(play: Play, controller: Controller, local: Target, tmp_path: Path) -> None:
     gate = tmp_path / 'gate'
     run = play(local, {RUN: {'name': 'long', 'block': [held(gate)]}, 'poll': 0, 'register': 'started'})

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
-from ansible_collections.background.jobs.tests.integration._playing import RUN, eventually, until_there
+from ansible_collections.background.jobs.tests.integration._playing import RUN, eventually, states, until_there
 from ansible_collections.background.jobs.tests.integration._targets import Target
 
 Play = c.Callable[..., Run]
@@ -23,10 +23,6 @@ WAIT, INFO, STATUS, CANCEL, TABLE, PRUNE = (
 
 def shell(script: str, **keywords: t.Any) -> dict[str, t.Any]:
     return {'ansible.builtin.shell': script, **keywords}
-
-
-def states(result: dict[str, t.Any]) -> list[str]:
-    return [job['job']['state'] for job in result['jobs']]
 
 
 @pytest.mark.spine

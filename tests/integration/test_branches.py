@@ -33,11 +33,6 @@ SECRET = 'open-sesame-4711'
 OTHER = '{{ ansible_play_hosts_all | difference([inventory_hostname]) | first }}'
 
 
-def left_behind(directory: Path) -> list[Path]:
-    """What is left in ansible's temporary directory of the controller."""
-    return list((directory / 'home/.ansible/tmp').glob('*'))
-
-
 @pytest.fixture
 def files(tmp_path: Path, controller: Controller) -> Path:
     """Beside the playbook: a role with everything a role can have, files of tasks, and a file of a vault."""
@@ -69,7 +64,7 @@ def files(tmp_path: Path, controller: Controller) -> Path:
 
 @pytest.mark.hosts
 @pytest.mark.spine
-def test_what_works_inside(controller: Controller, hosts: list[Target], files: Path) -> None:
+def test_what_works_inside(controller: Controller, hosts: list[Target], files: Path, temporary: Path) -> None:
     """One play for all of it: on two hosts, over ssh, with tags."""
     block: list[dict[str, t.Any]] = [
         {COMMAND: "sh -c 'echo $OF_PLAY $OF_TASK $(pwd)'", 'register': 'environments'},
@@ -144,7 +139,8 @@ def test_what_works_inside(controller: Controller, hosts: list[Target], files: P
         ],
     }
     book = controller.write('playbook.yml', [{'hosts': 'all', 'gather_facts': False, **play}])
-    run = controller.book(hosts, book, '--tags', 'chosen', '--vault-password-file', str(files / 'password'))
+    arguments = ['--tags', 'chosen', '--vault-password-file', str(files / 'password')]
+    run = controller.book(hosts, book, *arguments, LOCAL_TEMP=str(temporary))
     other = {hosts[0].name: hosts[1].name, hosts[1].name: hosts[0].name}
     for host in hosts:
         assert values(run, host) == {
@@ -172,7 +168,7 @@ def test_what_works_inside(controller: Controller, hosts: list[Target], files: P
         }
         assert host.shell('cat /tmp/page.txt') == 'page of p\n'
     assert SECRET not in run.output
-    assert left_behind(files) == []
+    assert list(temporary.iterdir()) == []
 
 
 def test_roles_tags_check_mode_and_the_end_of_a_host(controller: Controller, local: Target, tmp_path: Path) -> None:
@@ -291,7 +287,7 @@ def test_what_the_play_sees_afterwards(controller: Controller, local: Target, fi
 
 @pytest.mark.hosts
 def test_a_branch_that_ends_by_force_leaves_the_connection(
-    controller: Controller, hosts: list[Target], tmp_path: Path
+    controller: Controller, hosts: list[Target], temporary: Path
 ) -> None:
     """Nobody but the branch has connected to the host: it opens the ssh master."""
     wait = {
@@ -312,11 +308,12 @@ def test_a_branch_that_ends_by_force_leaves_the_connection(
                 echo('still-there', 'next'),
             ]
         },
+        LOCAL_TEMP=str(temporary),
     )
     assert run.rc == 0, run.output
     assert run['next']['stdout'] == 'still-there'
     assert run['cancelled']['jobs'][0]['state'] == 'cancelled'
-    assert left_behind(tmp_path) == []
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.hosts

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.background.jobs.tests.integration._behaviours import BEHAVIOURS, NO, YES
-from ansible_collections.background.jobs.tests.integration._controller import CALM, Controller, Run
+from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
 from ansible_collections.background.jobs.tests.integration._engines import (
     DROP_IN,
     ENGINES,
@@ -78,7 +78,7 @@ def make_controller(
     tmp_path_factory: pytest.TempPathFactory, collections_path: Path, fleet: Fleet
 ) -> c.Callable[[str], Controller]:
     return lambda name: Controller(
-        tmp_path_factory.mktemp(name), collections_path, fleet.inventory, patience=TABLE_PATIENCE, configuration=CALM
+        tmp_path_factory.mktemp(name), collections_path, fleet.inventory, patience=TABLE_PATIENCE
     )
 
 
@@ -277,14 +277,14 @@ def test_a_supervisor_that_is_killed(controller: Controller, hosts: list[Target]
 
 
 def test_a_reboot_while_ansible_core_polls(
-    controller: Controller, hosts: list[Target], fleet: Fleet, tmp_path: Path
+    controller: Controller, victim: Target, fleet: Fleet, tmp_path: Path
 ) -> None:
     poll = {'name': 'job', 'shell': 'touch /tmp/came; sleep 300', 'async': 300, 'poll': 2, 'register': 'r'}
-    hosts[1].shell('rm -f /tmp/came')
-    with Playing(tmp_path, controller, [hosts[1]], {'tasks': [poll]}, **DROP_IN) as playing:
-        eventually(lambda: hosts[1].shell('ls /tmp/came || true'), 'the job runs')
-        fleet.cut(hosts[1].name)
-        fleet.boot(hosts[1].name)
+    victim.shell('rm -f /tmp/came')
+    with Playing(tmp_path, controller, [victim], {'tasks': [poll]}, **DROP_IN) as playing:
+        eventually(lambda: victim.shell('ls /tmp/came || true'), 'the job runs')
+        fleet.cut(victim.name)
+        fleet.boot(victim.name)
         run = playing.result()
     assert [event.kind for event in run.of('job') if event.kind not in MEANWHILE] == ['failed'], run.output
     assert 'rebooted' in run['r']['msg']
@@ -347,7 +347,7 @@ def test_callbacks_are_told_of_looks(tmp_path: Path, collections_path: Path, loc
 
 
 @pytest.mark.spine
-def test_live_output_is_shown(controller: Controller, tmp_path: Path, local: Target) -> None:
+def test_live_output_is_shown(controller: Controller, local: Target) -> None:
     poll = {'name': 'job', 'shell': 'echo alive; sleep 12', 'async': 100, 'poll': 1}
     run = drop_in(controller, [local.also('local', background_jobs_follow=True)], poll)
     assert 'local | command | alive' in run.output

@@ -275,7 +275,7 @@ def disk(hosts: list[Target]) -> c.Iterator[Target]:
     options = f'size=2m,mode=700,uid={hosts[0].shell("id -u").strip()}'
     hosts[0].shell(f'mkdir {place} && mount -t tmpfs -o {options} none {place}', user='root')
     yield hosts[0].also('disk', ansible_async_dir=place)
-    hosts[0].shell(f'umount {place} && rmdir {place}', user='root')
+    hosts[0].shell(f'umount --lazy {place} && rmdir {place}', user='root')
 
 
 @pytest.mark.any_core
@@ -311,7 +311,7 @@ def test_the_disk_is_full(play: Play, disk: Target) -> None:
 @pytest.mark.any_core
 def test_the_files_of_a_job_are_removed(controller: Controller, hosts: list[Target], tmp_path: Path) -> None:
     """The code that its supervisor has yet to load among them."""
-    job = {**shell('sleep 1000'), **MARKED, 'async': 15, 'poll': 600, 'register': 'job', 'ignore_errors': True}
+    job = {**shell('sleep 1000'), **MARKED, 'async': 60, 'poll': 600, 'register': 'job', 'ignore_errors': True}
     with Playing(tmp_path, controller, [hosts[0]], {'tasks': [job]}) as playing:
         eventually(playing.waits, 'the task waits')
         supervisor = module().parent
@@ -325,6 +325,7 @@ def test_the_files_of_a_job_are_removed(controller: Controller, hosts: list[Targ
 # --- The controller goes ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.any_core
 @pytest.mark.parametrize('has_ended', [False, True], ids=['the job runs', 'the job has ended'])
 def test_a_controller_that_was_killed_is_run_again(
     controller: Controller, hosts: list[Target], tmp_path: Path, has_ended: bool
@@ -354,6 +355,7 @@ def test_a_controller_that_was_killed_is_run_again(
     assert len(host.shell(f'cat {LOG}').split()) == 1  # it ran once
 
 
+@pytest.mark.any_core
 def test_two_controllers_start_the_same_name_at_the_same_instant(
     tmp_path: Path, collections_path: Path, hosts: list[Target], fleet: Fleet
 ) -> None:
@@ -384,6 +386,7 @@ def sleeper(name: str, on_existing: str = 'attach') -> dict[str, t.Any]:
     return {**shell('sleep 1000', name=name, on_existing=on_existing), **MARKED, 'poll': 0}
 
 
+@pytest.mark.any_core
 def test_what_to_do_about_a_job_of_the_same_name(play: Play, hosts: list[Target]) -> None:
     finished = {**shell('echo done', name='short'), 'poll': 0}
     run = play(

@@ -243,6 +243,7 @@ def test_module_defaults_set_what_not_every_action_has(play: Play, local: Target
     assert "async_wait has no option 'limt'" in run['misspelt']['msg']
 
 
+@pytest.mark.any_core
 def test_durations_work_wherever_seconds_do(play: Play, local: Target) -> None:
     run = play(
         local,
@@ -260,9 +261,8 @@ def test_durations_work_wherever_seconds_do(play: Play, local: Target) -> None:
     assert [event.kind for event in run.results].count('failed') == 1, run.output
 
 
-def test_one_host_without_the_job_does_not_stop_the_others(
-    controller: Controller, tmp_path: t.Any, collections_path: t.Any
-) -> None:
+@pytest.mark.any_core
+def test_one_host_without_the_job_does_not_stop_the_others(controller: Controller, tmp_path: t.Any) -> None:
     one, two = (local_target(name, tmp_path / name, sys.executable) for name in ('one', 'two'))
     start = {
         'name': 'start',
@@ -281,6 +281,7 @@ def test_one_host_without_the_job_does_not_stop_the_others(
     assert [event.kind for event in run.of('strict', 'one')] == ['ok']
 
 
+@pytest.mark.any_core
 def test_an_id_of_another_host_is_recognised(controller: Controller, tmp_path: t.Any) -> None:
     one, two = (local_target(name, tmp_path / name, sys.executable) for name in ('one', 'two'))
     start = {'name': 'start', RUN: {'cmd': 'true'}, 'poll': 0, 'register': 'started'}
@@ -292,6 +293,7 @@ def test_an_id_of_another_host_is_recognised(controller: Controller, tmp_path: t
     assert event.result['msg'].endswith(f'Job {job_id} was started on one: ids differ from host to host.')
 
 
+@pytest.mark.any_core
 def test_many_failures_are_told_with_names_and_causes(play: Play, local: Target) -> None:
     tasks = [
         {'shell': 'echo no space left >&2; exit 1', 'name': 'upgrade'},
@@ -306,6 +308,7 @@ def test_many_failures_are_told_with_names_and_causes(play: Play, local: Target)
     )
 
 
+@pytest.mark.any_core
 def test_a_look_takes_a_name(play: Play, local: Target) -> None:
     run = play(
         local,

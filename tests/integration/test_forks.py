@@ -51,17 +51,20 @@ def states(run: Run, task: str) -> list[str]:
 
 
 @pytest.mark.spine
-@pytest.mark.parametrize('strategy', ['linear', 'free', 'ansible.builtin.linear'])
-def test_all_hosts_start_before_any_is_waited_for(
-    controller: Controller, many: t.Any, meeting: Meeting, strategy: str
-) -> None:
-    job = {'name': 'job', **script(meeting.of(6)), 'async': LONG, 'poll': 2, 'register': 'r'}
-    after = {'name': 'after', 'ansible.builtin.debug': {'var': 'r.stdout'}}
-    run = controller.play(many(6), {'strategy': strategy, 'tasks': [job, after]}, FORKS='2')
-    assert kinds(run, 'job') == kinds(run, 'after') == {f'h{n}': 'ok' for n in range(1, 7)}, run.output
-    assert {host: variables['r']['stdout'] for host, variables in run.registered.items()} == {
-        f'h{n}': f'h{n}' for n in range(1, 7)
-    }
+def test_all_hosts_start_before_any_is_waited_for(controller: Controller, many: t.Any, tmp_path: Path) -> None:
+    strategies, hosts = ('linear', 'free', 'ansible.builtin.linear'), [f'h{n}' for n in range(1, 7)]
+    plays = []
+    for strategy in strategies:
+        command = Meeting(tmp_path / strategy).of(6)
+        job = {'name': f'{strategy} job', **script(command), 'async': LONG, 'poll': 2, 'register': 'r'}
+        after = {'name': f'{strategy} after', 'ansible.builtin.debug': {'var': 'r.stdout'}}
+        plays.append({'strategy': strategy, 'tasks': [job, after]})
+    run = controller.play(many(6), *plays, FORKS='2')
+    for strategy in strategies:
+        ends = kinds(run, f'{strategy} job'), kinds(run, f'{strategy} after')
+        assert ends == (dict.fromkeys(hosts, 'ok'),) * 2, run.output
+        stdout = {event.host: event.result['stdout'] for event in run.of(f'{strategy} job')}
+        assert stdout == {host: host for host in hosts}, strategy
 
 
 @pytest.mark.spine
@@ -119,28 +122,23 @@ def test_the_cap(controller: Controller, many: t.Any, meeting: Meeting, tmp_path
     assert states(run, 'job')[-1] == 'timed_out', run.output
 
 
-@pytest.mark.parametrize(
-    'name',
-    [
-        'background_jobs_max_waiting',
-        'background_jobs_give_back_forks',
-        'background_jobs_park',
-        'background_jobs_margin',
-    ],
-)
-def test_a_setting_that_makes_no_sense_is_named(controller: Controller, many: t.Any, name: str) -> None:
-    task = {'name': 'job', **script('sleep 1'), 'async': LONG, 'poll': 2, 'vars': {name: 'plenty'}}
-    run = controller.play(many(1), {'tasks': [task]})
-    assert kinds(run, 'job') == {'h1': 'failed'}
-    assert name in run.output
-    assert 'plenty' in run.output
+def test_a_setting_that_makes_no_sense_is_named(controller: Controller, many: t.Any) -> None:
+    names = [f'background_jobs_{name}' for name in ('max_waiting', 'give_back_forks', 'park', 'margin')]
+    job = {**script('sleep 1'), 'async': LONG, 'poll': 2, 'ignore_errors': True}
+    run = controller.play(many(1), {'tasks': [{'name': name, **job, 'vars': {name: 'plenty'}} for name in names]})
+    for name in names:
+        (event,) = run.of(name)
+        assert event.kind == 'failed', run.output
+        assert name in event.result['msg']
+        assert 'plenty' in event.result['msg']
 
 
 # --- Keywords --------------------------------------------------------------------------------------------------------
 
 
-def test_serial(controller: Controller, many: t.Any, log: Log) -> None:
-    job = {'name': 'job', **script(log.job()), 'async': LONG, 'poll': 2}
+def test_serial(controller: Controller, many: t.Any, meeting: Meeting, log: Log) -> None:
+    command = log.around(meeting.of(2), '{{ inventory_hostname }}')  # the first job ends when the second one has begun
+    job = {'name': 'job', **script(command), 'async': LONG, 'poll': 2}
     run = controller.play(many(4), {'serial': 2, 'tasks': [job]}, FORKS='5')
     assert run.rc == 0, run.output
     assert log.at_once() == 2
@@ -149,17 +147,23 @@ def test_serial(controller: Controller, many: t.Any, log: Log) -> None:
     assert set(hosts[4:]) == {'h3', 'h4'}
 
 
-@pytest.mark.parametrize('where', ['task', 'block', 'play variable'])
-def test_throttle(controller: Controller, many: t.Any, meeting: Meeting, log: Log, where: str) -> None:
-    command = log.around(meeting.of(2), '{{ inventory_hostname }}')  # the first job ends when the second one has begun
-    job: dict[str, t.Any] = {'name': 'job', **script(command), 'async': LONG, 'poll': 2}
-    if where == 'block':
-        tasks = [{'block': [job], 'throttle': 2}]
-    else:
-        tasks = [{**job, 'throttle': 2 if where == 'task' else '{{ two }}'}]
+def test_throttle(controller: Controller, many: t.Any, tmp_path: Path) -> None:
+    """Of the task, of its block, and by a variable of the play."""
+    logs = {where: Log(tmp_path / f'{where}.log') for where in ('task', 'block', 'variable')}
+    jobs: dict[str, dict[str, t.Any]] = {}
+    for where, log in logs.items():
+        meeting = Meeting(tmp_path / where).of(2)  # the first job ends when the second one has begun
+        command = log.around(meeting, '{{ inventory_hostname }}')
+        jobs[where] = {'name': where, **script(command), 'async': LONG, 'poll': 2}
+    tasks = [
+        {**jobs['task'], 'throttle': 2},
+        {'block': [jobs['block']], 'throttle': 2},
+        {**jobs['variable'], 'throttle': '{{ two }}'},
+    ]
     run = controller.play(many(5), {'tasks': tasks, 'vars': {'two': 2}}, FORKS='5')
-    assert set(kinds(run, 'job').values()) == {'ok'}, run.output
-    assert log.at_once() == 2
+    for where, log in logs.items():
+        assert kinds(run, where) == {f'h{n}': 'ok' for n in range(1, 6)}, run.output
+        assert log.at_once() == 2, where
 
 
 def test_run_once(controller: Controller, many: t.Any, log: Log) -> None:
@@ -287,16 +291,19 @@ def test_handlers(controller: Controller, many: t.Any, log: Log) -> None:
 
 
 def test_the_timeout_keyword_ends_a_wait(controller: Controller, many: t.Any, tmp_path: Path) -> None:
-    job = {'name': 'job', **script('sleep 60'), 'async': 600, 'poll': 50, 'timeout': 4}
+    job = {'name': 'job', **script('sleep 600'), 'async': 600, 'poll': 500, 'timeout': 15}
     began = time.monotonic()
-    run = controller.play(many(2), {'tasks': [job, AFTER]}, FORKS='1')
+    try:
+        run = controller.play(many(2), {'tasks': [job, AFTER]}, FORKS='1')
+        took = time.monotonic() - began
+    finally:
+        for host in ('h1', 'h2'):
+            end_jobs(tmp_path / host)
     assert kinds(run, 'job') == {'h1': 'failed', 'h2': 'failed'}, run.output
     assert all(
         re.search('expected time frame|timed out', event.result['msg'], re.IGNORECASE) for event in run.of('job')
     )
-    assert time.monotonic() - began < 40  # neither the 60 of the job nor the 50 of the poll
-    for host in ('h1', 'h2'):
-        end_jobs(tmp_path / host)
+    assert took < 300  # neither the 600 of the job nor the 500 of the poll
 
 
 # --- Ends ------------------------------------------------------------------------------------------------------------
@@ -355,6 +362,7 @@ def test_after_a_killed_child_the_guardian_goes_on_with_the_loop(
     assert [event.kind for event in run.of('job')] == ['item_failed', 'item_ok', 'failed'], run.output
 
 
+@pytest.mark.any_core
 @pytest.mark.parametrize('whose', ['child', 'guardian'])
 def test_a_killed_group_never_hangs_the_play(
     controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path, whose: str
@@ -371,6 +379,7 @@ def test_a_killed_group_never_hangs_the_play(
     assert kinds(run, 'job') == {'h1': 'failed' if whose == 'child' else 'ok'}, run.output
 
 
+@pytest.mark.any_core
 @pytest.mark.parametrize('hosts', [1, 3])
 @pytest.mark.parametrize('watcher_killed', [False, True], ids=['two', 'and the watcher before'])
 def test_a_guardian_and_its_child_killed_at_once_never_hang_the_play(
@@ -411,7 +420,7 @@ def test_an_end_of_the_play_leaves_no_process(
     }
     with Playing(tmp_path, controller, many(3), {'tasks': [job, AFTER], 'vars': CHILDREN}, FORKS='2') as playing:
         with meeting.closed():
-            eventually(lambda: len(playing.waiting()) == 3 and len(meeting.came()) == 3, 'three tasks wait')
+            eventually(lambda: len(meeting.came()) == 3 and len(playing.waiting()) == 3, 'three tasks wait')
             if how == 'Ctrl-C':
                 playing.interrupt()
             else:
@@ -436,6 +445,7 @@ def test_ansible_dies_between_the_start_and_the_wait(
         eventually(lambda: not playing.processes(), 'no process of Ansible is left')
 
 
+@pytest.mark.any_core
 @pytest.mark.parametrize('whose', ['child', 'guardian'])
 def test_ansible_dies_after_one_of_the_two_was_killed(
     controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path, whose: str
@@ -449,6 +459,7 @@ def test_ansible_dies_after_one_of_the_two_was_killed(
         eventually(lambda: not playing.processes(), 'no process of Ansible is left')
 
 
+@pytest.mark.any_core
 @pytest.mark.timeout(3600)  # a kill takes a second or two, and thirteen on a machine with ten times too much to do
 @pytest.mark.parametrize('kills', [20, pytest.param(200, marks=pytest.mark.nightly)])
 def test_ansible_is_killed_at_any_moment(

@@ -27,14 +27,10 @@ from ansible_collections.background.jobs.tests.integration._playing import (
 from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
 from ansible_collections.background.jobs.tests.tools.screen import Screen
 
+SCREEN = 200, 50
 LONG = 600  # seconds, of jobs that the test or the interrupt ends
 WITHOUT_FORK = 3
 """Tasks that wait without a fork; where there are more hosts, the others hold theirs."""
-
-
-@pytest.fixture
-def screen() -> Screen:
-    return Screen(200, 50)
 
 
 def many(directory: Path, count: int) -> list[Target]:

@@ -126,8 +126,7 @@ def test_loops_start_many(play: Play, local: Target) -> None:
     assert [result['stdout'] for result in run['late']['results']] == ['a', 'b']
 
 
-@pytest.mark.parametrize('status', [STATUS, CORE_STATUS])
-@pytest.mark.parametrize('starter', ['ours', 'core'])
+@pytest.mark.parametrize(('starter', 'status'), [('ours', STATUS), ('ours', CORE_STATUS), ('core', STATUS)])
 def test_both_read_the_jobs_of_both(play: Play, local: Target, tmp_path: Path, starter: str, status: str) -> None:
     gate = tmp_path / 'gate'
     inner = blocking(gate, 'echo ünï; exit 3')
@@ -236,6 +235,7 @@ def all_ended() -> dict[str, t.Any]:
     return {'background.jobs.async_info': live, 'register': 'live', **until}
 
 
+@pytest.mark.any_core
 def test_a_task_attaches_to_the_same_work_only(play: Play, local: Target) -> None:
     """A minute is long enough for three tasks to find the job alive."""
     run = play(
@@ -255,6 +255,7 @@ def test_a_task_attaches_to_the_same_work_only(play: Play, local: Target) -> Non
         assert f"job {first['ansible_job_id']} of the name 'deploy' is running already, and does other" in result['msg']
 
 
+@pytest.mark.any_core
 def test_a_task_that_waits_and_attaches_has_changed_nothing(play: Play, local: Target) -> None:
     """Ten seconds are long enough for one task to find the job alive."""
     run = play(
@@ -276,6 +277,7 @@ def test_a_task_that_waits_and_attaches_has_changed_nothing(play: Play, local: T
     assert (run['anew']['changed'], run['anew']['stdout']) == (True, 'version 1')
 
 
+@pytest.mark.any_core
 def test_no_old_result_is_taken_for_a_new_one(play: Play, local: Target) -> None:
     run = play(local, named(1, register='old'), all_ended(), named(2, poll=1, register='new'))
 
@@ -293,6 +295,7 @@ def test_the_same_work_is_the_same_in_the_next_run(controller: Controller, local
     assert ids[0] == ids[1]
 
 
+@pytest.mark.any_core
 @pytest.mark.parametrize('way', ['name', 'tasks'])
 def test_a_name_that_is_a_job_id_is_refused(play: Play, local: Target, way: str) -> None:
     jobs = (
@@ -321,6 +324,7 @@ def test_a_short_limit_that_nobody_waits_for_brings_a_warning(play: Play, local:
     assert warnings == ['1'], run.output
 
 
+@pytest.mark.any_core
 @pytest.mark.parametrize('script', ['sleep 600', 'exit 3', 'true'], ids=['timed_out', 'failed', 'succeeded'])
 def test_a_job_that_ended_badly_keeps_its_files(play: Play, local: Target, script: str) -> None:
     """The page on live output promises that a person can read the output on the target."""

@@ -14,8 +14,14 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
-from ansible_collections.background.jobs.tests.integration._playing import RUN, eventually, until_there
+from ansible_collections.background.jobs.tests.integration._controller import Controller
+from ansible_collections.background.jobs.tests.integration._playing import (
+    RUN,
+    eventually,
+    has_shown,
+    table,
+    until_there,
+)
 from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
 
 JOBS, FOLLOW, CANCEL, PRUNE = (f'background.jobs.{name}' for name in ('jobs', 'follow', 'cancel', 'prune'))
@@ -36,14 +42,6 @@ def start(controller: Controller, targets: list[Target], name: str, command: str
     assert controller.play(targets, {'tasks': [task]}).rc == 0
 
 
-def table(run: Run) -> list[list[str]]:
-    """The cells of the last table in the output, without its head."""
-    assert run.rc == 0, run.output
-    text = run.output[run.output.rindex('HOST ') :]
-    lines = text[: text.index(' hosts, ')].splitlines()[1:-1]
-    return [re.split(r'  +', line) for line in lines]
-
-
 def test_the_jobs_of_all_hosts(controller: Controller, fleet_of_three: list[Target]) -> None:
     here = fleet_of_three[:2]
     start(controller, here[:1], 'upgrade', "sh -c 'exit 3'")
@@ -61,7 +59,9 @@ def test_the_jobs_of_all_hosts(controller: Controller, fleet_of_three: list[Targ
     assert 'UNREACHABLE!' not in run.output
     assert '\x1b' not in run.output
 
-    only = table(controller.book(here, JOBS, '--extra-vars', 'state=running name=backup'))
+    narrow = controller.book(here, JOBS, '--extra-vars', 'state=running name=backup columns=80')
+    only = table(narrow)
+    assert max(map(len, narrow.output[narrow.output.rindex('HOST ') :].partition(' hosts, ')[0].splitlines())) <= 80
     assert [row[:3] for row in only] == [['web2', 'backup', 'running'], ['web10', 'backup', 'running']]
     cancelled = controller.book(fleet_of_three, CANCEL, '--extra-vars', 'job=backup confirm=yes', STRATEGY='free')
     assert 'reserved name' not in cancelled.output
@@ -71,13 +71,7 @@ def test_the_jobs_of_all_hosts(controller: Controller, fleet_of_three: list[Targ
     } == {'cancelled'}
 
 
-@pytest.mark.parametrize('columns', [80, 200])
-def test_the_table_fits_the_terminal(controller: Controller, fleet_of_three: list[Target], columns: int) -> None:
-    run = controller.book(fleet_of_three, JOBS, '--extra-vars', f'columns={columns}')
-    text = run.output[run.output.index('HOST ') : run.output.index(' hosts, ')]
-    assert max(map(len, text.splitlines())) <= columns
-
-
+@pytest.mark.any_core
 def test_following(tmp_path: Path, controller: Controller, fleet_of_three: list[Target]) -> None:
     here, gate = fleet_of_three[:2], tmp_path / 'gate'
     start(controller, here, 'build', f"sh -c 'echo begun; {until_there(gate)}; echo done'")
@@ -95,11 +89,7 @@ def test_following(tmp_path: Path, controller: Controller, fleet_of_three: list[
     assert [row[:3] for row in table(run)[1:]] == [['web2', 'build', 'succeeded'], ['web10', 'build', 'succeeded']]
 
 
-def has_shown(directory: Path, text: str) -> bool:
-    """Whether the run of the controller of *directory* has shown *text* by now."""
-    return text in (directory / 'output.txt').read_text(encoding='utf-8')
-
-
+@pytest.mark.any_core
 def test_what_runs_where(tmp_path: Path, controller: Controller, fleet_of_three: list[Target]) -> None:
     """Without a name, a job is called by its task. A live job shows its last line, and a bad end that and its rc."""
     here, gate = fleet_of_three[:2], tmp_path / 'gate'
@@ -119,6 +109,7 @@ def test_what_runs_where(tmp_path: Path, controller: Controller, fleet_of_three:
     eventually(lambda: shown() == ended, 'both have ended')
 
 
+@pytest.mark.any_core
 def test_every_action_tells_what_a_job_is_about(controller: Controller, local: Target) -> None:
     job = '{{ start.job.id }}'
     command = 'sh -c "exec sleep 300" https://me:{{ word }}@host/{{ 1 + 2 }} --token={{ word }}'
@@ -144,6 +135,7 @@ def test_every_action_tells_what_a_job_is_about(controller: Controller, local: T
     assert told[3]['last_line'] is None
 
 
+@pytest.mark.any_core
 def test_no_log_hides_what_a_job_does(controller: Controller, local: Target) -> None:
     hidden = {'name': 'Hidden', RUN: {'cmd': f'printf {SECRET}'}, 'no_log': True}
     open_ = {'name': 'Open', RUN: {'task': {'ansible.builtin.shell': 'exit 3'}}, 'ignore_errors': True}
@@ -168,6 +160,7 @@ def test_no_log_hides_what_a_job_does(controller: Controller, local: Target) -> 
     assert SECRET not in local.shell(f'cat {local.async_dir}/.jobs/*/spec.json')
 
 
+@pytest.mark.any_core
 def test_pruning_looks_before_it_removes(controller: Controller, fleet_of_three: list[Target]) -> None:
     here = fleet_of_three[:2]
     start(controller, here, 'short', 'true')

@@ -68,9 +68,7 @@ def test_each_node_has_a_part_of_the_inventory(
 
 
 @pytest.mark.any_core
-def test_a_node_waits_for_and_cancels_what_another_has_started(
-    nodes: list[Node], hosts: list[Target], gate: str
-) -> None:
+def test_a_node_waits_for_and_cancels_what_another_has_started(nodes: list[Node], gate: str) -> None:
     only = {'when': 'inventory_hostname == "shared"'}
     first = {'ansible.builtin.shell': f'{until_there(gate)}; echo done'}
     starts = [

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.background.jobs.tests.integration._cases import SECRET, TABLE
-from ansible_collections.background.jobs.tests.integration._controller import CALM, LIBRARY, Controller, Run
+from ansible_collections.background.jobs.tests.integration._controller import LIBRARY, Controller, Run
 from ansible_collections.background.jobs.tests.integration._parity import Case, Table
 from ansible_collections.background.jobs.tests.integration._targets import Target
 from ansible_collections.background.jobs.tests.integration._turns import TABLE_PATIENCE, TABLE_TIMEOUT, take_turn
@@ -31,7 +31,7 @@ def both(tmp_path_factory: pytest.TempPathFactory, collections_path: Path, fleet
     library = directory / 'library'
     library.mkdir()
     shutil.copy('/bin/cat', library / 'binary')  # prints the file of its arguments, and JSON it is
-    controller = Controller(directory, collections_path, fleet.inventory, patience=TABLE_PATIENCE, configuration=CALM)
+    controller = Controller(directory, collections_path, fleet.inventory, patience=TABLE_PATIENCE)
     with take_turn():
         return controller.play(
             [hosts[0].also('host1', **PLACES)],

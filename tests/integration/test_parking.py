@@ -31,7 +31,6 @@ from ansible_collections.background.jobs.tests.integration._parking import (
 )
 from ansible_collections.background.jobs.tests.integration._playing import (
     RUN,
-    Log,
     Meeting,
     Playing,
     eventually,
@@ -71,9 +70,10 @@ def test_no_process_of_a_host_is_left(
 
 @pytest.mark.parametrize('strategy', ['linear', 'free'])
 def test_the_main_process_rests_meanwhile(
-    controller: Controller, many: Many, meeting: Meeting, tmp_path: Path, strategy: str
+    collections_path: Path, many: Many, meeting: Meeting, tmp_path: Path, strategy: str
 ) -> None:
     """ansible-core looks for results 1,000 times a second; here, it has nothing to look for."""
+    controller = Controller(tmp_path, collections_path, configuration='')
     play = {'strategy': strategy, 'tasks': [{**job_of(meeting.wait()), 'poll': 60}, NEXT]}
     with Playing(tmp_path, controller, many(3), play, FORKS='2') as playing:
         with meeting.closed():
@@ -175,7 +175,7 @@ def test_over_ssh_no_process_is_left_either(
 # --- Nothing else changes --------------------------------------------------------------------------------------------
 
 
-def test_templates_and_lookups_run_once(controller: Controller, many: Many, log: Log, tmp_path: Path) -> None:
+def test_templates_and_lookups_run_once(controller: Controller, many: Many, tmp_path: Path) -> None:
     """Of arguments, `when`, `environment`, `delegate_to`, and the name; conditions of the result see the result."""
 
     def once(name: str, value: str) -> str:
@@ -243,8 +243,13 @@ def test_v2_runner_on_start_is_called_once_and_polls_go_on(
     with Playing(tmp_path, controller, many(2), {'tasks': [job_of(meeting.wait(), poll=1)]}, FORKS='1') as playing:
         with meeting.closed():
             await_parked(playing, 2, meeting)
-            time.sleep(5)
+            reports = [f'ASYNC POLL on {host}: ' for host in ('h1', 'h2')]
+            said = tmp_path / 'output.txt'
+            eventually(
+                lambda: all(said.read_text().count(report) >= 2 for report in reports), 'each host reports twice'
+            )
         run = playing.result()
+    assert sorted(run.starts) == ['h1', 'h2']
     polls = [event for event in run.events if event.kind == 'async_poll']
     for host in ('h1', 'h2'):
         mine = [event.result['job']['elapsed'] or 0 for event in polls if event.host == host]

@@ -22,12 +22,7 @@ from ansible_collections.background.jobs.tests.integration._targets import Targe
 from ansible_collections.background.jobs.tests.tools.screen import Screen
 from hosts import PASSWORD
 
-WIDE = 1000  # columns: no line is wrapped
-
-
-@pytest.fixture
-def screen() -> Screen:
-    return Screen(WIDE, 50)
+SCREEN = 1000, 50  # so wide that no line is wrapped
 
 
 def said(screen: Screen) -> str:

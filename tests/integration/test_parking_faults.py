@@ -52,6 +52,7 @@ def new_room(playing: Playing, old: set[int]) -> Process | None:
 # --- Processes and files ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.any_core
 def test_the_room_is_killed(controller: Controller, many: Many, meeting: Meeting, tmp_path: Path) -> None:
     """Another one takes its tickets; when it was killed again and again, children wait."""
     with Playing(tmp_path, controller, many(3), {'tasks': [job_of(meeting.wait()), NEXT]}, FORKS='2') as playing:
@@ -84,6 +85,7 @@ def test_an_end_of_the_play_leaves_nothing(
             playing.result()
 
 
+@pytest.mark.any_core
 def test_the_room_has_no_descriptors_left(controller: Controller, many: Many, meeting: Meeting, tmp_path: Path) -> None:
     with Playing(tmp_path, controller, many(3), {'tasks': [job_of(meeting.wait()), NEXT]}, FORKS='2') as playing:
         with meeting.closed():
@@ -109,6 +111,7 @@ def test_the_files_of_a_ticket_are_gone(controller: Controller, many: Many, meet
     assert all('look for them with async_info' in event.result['msg'] for event in run.of('job'))
 
 
+@pytest.mark.any_core
 def test_the_disk_of_tickets_is_full(controller: Controller, many: Many, tmp_path: Path) -> None:
     """Ansible itself needs a few bytes in its temporary directory, so the tickets have a full disk of their own there."""
     disk = tmp_path / 'full'
@@ -140,6 +143,7 @@ def socket_of_room(room: Process) -> socket.socket:
         os.close(pidfd)
 
 
+@pytest.mark.any_core
 @pytest.mark.parametrize(
     'end', [socket.SHUT_WR, socket.SHUT_RD, socket.SHUT_RDWR], ids=['to ansible', 'to the room', 'both']
 )
@@ -173,6 +177,7 @@ def silent_masters(fleet: Fleet) -> c.Iterator[set[int]]:
             os.kill(pid, signal.SIGCONT)
 
 
+@pytest.mark.any_core
 def test_the_master_of_ssh_answers_nothing(
     controller: Controller, hosts: list[Target], fleet: Fleet, tmp_path: Path
 ) -> None:
@@ -191,6 +196,7 @@ def test_the_master_of_ssh_answers_nothing(
     assert run.output.count('are to be asked for') == 2
 
 
+@pytest.mark.any_core
 def test_the_master_of_ssh_never_answers_again(
     controller: Controller, hosts: list[Target], fleet: Fleet, tmp_path: Path
 ) -> None:

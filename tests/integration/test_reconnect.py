@@ -50,7 +50,7 @@ def without_sshd(fleet: Fleet, host: Target) -> c.Iterator[None]:
     """sshd is stopped, and its sessions have ended."""
     script = f'systemctl stop ssh; pkill -KILL sshd; {until_there(BACK)}; systemctl start ssh'
     cut_off(host, f"sh -c '{script}'")
-    eventually(lambda: not host.reached(), 'sshd is stopped', 20)
+    eventually(lambda: not host.reached(), 'sshd is stopped')
     try:
         yield
     finally:
@@ -67,9 +67,11 @@ def waits(controller: Controller, host: Target, tmp_path: Path) -> c.Callable[..
         variables['background_jobs_give_back_forks'] = way != 'worker'
         job = {'name': 'job', **JOB, 'async': limit, 'poll': poll, 'register': 'r', 'ignore_unreachable': ignore}
         play = {'tasks': [job, NEXT], 'vars': variables}
-        playing = Playing(tmp_path, controller, [host], play, VERBOSITY='3')
-        waiting = playing.parked if way == 'parked' else lambda: clients(playing)
-        eventually(lambda: waiting() and host.shell(f'cat {CAME} 2>/dev/null || true'), 'the job runs')
+        with contextlib.ExitStack() as stack:
+            playing = stack.enter_context(Playing(tmp_path, controller, [host], play, VERBOSITY='3'))
+            waiting = playing.parked if way == 'parked' else lambda: clients(playing)
+            eventually(lambda: waiting() and host.shell(f'cat {CAME} 2>/dev/null || true'), 'the job runs')
+            stack.pop_all()  # the caller leaves it
         return playing
 
     return play
@@ -101,6 +103,7 @@ def test_sshd_is_stopped_and_started(waits: t.Any, host: Target, fleet: Fleet, t
         assert f'{host.name}: connection lost while waiting for ' in playing.result().output
 
 
+@pytest.mark.any_core
 @pytest.mark.hosts
 @pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGTERM])
 def test_the_ssh_client_is_killed(waits: t.Any, host: Target, number: int) -> None:
@@ -112,6 +115,7 @@ def test_the_ssh_client_is_killed(waits: t.Any, host: Target, number: int) -> No
         check_done(playing, host)
 
 
+@pytest.mark.any_core
 @pytest.mark.hosts
 def test_the_session_is_cut_on_the_target(waits: t.Any, host: Target) -> None:
     with waits(poll=60) as playing:
@@ -121,6 +125,7 @@ def test_the_session_is_cut_on_the_target(waits: t.Any, host: Target) -> None:
         check_done(playing, host)
 
 
+@pytest.mark.any_core
 @pytest.mark.hosts
 @pytest.mark.parametrize('way', ['parked', 'child'])
 def test_the_host_falls_silent(waits: t.Any, host: Target, fleet: Fleet, tmp_path: Path, way: str) -> None:
@@ -133,6 +138,7 @@ def test_the_host_falls_silent(waits: t.Any, host: Target, fleet: Fleet, tmp_pat
         check_done(playing, host)
 
 
+@pytest.mark.any_core
 @pytest.mark.hosts
 def test_no_request_waits_for_a_silent_host_for_ever(controller: Controller, host: Target, fleet: Fleet) -> None:
     """The connection is there, and nobody closes it: the time is all there is to tell."""
@@ -170,6 +176,7 @@ def test_what_is_needed_before_a_start_waits_for_a_silent_host_no_longer_either(
     assert 'did not answer within 61 s' in run.output
 
 
+@pytest.mark.any_core
 @pytest.mark.hosts
 def test_power_cut_and_boot(waits: t.Any, host: Target, fleet: Fleet) -> None:
     with waits(way='parked') as playing:
@@ -219,6 +226,7 @@ START = {**script('sleep 1; echo done', name='deploy'), 'async': 100, 'poll': 0}
 WAIT = 'background.jobs.async_wait'
 
 
+@pytest.mark.any_core
 @pytest.mark.parametrize(
     'wait',
     [
@@ -254,6 +262,7 @@ def test_a_host_that_went_away_with_the_end_of_a_job_that_ansible_core_polls(
     assert 'could not be removed' in run.output
 
 
+@pytest.mark.any_core
 def test_a_wait_that_is_over_in_time_has_the_results_of_those_that_have_ended(
     controller: Controller, local: Target, tmp_path: Path
 ) -> None:
@@ -266,6 +275,7 @@ def test_a_wait_that_is_over_in_time_has_the_results_of_those_that_have_ended(
     (tmp_path / 'go').touch()
 
 
+@pytest.mark.any_core
 def test_a_start_whose_job_ends_at_once_survives_a_lost_answer(
     controller: Controller, local: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -274,7 +284,9 @@ def test_a_start_whose_job_ends_at_once_survives_a_lost_answer(
     monkeypatch.setenv('BACKGROUND_JOBS_DROPS_AFTER', 'start')
     again = {'name': 'again', **START, 'register': 'r'}
     target = local.also('local', ansible_connection='drops')
-    tasks = [START, {'ansible.builtin.pause': {'seconds': 3}}, again]
+    look = {'background.jobs.async_info': {'names': ['deploy'], 'states': ['succeeded']}, 'register': 'look'}
+    ended = {**look, 'until': 'look.jobs | length > 0', 'retries': 600, 'delay': 0.1}
+    tasks = [START, ended, again]
     (tmp_path / 'drop-0').touch()
     run = controller.play([target], {'tasks': tasks})
     assert [event.kind for event in run.of('again')] == ['ok'], run.output
@@ -282,6 +294,7 @@ def test_a_start_whose_job_ends_at_once_survives_a_lost_answer(
     assert not list(tmp_path.glob('drop-*'))
 
 
+@pytest.mark.any_core
 @pytest.mark.parametrize(('losses', 'kind'), [(0, 'ok'), (1, 'ok'), (2, 'unreachable')])
 def test_a_lost_start_is_asked_again_and_starts_nothing_twice(
     controller: Controller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, losses: int, kind: str

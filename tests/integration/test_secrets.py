@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import collections.abc as c
+import os
 import re
 import typing as t
 import zlib
@@ -21,7 +22,7 @@ from hosts import OPERATOR, PLAIN
 pytestmark = [pytest.mark.hosts]
 Play = c.Callable[..., Run]
 
-SECRET = 'open-sesame-4711'
+SECRET = f'open-sesame-{os.getpid()}'  # others that run at the same time have one of their own
 WAIT, STATUS, INFO, CANCEL, PRUNE = (
     f'background.jobs.async_{name}' for name in ('wait', 'status', 'info', 'cancel', 'prune')
 )

@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import collections.abc as c
 import concurrent.futures
+import contextlib
 import functools
 import json
 import os
-import re
 import signal
 import sys
 import typing as t
@@ -18,7 +19,14 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
-from ansible_collections.background.jobs.tests.integration._playing import RUN, Playing, eventually, until_there
+from ansible_collections.background.jobs.tests.integration._playing import (
+    RUN,
+    Meeting,
+    Playing,
+    eventually,
+    has_shown,
+    table,
+)
 from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
 
 JOBS, FOLLOW, CANCEL, PRUNE = (f'background.jobs.{name}' for name in ('jobs', 'follow', 'cancel', 'prune'))
@@ -46,9 +54,9 @@ def second(tmp_path: Path, collections_path: Path) -> Controller:
     return Controller(tmp_path / 'second', collections_path)
 
 
-def upgrade(gate: Path, troubles: dict[str, str]) -> dict[str, t.Any]:
-    """The play. Each upgrade goes on until there is a file *gate*, or comes to what *troubles* say for its host."""
-    well = f'echo begun; {until_there(gate)}; echo done'
+def upgrade(meeting: Meeting, troubles: dict[str, str]) -> dict[str, t.Any]:
+    """The play. Each upgrade goes on until *meeting* is open, or comes to what *troubles* say for its host."""
+    well = f'echo begun; {meeting.wait()}; echo done'
     return {
         'vars': {'troubles': troubles, 'well': well},
         'tasks': [
@@ -65,12 +73,9 @@ def upgrade(gate: Path, troubles: dict[str, str]) -> dict[str, t.Any]:
     }
 
 
-def table(run: Run) -> dict[str, list[str]]:
+def rows_of(run: Run) -> dict[str, list[str]]:
     """Host -> the cells of its row in the last table of the output, but for the time."""
-    assert run.rc == 0, run.output
-    text = run.output[run.output.rindex('HOST ') :]
-    rows = [re.split(r'  +', line) for line in text[: text.index(' hosts, ')].splitlines()[1:-1]]
-    return {row[0]: [*row[1:3], *row[4:]] for row in rows}
+    return {row[0]: [*row[1:3], *row[4:]] for row in table(run)}
 
 
 def ends(targets: list[Target]) -> dict[str, str]:
@@ -83,15 +88,25 @@ def ends(targets: list[Target]) -> dict[str, str]:
     return states
 
 
-def test_the_story(tmp_path: Path, controller: Controller, second: Controller, twenty: list[Target]) -> None:
-    gate = tmp_path / 'gate'
-    play, by_name = upgrade(gate, TROUBLES), {target.name: target for target in twenty}
+def has_begun(target: Target) -> bool:
+    """Whether the upgrade of *target* has printed its first line."""
+    return any(b'begun' in path.read_bytes() for path in Path(target.async_dir).glob('.jobs/j*/output'))
+
+
+@pytest.mark.any_core
+def test_the_story(
+    tmp_path: Path, controller: Controller, second: Controller, twenty: list[Target], meeting: Meeting
+) -> None:
+    play, by_name = upgrade(meeting, TROUBLES), {target.name: target for target in twenty}
     fine = [name for name in by_name if name not in (*TROUBLES, CANCELLED)]
     bad = {'web3': 'failed', 'web7': 'timed_out', 'web12': 'failed'}
-    try:
+    with contextlib.ExitStack() as closed:
+        closed.enter_context(meeting.closed())
         with Playing(tmp_path, controller, twenty, play) as playing:
             eventually(lambda: ends(twenty) == bad, 'three have ended badly', 240)
-            rows = table(second.book(twenty, JOBS, '--extra-vars', 'columns=0'))
+            running = [by_name[name] for name in (*fine, CANCELLED)]
+            eventually(lambda: all(map(has_begun, running)), 'the others run')
+            rows = rows_of(second.book(twenty, JOBS, '--extra-vars', 'columns=0'))
             assert list(rows)[:3] == ['web3', 'web12', 'web7'], 'the troubled come first'
             assert rows['web3'] == ['upgrade', 'failed', '1', 'no space left on device']
             assert rows['web12'] == ['upgrade', 'failed', '-9', 'unpacking']
@@ -106,35 +121,37 @@ def test_the_story(tmp_path: Path, controller: Controller, second: Controller, t
             eventually(lambda: not playing.processes(), 'no process of Ansible is left', 60)
             with pytest.raises(AssertionError, match='did not come to its end'):
                 playing.result()
-        again(tmp_path, controller, second, twenty, fine)
-    finally:
-        gate.touch()
+        again(tmp_path, controller, second, twenty, fine, upgrade(meeting, {}), closed.close)
     clean_up(second, twenty)
 
 
-def again(tmp_path: Path, controller: Controller, second: Controller, twenty: list[Target], fine: list[str]) -> None:
+def again(
+    tmp_path: Path,
+    controller: Controller,
+    second: Controller,
+    twenty: list[Target],
+    fine: list[str],
+    play: dict[str, t.Any],
+    open_gate: c.Callable[[], None],
+) -> None:
     """Run it again, now that the troubles are mended, while the second terminal follows one host."""
-    gate = tmp_path / 'gate'
     followed = [target for target in twenty if target.name == FOLLOWED]
-
-    def has_shown(directory: Path, text: str) -> bool:
-        return text in (directory / 'output.txt').read_text(encoding='utf-8')
 
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         following = pool.submit(second.book, followed, FOLLOW, '--extra-vars', 'job=upgrade')
         try:
             begun = f'{FOLLOWED} | upgrade | begun\n'
             eventually(functools.partial(has_shown, tmp_path / 'second', begun), 'one host is followed')
-            with Playing(tmp_path, controller, twenty, upgrade(gate, {})) as playing:
+            with Playing(tmp_path, controller, twenty, play) as playing:
                 try:
                     attached = functools.partial(
                         has_shown, tmp_path, f'{FOLLOWED}: attached to upgrade, running since '
                     )
                     eventually(attached, 'it has attached')
                 finally:
-                    gate.touch()
+                    open_gate()
         finally:
-            gate.touch()
+            open_gate()
     assert f'{FOLLOWED} | upgrade | done\n' in following.result().output
     run = playing.result()
     assert run.rc == 0, run.output
@@ -145,7 +162,7 @@ def again(tmp_path: Path, controller: Controller, second: Controller, twenty: li
 
 
 def clean_up(second: Controller, twenty: list[Target]) -> None:
-    rows = table(second.book(twenty, JOBS, '--extra-vars', 'columns=0'))
+    rows = rows_of(second.book(twenty, JOBS, '--extra-vars', 'columns=0'))
     assert {row[1] for row in rows.values()} == {'succeeded'}
     run = second.book(twenty, PRUNE, '--extra-vars', 'older_than=0 confirm=yes')
     assert run.rc == 0, run.output

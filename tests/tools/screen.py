@@ -29,6 +29,7 @@ class Screen:
         self.raw = b''
         self._master, self.slave = os.openpty()
         self._hung_up, self._hang_up = os.pipe()
+        self._open = {self._master, self.slave, self._hung_up, self._hang_up}
         self._set_size(columns, rows)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -95,16 +96,21 @@ class Screen:
 
     def hang_up(self) -> None:
         """Take the terminal away from the programs that run there, as a lost connection does."""
-        os.write(self._hang_up, b'.')
+        if self._hang_up in self._open:
+            os.write(self._hang_up, b'.')
         self._reader.join(10)
-        os.close(self._master)
-        os.close(self.slave)
+        self._close(*self._open)
 
     def close(self) -> None:
-        """After the last program that writes there has ended: have all of it on the screen."""
-        os.close(self.slave)
+        """After the last program that writes there has ended: have all of it on the screen. Once more does nothing."""
+        self._close(self.slave)
         self._reader.join(10)
-        os.close(self._master)
+        self.hang_up()
+
+    def _close(self, *descriptors: int) -> None:
+        for descriptor in self._open.intersection(descriptors):
+            os.close(descriptor)
+        self._open.difference_update(descriptors)
 
     def _set_size(self, columns: int, rows: int) -> None:
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack('HHHH', rows, columns, 0, 0))

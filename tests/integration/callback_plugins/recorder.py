@@ -48,6 +48,7 @@ class CallbackModule(CallbackBase):
     def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
         self._events: list[dict[str, t.Any]] = []
+        self._starts: list[str] = []
         self._names: set[str] = set()
         self._play: t.Any = None
 
@@ -61,13 +62,16 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_handler_task_start(self, task: t.Any) -> None:
         self.v2_playbook_on_task_start(task, False)
 
+    def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
+        self._starts.append(host.get_name())
+
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         variables = self._play.get_variable_manager()
         registered = {}
         for host in variables._inventory.get_hosts(ignore_limits=True):
             found = variables.get_vars(play=self._play, host=host)
             registered[host.name] = {name: found[name] for name in self._names if name in found}
-        record = {'events': self._events, 'registered': _plain(registered)}
+        record = {'events': self._events, 'starts': self._starts, 'registered': _plain(registered)}
         with open(os.environ['BACKGROUND_JOBS_RECORD'], 'w', encoding='ascii') as stream:
             json.dump(record, stream, default=str)  # a module with a serialization profile of its own may return times
 

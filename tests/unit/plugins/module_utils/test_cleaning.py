@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -132,12 +133,14 @@ def test_cancel_meets_the_end(some_target: Target) -> None:
 def test_cancel_of_a_job_that_is_stopped_already(some_target: Target) -> None:
     """Two at once, and one while its limit's grace runs."""
     gate = some_target.gate()
-    job_id = some_target.run("trap 'echo > %s' TERM; sleep 1000 & wait; sleep 1; sleep 1000" % gate, limit=0.2, grace=2)
+    script = "trap 'echo > %s' TERM; sleep 1000 & wait; exec sleep 1000" % gate
+    job_id = some_target.run(script, limit=2, grace=HUNG)
     gate.heard()
     for process in [
-        some_target.popen({'op': 'cancel', 'ids': [job_id], 'grace': 2, 'check': False}) for _number in range(2)
+        some_target.popen({'op': 'cancel', 'ids': [job_id], 'grace': HUNG, 'check': False}) for _number in range(2)
     ]:
         assert looks(answer(process))[0]['to_stop']
+    os.killpg(some_target.note(job_id, 'run.json')['pid'], signal.SIGKILL)
 
     assert some_target.ended(job_id)['state'] == 'timed_out'
 

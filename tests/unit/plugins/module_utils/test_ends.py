@@ -134,12 +134,12 @@ def test_a_wait_ends_at_once_when_the_supervisor_is_killed(target: Target) -> No
     assert look['job']['state'] == 'lost'
 
 
-def test_a_wait_that_is_over_as_the_job_ends_brings_the_output_too(target: Target) -> None:
+def test_a_wait_that_is_over_as_the_job_ends_brings_the_output_too(some_target: Target) -> None:
     for _number in range(40):  # now and then the end comes between the wait's two looks at the job
-        job_id = target.run('sleep 0.02; ' + result())
-        (look,) = target.ask('wait', ids=[job_id], seconds=0)
+        job_id = some_target.run('sleep 0.02; ' + result())
+        (look,) = some_target.ask('wait', ids=[job_id], seconds=0)
         while not look['ended']:
-            (look,) = target.ask('wait', ids=[job_id], seconds=0)
+            (look,) = some_target.ask('wait', ids=[job_id], seconds=0)
         assert look['output']['rc'] == 0
 
 
@@ -208,27 +208,27 @@ def test_the_working_directory_is_gone(some_target: Target) -> None:
     assert [look['job']['state'] for look in some_target.end(first, second)] == ['succeeded', 'succeeded']
 
 
-@pytest.mark.parametrize(
-    'printed',
-    [
-        '',
-        'hello',
-        '[1, 2]',
-        '"text"',
-        '{"changed": tru',
-        '{"a": 1}\\n{"b": 2}',
-        '{"a":' * 9 + '1}',
-        '{} }',
-        '\\0\\377\\376{',
-    ],
-)
-def test_the_result_is_not_json(target: Target, printed: str) -> None:
-    job_id = target.run("printf '%s'; echo oops >&2; exit 3" % printed)
+_NO_JSON = [
+    '',
+    'hello',
+    '[1, 2]',
+    '"text"',
+    '{"changed": tru',
+    '{"a": 1}\\n{"b": 2}',
+    '{"a":' * 9 + '1}',
+    '{} }',
+    '\\0\\377\\376{',
+]
 
-    job = target.ended(job_id)
-    assert job['state'] == 'failed'
-    assert 'ended with rc 3 and printed no JSON result' in job['reason']
-    assert target.result_file(job_id)['stderr'] == 'oops\n'
+
+def test_the_result_is_not_json(target: Target) -> None:
+    orders = [Order("printf '%s'; echo oops >&2; exit 3" % printed) for printed in _NO_JSON]
+    target.start(*orders)
+
+    for printed, look in zip(_NO_JSON, target.end(*[order.id for order in orders])):
+        assert look['job']['state'] == 'failed', printed
+        assert 'ended with rc 3 and printed no JSON result' in look['job']['reason'], printed
+        assert target.result_file(look['id'])['stderr'] == 'oops\n', printed
 
 
 def test_the_result_is_nested_too_deeply(target: Target) -> None:

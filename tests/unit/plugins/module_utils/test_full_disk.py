@@ -38,7 +38,7 @@ def disk(some_target: Target) -> Iterator[Target]:
     subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=%d,mode=0700' % _SIZE, 'jobs', path], check=True)
     yield some_target
     some_target.clean_up()
-    subprocess.run(['umount', path], check=True)
+    subprocess.run(['umount', '--lazy', path], check=True)
 
 
 def _fill(target: Target, left: int = 0) -> None:

@@ -123,21 +123,21 @@ def _tree(directory: Path) -> List[str]:
     return sorted(str(path) for path in directory.rglob('*'))
 
 
-def test_what_is_no_job_id(target: Target) -> None:
-    """One request for each bad id and operation would take minutes, and every interpreter has the same pattern."""
-    job_id = target.run(result())
-    target.end(job_id)
-    (target.directory / 'x').mkdir()
-    before = _tree(target.directory)
+def test_what_is_no_job_id(some_target: Target) -> None:
+    """One request for each bad id and operation would take minutes."""
+    job_id = some_target.run(result())
+    some_target.end(job_id)
+    (some_target.directory / 'x').mkdir()
+    before = _tree(some_target.directory)
 
     for bad in _BAD_IDS:
         with pytest.raises(Said, match='is not a job id: expected something like j2026'):
-            target.ask('remove', ids=[bad])
+            some_target.ask('remove', ids=[bad])
     for op in ('wait', 'status', 'collect', 'cancel'):
         for bad in ('../j1.1', 'j1.1\n', 'j\u0661.1', None):
             with pytest.raises(Said, match='is not a job id'):
-                target.ask(op, **dict(_LATER[op], ids=[job_id, bad]))
-    assert _tree(target.directory) == before
+                some_target.ask(op, **dict(_LATER[op], ids=[job_id, bad]))
+    assert _tree(some_target.directory) == before
 
 
 def test_a_start_takes_no_other_ids(some_target: Target) -> None:

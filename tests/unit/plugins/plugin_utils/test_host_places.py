@@ -161,9 +161,7 @@ def test_a_job_waits_for_jobs_of_its_own_place(places: HostPlaces, target: Targe
     assert places.ask('wait', ids=[branch['id']], seconds=HUNG_SECONDS)[0].job['state'] == 'succeeded'
 
 
-def test_what_the_controller_refuses_hides_nothing_that_runs_on_the_target(
-    places: HostPlaces, target: Target, tmp_path: Path
-) -> None:
+def test_what_the_controller_refuses_hides_nothing_that_runs_on_the_target(places: HostPlaces, tmp_path: Path) -> None:
     (tmp_path / 'controller').touch()
     branch, theirs = job(), job()
     request: dict[str, t.Any] = {'bases': {}, 'functions': {branch['id']: lambda output: {}}}

@@ -19,12 +19,7 @@ from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.plugin_utils._show.region import Region, Ticker
 from ansible_collections.background.jobs.tests.tools.screen import Screen
 
-ROWS = 8
-
-
-@pytest.fixture
-def screen() -> Screen:
-    return Screen(40, ROWS)
+SCREEN = COLUMNS, ROWS = 40, 8
 
 
 @contextlib.contextmanager

@@ -149,7 +149,7 @@ def test_a_request_that_does_not_come_back_is_ended() -> None:
     assert threading.active_count() == threads
 
 
-def test_a_request_that_ignores_term_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_that_ignores_term_is_killed() -> None:
     with Watchdog(1):
         done = subprocess.run(['sh', '-c', 'trap "" TERM; while :; do sleep 1; done'], check=False)
     assert done.returncode == -9

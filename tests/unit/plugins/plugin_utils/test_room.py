@@ -153,7 +153,7 @@ def test_without_a_master_connection_the_command_is_run(room: Room, folder: Path
         assert heard(room, 1)[path]['what'] == 'ended'
 
 
-def test_few_descriptors_are_no_fault_of_a_host(folder: Path, tmp_path: Path) -> None:
+def test_few_descriptors_are_no_fault_of_a_host(folder: Path) -> None:
     """The room may open less files than there are hosts: they take turns."""
     made = Room(50, str(folder))
     resource.prlimit(made._process.pid, resource.RLIMIT_NOFILE, (16, 16))
