@@ -14,6 +14,7 @@ The request has, beside ``ids``:
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
+import contextlib
 import os
 import time
 
@@ -28,7 +29,7 @@ from ..protocol import TARGET
 from ..schedule.queue import Queue, QueueSnapshot
 from ..supervise.ending import write_withdrawn
 from ..supervise.following import give_up
-from ..supervise.standing import settle
+from ..supervise.standing import has_ended
 from ..supervise.vigil import STOP
 from .look import follow, take_look, unknown_look
 
@@ -77,14 +78,24 @@ def stop(job, grace):
     _ask_to_end(job, grace, QueueSnapshot(job.store))
     follow(job.store, [job.id])
     seconds = grace + _BEYOND_GRACE_SECONDS
-    if not _wait_for(job, seconds, lambda: not job.exists() or settle(job, job.spec()).end):
+    if not _wait_for(job, seconds, lambda: has_ended(job)):
         raise TimeoutError('job %s did not end within %d s after it was asked to' % (job.id, seconds))
 
 
 def _ask_to_end(job, grace, places):
+    """Ask *job* to end. It may have ended since somebody looked, and a task that waited for it has removed its files."""
+    try:
+        spec = job.spec()
+        if spec is not None:
+            _ask_existing(job, spec, grace, places)
+    except OSError:
+        if job.exists():
+            raise
+
+
+def _ask_existing(job, spec, grace, places):
     by = 'on request of user %s' % user()
     write_file(job.file('collected'), b'')  # nobody waits for the result of what was stopped on purpose
-    spec = job.spec()
     if spec.after and give_up(job, by):
         return
     in_files = spec.queue is not None and spec.place == TARGET  # other jobs that wait are processes, which hear of it
@@ -94,10 +105,11 @@ def _ask_to_end(job, grace, places):
         job.write('stop.json', {'grace': grace, 'by': by})
     except OSError:  # a full disk still has room for an empty file, which asks for the end as well
         write_file(job.file('stop.json'), b'')
-    _wait_for(job, _UNTIL_EXECUTED_SECONDS, lambda: job.end() or job.run())
+    _wait_for(job, _UNTIL_EXECUTED_SECONDS, lambda: not job.exists() or job.end() or job.run())
     run = job.run()
     if run and not job.end() and job.alive() and not is_another(run.supervisor, run.supervisor_start):
-        os.kill(run.supervisor, STOP)
+        with contextlib.suppress(ProcessLookupError):  # it has ended just now
+            os.kill(run.supervisor, STOP)
 
 
 def _withdraw(job, queue_name, by, places):

@@ -143,12 +143,13 @@ class _Starter:
         look = take_look(job)
         if look.error:
             raise StoreError(look.error)
-        if not look.job:
+        spec = job.spec()
+        if not look.job or spec is None:  # somebody has removed it, perhaps since the look
             return None
-        machine = other_machine(job.spec())
+        machine = other_machine(spec)
         if machine is not None:
             return self._none_of(machine, look, request)
-        work = job.spec().work  # None: of version 0.1.0, for one
+        work = spec.work  # None: of version 0.1.0, for one
         if look.ended:
             return self._attached_to_ended(job, look, request, work)
         if request.on_existing == 'replace':

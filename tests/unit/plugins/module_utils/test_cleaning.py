@@ -142,6 +142,32 @@ def test_cancel_of_a_job_that_is_stopped_already(some_target: Target) -> None:
     assert some_target.ended(job_id)['state'] == 'timed_out'
 
 
+def test_a_job_that_is_gone_does_not_keep_the_others_from_being_cancelled(some_target: Target) -> None:
+    """The request is held up at its first job, which seems not to be executed yet, while the second one is removed. The
+    supervisor of the third one ends just before the signal."""
+    gate = some_target.gate()
+    held, gone, ending, last = (
+        Order(script) for script in ('exec sleep 1000', ': < %s' % gate, *['exec sleep 1000'] * 2)
+    )
+    some_target.start(held, gone, ending, last)
+    executed, aside = some_target.files(held.id) / 'run.json', some_target.directory / 'aside'
+    executed.rename(aside)
+    dead = subprocess.Popen(['true'])
+    dead.wait()
+    run = dict(some_target.note(ending.id, 'run.json'), supervisor=dead.pid, supervisor_start=None)
+    (some_target.files(ending.id) / 'run.json').write_text(json.dumps(run), encoding='ascii')
+    ids = [order.id for order in (held, gone, ending, last)]
+    cancelling = some_target.popen({'op': 'cancel', 'ids': ids, 'grace': 0, 'check': False})
+    until((some_target.files(held.id) / 'stop.json').exists)
+    gate.open()
+    some_target.end(gone.id)
+    some_target.ask('remove', ids=[gone.id])
+    aside.rename(executed)
+
+    assert [look['to_stop'] for look in looks(answer(cancelling))] == [True] * 4
+    assert {look['job']['state'] for look in some_target.end(held.id, last.id)} == {'cancelled'}
+
+
 def test_a_cancelled_jobs_supervisor_is_killed(some_target: Target) -> None:
     gate = some_target.gate()
     job_id = some_target.run("trap 'echo > %s' TERM; sleep 1000 & wait; exec sleep 1000" % gate)

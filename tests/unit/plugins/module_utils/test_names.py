@@ -10,6 +10,9 @@ import time
 from typing import Any, Dict, List
 
 import pytest
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import Store
+from ansible_collections.background.jobs.plugins.module_utils._runtime.requests import start
+from ansible_collections.background.jobs.plugins.module_utils._runtime.requests.look import take_look
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     ENDED,
     HUNG,
@@ -146,6 +149,25 @@ def test_fail_does_not_mind_one_that_has_ended(some_target: Target) -> None:
     some_target.end(first.id)
 
     assert _start(some_target, second)['id'] == second.id
+
+
+def test_the_job_of_a_name_is_removed_between_two_looks_at_it(
+    some_target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No event lies between the two looks."""
+    first, second = Order(result(), name='deploy'), Order(result(), name='deploy')
+    _start(some_target, first)
+    some_target.end(first.id)
+
+    def look_and_remove(job: Any) -> Any:
+        look = take_look(job)
+        job.remove()
+        return look
+
+    monkeypatch.setattr(start, 'take_look', look_and_remove)
+    store = Store(str(some_target.async_dir))
+    (look,) = start.start(store, start_request(second), 0o077, {})
+    assert (look.id, look.error) == (second.id, None)
 
 
 @pytest.mark.parametrize('state', ['running', 'queued', 'ended'])
