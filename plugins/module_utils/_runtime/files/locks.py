@@ -34,7 +34,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import fcntl
 import os
 
-from .atomic import open_plain, raise_shortage
+from .atomic import open_plain, raise_unless_absent
 
 
 def open_lock(path):
@@ -45,12 +45,12 @@ def open_lock(path):
 def is_locked(path):
     """Whether somebody holds the lock file *path*. False where there is no such file, or something else in its place.
 
-    Raises OSError where that cannot be known, because there are too many open files, say.
+    Raises OSError where that cannot be known, because there are too many open files, or a server of NFS does not answer, say.
     """
     try:
         fd = open_plain(path, os.O_RDONLY)
     except OSError as error:
-        raise_shortage(error)
+        raise_unless_absent(error)
         return False
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -20,7 +20,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import os
 import re
 
-from ..files.atomic import read_json, remove_file, touch, write_json
+from ..files.atomic import raise_unless_absent, read_json, remove_file, touch, write_json
 from ..files.clock import lives
 from ..files.errors import StoreError
 from ..files.ids import JOB_ID
@@ -55,7 +55,10 @@ class QueueSnapshot:
             try:
                 with Queue(self._store, name) as queue:
                     entries = queue.entries()
-            except (StoreError, OSError):  # no name of a queue, or no directory: nobody waits there
+            except StoreError:  # no name of a queue: nobody waits there
+                entries = []
+            except OSError as error:
+                raise_unless_absent(error)
                 entries = []
             self._queues[name] = {job_of(entry): (place, entry) for place, entry in enumerate(entries, 1)}
         return self._queues[name]

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
-from ansible_collections.background.jobs.plugins.module_utils._runtime.files.atomic import write_file
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.atomic import read_file, write_file
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.clock import process_start
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.records import Launch, Spec, parse
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import Store
-from ansible_collections.background.jobs.plugins.module_utils._runtime.schedule.queue import Queue
+from ansible_collections.background.jobs.plugins.module_utils._runtime.schedule.queue import Queue, QueueSnapshot
 from ansible_collections.background.jobs.plugins.module_utils._runtime.supervise.following import hand_on
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     HUNG,
@@ -377,7 +378,17 @@ def test_a_slot_is_not_lost_for_want_of_descriptors(tmp_path: Path) -> None:
                 job.alive()
             with pytest.raises(OSError, match='Too many open files'):
                 job.end()
+            with pytest.raises(OSError, match='Too many open files'):
+                QueueSnapshot(store).entry('q', job.id)
+            with pytest.raises(OSError, match='Too many open files'):
+                process_start(os.getpid())
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         assert job.alive()
     running.release()
+
+
+def test_a_file_that_cannot_be_read_is_not_called_missing() -> None:
+    """A hiccup of NFS would make a live job lost. The kernel refuses to read this file from its beginning."""
+    with pytest.raises(OSError, match='Input/output error'):
+        read_file('/proc/self/mem')
