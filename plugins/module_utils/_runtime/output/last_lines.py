@@ -28,7 +28,7 @@ def last_lines(job, with_stdout):
     """
     lines = _live(job)
     if not lines:
-        lines = (_tail(job, 'stdout') if with_stdout else []) + _tail(job, 'stderr')
+        lines = (tail(job, 'stdout') if with_stdout else []) + tail(job, 'stderr')
     kept, room = [], _JSON_BYTES
     for line in (line.strip()[:_LINE_CHARACTERS] for line in reversed(lines)):
         room -= len(json.dumps(line)) + 2
@@ -58,7 +58,8 @@ def _shown(line):
     return line.rstrip('\r').split('\r')[-1:]
 
 
-def _tail(job, name):
+def tail(job, name):
+    """The last lines (list of str) of the file *name* of *job*, the first of them perhaps not whole."""
     try:
         fd = open_plain(job.file(name), os.O_RDONLY)
     except OSError:  # none there, or something else in its place

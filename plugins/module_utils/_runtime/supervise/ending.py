@@ -102,15 +102,15 @@ def _publish(job, end, end_spare=None, result_spare=None):
     job.forget('launch.json', 'base', 'payload', 'args')
     try:
         write_json(job.result_file, result_of(job, end), True, result_spare)
-    except OSError as error:
-        if result_spare is None:
+    except (OSError, MemoryError) as error:
+        if result_spare is None and isinstance(error, OSError):
             raise
         result = _result_without_module(job, end)
         if end.state == 'succeeded':
             result['msg'] = 'the result of job %s is in %s; here it did not fit: %s' % (
                 job.id,
                 job.file('stdout'),
-                error.strerror,
+                getattr(error, 'strerror', 'not enough memory'),
             )
         write_json(job.result_file, result, True, result_spare)
     write_record(job.file('end.json'), end, True, end_spare)

@@ -137,7 +137,7 @@ def _guarded(job, vigil, step, *args):
             tmpdir = tmpdir_of(job)
             ending.write(job, 'failed', reason='the supervisor of job %s failed: %s' % (job.id, _description(error)))
             remove_tmpdir(tmpdir)
-        except OSError:  # somebody has removed the job's files: nobody will ask
+        except Exception:  # somebody has removed the job's files, say; the next look finds that the job is lost
             pass
         return None
 

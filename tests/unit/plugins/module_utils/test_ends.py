@@ -296,6 +296,37 @@ def test_output_that_is_not_utf_8(target: Target) -> None:
     assert look['output']['stdout'].encode('utf-8', 'surrogateescape') == b'{"text": "caf\351"}'
 
 
+def test_output_that_is_too_long_is_cut(some_target: Target) -> None:
+    """A look must not need gigabytes of memory."""
+    much = 'head -c 20000000 /dev/zero'
+    orders = [Order('%s >&2; %s' % (much, result())), Order(much)]
+    some_target.start(*orders)
+    jobs = [look['job'] for look in some_target.end(*[order.id for order in orders])]
+
+    assert [job['state'] for job in jobs] == ['succeeded', 'failed']
+    for order, key, name in zip(orders, ('stderr', 'data'), ('stderr', 'stdout')):
+        text = some_target.result_file(order.id)[key]
+        assert text[16777216:] == '\n[cut: all of it is in %s]' % (some_target.files(order.id) / name)
+
+
+def test_a_long_result_is_not_cut(some_target: Target) -> None:
+    job_id = some_target.run("printf '{\"a\": \"'; head -c 20000000 /dev/zero | tr '\\0' x; echo '\"}'")
+
+    some_target.end(job_id)
+    assert some_target.result_file(job_id) == {'a': 'x' * 20000000}
+
+
+def test_the_result_is_larger_than_the_memory(some_target: Target) -> None:
+    """As JSON, each of these bytes is 6 characters."""
+    some_target.prefix = ['sh', '-c', 'ulimit -v 120000; exec "$@"', 'sh']
+    job_id = some_target.run("head -c 15000000 /dev/zero | tr '\\0' '\\377' >&2; %s" % result())
+    until(lambda: not some_target.processes())
+
+    some_target.prefix = []
+    assert some_target.job(job_id)['state'] == 'succeeded'
+    assert 'it did not fit: not enough memory' in some_target.result_file(job_id)['msg']
+
+
 def test_the_environment_is_not_ascii(target: Target) -> None:
     """Python 3.6 takes the locale of a bare ssh command for ASCII."""
     for name in ('LANG', 'LC_ALL', 'LC_CTYPE'):
