@@ -10,8 +10,9 @@ Standard library only, Python 3.6 and up. Private to this collection.
 """
 
 import os
-import select
 import sys
+
+from .readable import wait_readable
 
 _MODIFY, _CLOSE_WRITE, _MOVED_TO, _DELETE_SELF = 0x2, 0x8, 0x80, 0x400
 _ENDS = _CLOSE_WRITE | _MOVED_TO | _DELETE_SELF
@@ -21,7 +22,7 @@ _OVERFLOW = -1
 _STAND_IN_SECONDS = 0.5
 """Between two looks where there is no inotify."""
 FOR_EVER_SECONDS = 1000000000
-"""Longer than anybody waits; the kernel cannot count much further."""
+"""Longer than anybody waits."""
 _UNLOCK_SECONDS = 1
 """When a process is killed, the kernel reports that its lock file was closed, and only then frees the lock. Whoever looks
 between these two finds the lock held, and there is no other event. So each path is reported once more after this time."""
@@ -67,11 +68,11 @@ class Watch:
         tell: there is no inotify, or so much has happened that the kernel dropped events.
         """
         if self._fd is None:
-            select.select(self._wake, [], [], max(0, min(seconds, _STAND_IN_SECONDS)))
+            wait_readable(self._wake, min(seconds, _STAND_IN_SECONDS))
             return self._paths
         reports_again = self._again and seconds >= _UNLOCK_SECONDS
         longest = _UNLOCK_SECONDS if reports_again else FOR_EVER_SECONDS
-        ready = select.select([self._fd, *self._wake], [], [], max(0, min(seconds, longest)))[0]
+        ready = wait_readable([self._fd, *self._wake], min(seconds, longest))
         if not ready and reports_again:
             again, self._again = self._again, set()
             return again

@@ -4,8 +4,8 @@
 
 """The small image of a supervisor: what waits while a module runs, in as little memory as Python allows.
 
-The supervisor of a long job replaces its image by a fresh interpreter that has loaded only this file and vigil.py. When
-there is something to do, the rest of the runtime is loaded again, from the bundle. No other file is needed from then
+The supervisor of a long job replaces its image by a fresh interpreter that has loaded only this file and what it
+imports. When there is something to do, the rest of the runtime is loaded again, from the bundle. No other file is needed from then
 on: the job may replace Python itself.
 Standard library only, Python 3.6 and up. Private to this collection.
 """

@@ -5,7 +5,7 @@
 """A supervisor: a daemon that runs a module, enforces its limit and writes how it ended.
 
 It holds the job's lock (inherited from the process that made the job) until the end is written, sleeps in one
-select() until the module ends, the limit is over or somebody asks it to stop, and never wakes up in between.
+poll() until the module ends, the limit is over or somebody asks it to stop, and never wakes up in between.
 It hands on to the jobs that may start then: the next of its queue, so that a slot is one process, however many jobs wait,
 and those that wait for its end. That is for modules; a job that is a function is a process from the start on, and waits by
 itself (waiting.py).
