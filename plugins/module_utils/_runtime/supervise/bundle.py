@@ -60,7 +60,7 @@ class Bundle:
 def write(folder):
     """A bundle of what this process has loaded, in a file of *folder* without a name.
 
-    Raises OSError or ImportError where a module cannot be read any more, or the disk has no room.
+    Raises an Exception where a module cannot be read any more, or the disk or the memory has no room.
     """
     import socket  # noqa: F401, contain/bus.py imports it
     import warnings  # noqa: F401, os.execvpe() imports it

@@ -69,7 +69,7 @@ class Image:
         """
         try:
             self.bundle = self.bundle or write_bundle(folder)
-        except (OSError, ImportError):
+        except Exception:  # no room, no memory, or files that somebody is replacing just now
             pass
 
     def replace(self, job, vigil, deadline, resume):

@@ -38,19 +38,26 @@ _LONG_FUNCTION_SECONDS = 10
 """The same of a function. Its process is many times as large as its supervisor, which has replaced its image once."""
 
 
-def supervise(job, report=None, gate=None):
-    """The life of the daemon of a module: *job*, then a child of its own for each job that may start after it."""
+def supervise(job, report=None, gate=None, before=None):
+    """The life of the daemon of a module: *job*, then a child of its own for each job that may start after it.
+
+    *before*: the Vigil of the job that this process has supervised until now.
+    """
     image = this_image()
     while job is not None:
         close_descriptors(keep=(0, 1, 2, report, gate, job.lock, image.bundle and image.bundle.fd))
         vigil = Vigil(Signals())
+        if before is not None and before.signals.shutdown:  # a TERM that came between the two jobs
+            put_back(job)
+            return
         tree.adopt_orphans()
         spec = job.spec()
         start = BodyStart(job, spec, vigil, report, gate, Module())
         if _guarded(job, vigil, _execute, job, start):
-            _keep(job, spec, vigil, start.deadline)
+            _guarded(job, vigil, _keep, job, spec, vigil, start.deadline)
         start.answer()
         report = gate = None
+        before = vigil
         job = _leave(job, spec, vigil)
 
 
@@ -68,7 +75,7 @@ def supervise_function(function, job, report, gate):
     start = BodyStart(job, spec, vigil, report, gate, Function(function))
     if _guarded(job, vigil, may_begin, job, start) and _guarded(job, vigil, _execute, job, start):
         begin_anew(job, vigil, start.deadline, go_on)
-        _keep(job, spec, vigil, start.deadline)
+        _guarded(job, vigil, _keep, job, spec, vigil, start.deadline)
     start.answer()
     _leave(job, spec, vigil)
 
@@ -79,7 +86,7 @@ def go_on(root, job_id, lock, pid, deadline):
     job.lock = lock
     spec = job.spec()
     vigil = Vigil(Signals(), pid)
-    _keep(job, spec, vigil, deadline)
+    _guarded(job, vigil, _keep, job, spec, vigil, deadline)
     _leave(job, spec, vigil)
 
 
@@ -89,7 +96,7 @@ def resume(root, job_id, lock, vigil, state):
     job.lock = lock
     spec = job.spec()  # now, because whoever sees the end may remove the job
     _guarded(job, vigil, _finish, job, vigil, state)
-    supervise(_leave(job, spec, vigil))
+    supervise(_leave(job, spec, vigil), before=vigil)
 
 
 def _keep(job, spec, vigil, deadline):
@@ -100,8 +107,7 @@ def _keep(job, spec, vigil, deadline):
         if vigil.status is None:
             vigil.sleep(long)
         this_image().replace(job, vigil, deadline, resume)
-    state = vigil.keep(deadline, job.file('stop.json'))
-    _guarded(job, vigil, _finish, job, vigil, state)
+    _finish(job, vigil, vigil.keep(deadline, job.file('stop.json')))
 
 
 def _leave(job, spec, vigil):

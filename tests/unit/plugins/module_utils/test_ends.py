@@ -376,6 +376,16 @@ def test_the_runtime_is_removed(some_target: Target, runtime: Path) -> None:
     assert [some_target.result_file(job.id) for job in (first, second)] == [{'changed': True}] * 2
 
 
+def test_the_runtime_is_damaged(some_target: Target, runtime: Path) -> None:
+    """The supervisor cannot load it again, so it keeps what it has loaded."""
+    job_id = some_target.run('sleep 3; %s' % result(changed=True))
+    for path in runtime.rglob('*.py'):
+        path.write_bytes(b'(')
+
+    some_target.plugins = PLUGINS
+    assert some_target.ended(job_id)['state'] == 'succeeded'
+
+
 def test_everything_is_removed(some_target: Target, runtime: Path) -> None:
     """The limit holds all the same."""
     job_id = some_target.run('setsid sleep 1000 & sleep 1000', limit=6)

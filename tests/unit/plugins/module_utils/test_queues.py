@@ -4,6 +4,7 @@
 
 """Queues: never more than the slots at once, first come first served, and nobody is stranded."""
 
+import fcntl
 import os
 import resource
 import signal
@@ -209,6 +210,29 @@ def test_what_waits_when_the_host_is_shut_down_runs_later(some_target: Target, l
     first, second = some_target.end(*[order.id for order in orders])
     assert (first['job']['state'], second['job']['state']) == ('cancelled', 'succeeded')
     assert 'was the host shut down' in first['job']['reason']
+
+
+@pytest.mark.parametrize('late', [False, True], ids=['at once', 'late'])
+def test_a_shutdown_between_two_jobs(some_target: Target, late: bool) -> None:
+    """The supervisor is held up by the lock of the queue, when it has released the first job."""
+    gate, trace = some_target.gate(), some_target.directory / 'trace'
+    first, second = (
+        Order(': < %s; %s' % (gate, result()), queue='q'),
+        Order('touch %s; %s' % (trace, result()), queue='q'),
+    )
+    some_target.start(first, second)
+    if late:
+        some_target.until_small(first.id)
+    supervisor = some_target.note(first.id, 'run.json')['supervisor']
+    with open(str(some_target.async_dir / '.queues/q/lock'), 'rb') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        gate.open()
+        until(lambda: not some_target.supervised())
+        os.kill(supervisor, signal.SIGTERM)
+    until(lambda: not some_target.processes())
+
+    assert not trace.exists()
+    assert some_target.ended(second.id)['state'] == 'succeeded'
 
 
 def test_the_request_that_queues_is_killed(some_target: Target) -> None:
