@@ -36,10 +36,8 @@ _JOBS_OF_ONE_START = 100
 _UNCOLLECTED_SECONDS = 3600
 """From its end on, for which a job that nobody has collected is kept, whatever its retention is."""
 _LEFTOVER_SECONDS = 3600
-"""After which a hidden file is a leftover. The lock alone would say so, but version 0.1.0 does not take it, and not
+"""After which a temporary file is a leftover. The lock alone would say so, but version 0.1.0 does not take it, and not
 every network filesystem has locks of directories."""
-_HIDDEN = ('.new-', '.gone-', '.base-')
-"""Begin the names of files and directories that a start makes, or a removal, and that are gone when it has ended."""
 _RUNTIME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 """The directory of this runtime. There is none where it came in an archive, as the module async_wrapper."""
 
@@ -119,10 +117,14 @@ def _is_expired(job):
 
 
 def _remove_leftovers(store):
-    """Remove what starts and removals that were cut off have left. No start is under way."""
-    for name in os.listdir(store.jobs):
-        if name.startswith(_HIDDEN) and _unchanged_seconds(os.path.join(store.jobs, name)) > _LEFTOVER_SECONDS:
-            store.sweep(name)
+    """Remove what processes that were killed have left. No start is under way."""
+    for path in store.temporary_paths():
+        if _unchanged_seconds(path) <= _LEFTOVER_SECONDS:
+            continue
+        if os.path.isdir(path) and not os.path.islink(path):
+            remove_tree(path)
+        else:
+            remove_file(path)
 
 
 def _remove_runtimes(store):

@@ -80,7 +80,7 @@ def write(folder):
         data += code + source
     own = sys.modules[__name__].__spec__.loader.get_code(__name__)
     head = _head(own, index)
-    path = os.path.join(folder, 'bundle')
+    path = os.path.join(folder, '.bundle-%d' % os.getpid())
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         os.unlink(path)

@@ -9,7 +9,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 
 import os
 
-from ..files.atomic import write_json
+from ..files.atomic import remove_file, write_json
 from ..files.clock import since, utc
 from ..files.job import SPARES, write_record
 from ..files.records import VERSION, End
@@ -113,7 +113,11 @@ def _publish(job, end, end_spare=None, result_spare=None):
                 getattr(error, 'strerror', 'not enough memory'),
             )
         write_json(job.result_file, result, True, result_spare)
-    write_record(job.file('end.json'), end, True, end_spare)
+    try:
+        write_record(job.file('end.json'), end, True, end_spare)
+    except FileNotFoundError:  # somebody has removed the job meanwhile, so nobody else would remove the result file
+        remove_file(job.result_file)
+        raise
 
 
 def result_of(job, end):

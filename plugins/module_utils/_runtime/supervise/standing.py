@@ -11,6 +11,7 @@ import collections
 
 from ..contain.cgroup import Cgroup
 from ..files.clock import boot_id, lives
+from ..files.job import unreadable_spec
 from ..files.machine import other_machine
 from ..files.records import NewerFormat
 from ..files.tmpdir import remove_tmpdir, tmpdir_of
@@ -89,7 +90,7 @@ def _of_process(job, spec):
 
 def _declare_lost(job, spec):
     run = job.run()
-    if run is None and not spec.boot:
+    if run is None and spec == unreadable_spec(job.id):
         reason = 'the files of job %s in %s are damaged, by a power cut perhaps' % (job.id, job.path)
     elif (run or spec).boot != boot_id():
         what = 'waited' if run is None and spec.place == CONTROLLER else 'ran'

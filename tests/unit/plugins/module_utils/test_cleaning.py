@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any, List, Optional
 
 import pytest
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import Store
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import VERSION
+from ansible_collections.background.jobs.plugins.module_utils._runtime.supervise.ending import write_lost
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     ENDED,
     HUNG,
@@ -286,10 +288,20 @@ def test_later_starts_retire_what_ended_long_ago(some_target: Target) -> None:
     (jobs / '.new-j1.1.4711').mkdir()  # left by a start that was cut off
     (jobs / '.base-4711-0').touch()
     (jobs / 'not of ours').mkdir()
-    for name in ('.new-j1.1.4711', '.base-4711-0', 'not of ours'):
+    (jobs / '.bundle-4711').touch()
+    for name in ('.new-j1.1.4711', '.base-4711-0', '.bundle-4711', 'not of ours'):
         _age_file(jobs / name, 8 * _DAY)
+    half_written = [some_target.async_dir / name for name in ('j1.1.4711.tmp', '.queues/q/state.json.4711.tmp')]
+    half_written[1].parent.mkdir()
+    for path in half_written:
+        path.touch()
+    waiting = some_target.async_dir / '.dependents/waiting/.j1.1'
+    waiting.mkdir(parents=True)
+    for path in (*half_written, waiting):
+        _age_file(path, 8 * _DAY)
 
     some_target.start()
+    assert not [path for path in (*half_written, waiting) if path.exists()]
     assert sorted(path.name for path in jobs.iterdir()) == sorted([young, live, 'not of ours'])
     assert not (some_target.async_dir / old).exists()
     gate.open()
@@ -467,6 +479,25 @@ def test_the_names_of_retired_jobs_do_not_pile_up(some_target: Target) -> None:
 
     some_target.start()
     assert list((some_target.async_dir / '.names').iterdir()) == []
+
+
+def test_the_name_of_a_removed_job_is_forgotten(some_target: Target) -> None:
+    order, other = Order(result(), name='deploy'), Order(result(), name='other')
+    some_target.start(order, other)
+    some_target.end(order.id, other.id)
+
+    some_target.ask('remove', ids=[order.id])
+    assert [path.name for path in (some_target.async_dir / '.names').iterdir()] == ['other']
+
+
+def test_a_job_that_is_removed_while_its_end_is_written_leaves_no_result_file(some_target: Target) -> None:
+    job_id = some_target.run(result())
+    some_target.end(job_id)
+    job: Any = Store(str(some_target.async_dir)).job(job_id)
+    job.remove()
+
+    write_lost(job, 'the supervisor was killed')
+    assert not (some_target.async_dir / job_id).exists()
 
 
 def test_a_look_never_finds_the_half_of_a_job(some_target: Target) -> None:

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files import clock
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.atomic import read_file, write_file
-from ansible_collections.background.jobs.plugins.module_utils._runtime.files.clock import process_start
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.records import Launch, Spec, parse
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import Store
 from ansible_collections.background.jobs.plugins.module_utils._runtime.schedule.queue import Queue, QueueSnapshot
 from ansible_collections.background.jobs.plugins.module_utils._runtime.supervise.following import hand_on
+from ansible_collections.background.jobs.plugins.module_utils._runtime.supervise.standing import settle
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     HUNG,
     Gate,
@@ -387,6 +388,16 @@ def test_a_supervisor_holds_one_job_at_a_time(tmp_path: Path, monkeypatch: pytes
     following.release()
 
 
+def test_a_killed_start_where_the_system_has_no_boot_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not taken for a job whose files a power cut has damaged."""
+    monkeypatch.setattr(clock, '_boot_id', '')
+    with Queue(_waiting_queue(tmp_path, 1), 'q') as queue:
+        job = queue.next()
+    job.release()
+
+    assert 'was cut off before its module was executed' in settle(job, job.spec()).end.reason
+
+
 def test_a_slot_is_not_lost_for_want_of_descriptors(tmp_path: Path) -> None:
     """Where no file can be opened, nobody knows whether a job runs: nothing is started in its slot."""
     store = _waiting_queue(tmp_path, 1)
@@ -405,7 +416,7 @@ def test_a_slot_is_not_lost_for_want_of_descriptors(tmp_path: Path) -> None:
             with pytest.raises(OSError, match='Too many open files'):
                 QueueSnapshot(store).entry('q', job.id)
             with pytest.raises(OSError, match='Too many open files'):
-                process_start(os.getpid())
+                clock.process_start(os.getpid())
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         assert job.alive()
