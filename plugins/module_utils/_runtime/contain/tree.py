@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 
-from .libc import libc
+from ..files.libc import libc
 
 _PR_SET_CHILD_SUBREAPER = 36
 _LINUX = sys.platform.startswith('linux')

@@ -11,8 +11,8 @@ import json
 import os
 
 from ..contain import tree
+from ..contain.fork import fork
 from ..files.records import Report, Run, Spec
-from .fork import fork
 
 
 class Batch:

@@ -14,13 +14,13 @@ import shlex
 import signal
 
 from ..contain import limits, session
+from ..contain.fork import ForkError, fork
 from ..files.atomic import read_json
 from ..files.clock import now, process_start
 from ..files.records import VERSION, Report, Run
 from ..files.tmpdir import remove_tmpdir
 from ..protocol import ENDED_VARIABLES, resources_of
 from . import ending
-from .fork import ForkError, fork
 from .reasons import cut
 
 

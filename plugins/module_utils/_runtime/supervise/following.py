@@ -9,6 +9,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 
 import collections
 
+from ..contain.fork import fork
 from ..files.errors import StoreError
 from ..files.machine import other_machine
 from ..files.records import NewerFormat
@@ -19,7 +20,6 @@ from ..schedule.queue import Queue, job_of
 from ..schedule.shared_queue import SharedQueue
 from . import ending
 from .batch import Batch
-from .fork import fork
 from .reasons import cut
 
 _ENDS = {

@@ -17,6 +17,7 @@ import sys
 
 from ..contain import limits, tree
 from ..contain.cgroup import Cgroup
+from ..contain.fork import ForkError
 from ..files.store import Store
 from ..files.tmpdir import remove_tmpdir, tmpdir_of
 from ..protocol import CONTROLLER, GRACE, resources_of
@@ -25,7 +26,6 @@ from . import ending
 from .body_start import BodyStart, detach
 from .descriptors import blank_descriptors, close_descriptors
 from .following import hand_on, put_back
-from .fork import ForkError
 from .function import Function
 from .handover import begin_anew, this_image
 from .module import Module

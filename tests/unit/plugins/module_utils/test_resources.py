@@ -37,7 +37,7 @@ def test_without_ctypes_the_program_ionice_sets_the_class(some_target: Target, t
     (hidden / 'ctypes').mkdir(parents=True)
     (hidden / 'ctypes/__init__.py').write_text('raise ImportError("hidden")\n', encoding='ascii')
     code = f'import sys; sys.path[:0] = [{str(hidden)!r}, {str(PLUGINS)!r}]\n'
-    code += 'from module_utils._runtime.contain import libc, priority\n'
+    code += 'from module_utils._runtime.contain import priority\nfrom module_utils._runtime.files import libc\n'
     code += 'assert libc.libc() is None; priority.set_io("best-effort:6")\n'
     code += 'import subprocess; print(subprocess.check_output(["ionice"]).decode().strip())'
     done = subprocess.run([some_target.python, '-I', '-S', '-c', code], stdout=subprocess.PIPE, check=True)
