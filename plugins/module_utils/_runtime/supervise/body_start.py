@@ -168,7 +168,7 @@ def _enter(path, home):
     directory that it can use. A job that had to wait for its turn does without: its own home is the next best.
     """
     try:
-        if os.getcwd() == path:
+        if as_text(os.getcwd()) == path:
             return
     except OSError:  # removed
         if path is None:
@@ -184,6 +184,11 @@ def _enter(path, home):
 def as_bytes(text):
     """*text* as the system takes it. Python 3.6 would refuse what is not ASCII in the locale of a bare ssh command."""
     return text.encode('utf-8', 'surrogateescape')
+
+
+def as_text(text):
+    """*text*, which Python has read with the encoding of the locale, as as_bytes() takes it."""
+    return os.fsencode(text).decode('utf-8', 'surrogateescape')
 
 
 def told(job):

@@ -9,11 +9,13 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 from typing import List
 
 import pytest
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.job import SPARE
+from ansible_collections.background.jobs.tests.tools.left_out import left_out
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     ENDED,
     PLUGINS,
@@ -337,6 +339,22 @@ def test_the_environment_is_not_ascii(target: Target) -> None:
 
     assert target.ended(job_id)['state'] == 'succeeded'
     assert target.result_file(job_id) == {'text': 'Zo\u00eb Gr\u00fc\u00dfe'}
+
+
+def test_the_locale_is_not_utf_8(target: Target) -> None:
+    """What a module inherits is the same to the byte."""
+    if not shutil.which('localedef') or not os.path.exists('/usr/share/i18n/locales/en_US'):
+        left_out('a locale with another encoding: localedef or its sources are not installed')
+    locale = target.directory / 'en_US.ISO-8859-1'
+    subprocess.run(['localedef', '-i', 'en_US', '-f', 'ISO-8859-1', str(locale)], check=True)
+    target.environment.update(LOCPATH=str(target.directory), LC_ALL=locale.name, SENT='\u00fc\udce9')
+    target.async_dir = target.directory / '\u00fc'
+    order = Order('', argv=['{job}/payload'], stdin=False)
+    order.script = b'#!/bin/sh\nprintf \'{"sent": "%s"}\' "$(printf %s "$SENT" | od -An -tx1)"'
+    target.start(order)
+
+    (look,) = target.end(order.id)
+    assert json.loads(look['output']['stdout']) == {'sent': ' c3 bc e9'}
 
 
 def test_the_files_of_a_running_job_are_removed(some_target: Target) -> None:

@@ -44,6 +44,13 @@ def test_without_ctypes_the_program_ionice_sets_the_class(some_target: Target, t
     assert done.stdout.decode().strip() == 'best-effort: prio 6'
 
 
+def test_a_static_python_waits_without_inotify(some_target: Target, tmp_path: Path) -> None:
+    (tmp_path / 'ctypes.py').write_text('def CDLL(*args, **options): raise OSError("static")\n', encoding='ascii')
+    code = f'import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(PLUGINS)!r}]\n'
+    code += 'from module_utils._runtime.files.watch import Watch\nprint(Watch(["/"]).sleep(0))'
+    assert subprocess.check_output([some_target.python, '-I', '-S', '-c', code]) == b"['/']\n"
+
+
 def test_what_the_user_may_not_set_starts_nothing(some_target: Target) -> None:
     """The kernel refuses it, in a trial. Of two jobs, the one without resources does not start either."""
     if os.geteuid() != 0:
