@@ -11,7 +11,7 @@ wall clock, removes what is in use:
 - A job whose result nobody has collected is kept for an hour at least: a task may be about to collect it.
 - Each start holds a shared lock on the directory of jobs while it makes them. Hidden files go only when no start does.
 - A runtime is one file (module_utils/_loader.py), which each request has in memory. Those of version 0.1.0 are
-  directories; a request that runs from a directory holds a shared lock on it.
+  directories; a request of that version holds a shared lock on its directory.
 
 Lock order: these two come before all others. Nobody waits for them with a lock of a name, a queue or a job in its hands.
 
@@ -38,8 +38,6 @@ _UNCOLLECTED_SECONDS = 3600
 _LEFTOVER_SECONDS = 3600
 """After which a temporary file is a leftover. The lock alone would say so, but version 0.1.0 does not take it, and not
 every network filesystem has locks of directories."""
-_RUNTIME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-"""The directory of this runtime. There is none where it came in an archive, as the module async_wrapper."""
 
 
 @contextlib.contextmanager
@@ -52,15 +50,6 @@ def start_under_way(store):
             fcntl.flock(fd, fcntl.LOCK_SH)
         _remove_expired(store)
         _remove_runtimes(store)
-        yield
-
-
-@contextlib.contextmanager
-def runtime_in_use():
-    """For as long as a request is answered: other requests leave the runtime that answers it alone."""
-    with _directory(_RUNTIME) as fd:
-        if fd is not None:
-            _lock(fd, fcntl.LOCK_SH)
         yield
 
 
@@ -131,12 +120,12 @@ def _remove_runtimes(store):
     """Remove the runtimes of other versions that nobody has used for a week. One that is missed is sent again."""
     for name in os.listdir(store.runtimes):
         path = os.path.join(store.runtimes, name)
-        if path == _RUNTIME or _unchanged_seconds(path) < RETENTION:  # each request renews the time of its runtime
+        if _unchanged_seconds(path) < RETENTION:  # each request renews the time of its runtime
             continue
         with _directory(path) as fd:
             if fd is None:  # a file, which its requests have in memory
                 remove_file(path)
-            elif _lock(fd, fcntl.LOCK_EX):
+            elif _lock(fd, fcntl.LOCK_EX):  # of version 0.1.0
                 remove_tree(path)
 
 

@@ -8,7 +8,6 @@ import datetime
 import fcntl
 import json
 import os
-import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import Any, List, Optional
 
 import pytest
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import Store
-from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import VERSION
 from ansible_collections.background.jobs.plugins.module_utils._runtime.supervise.ending import write_lost
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     ENDED,
@@ -407,25 +405,6 @@ def test_runtimes_that_are_one_file_go_as_well(some_target: Target) -> None:
 
     some_target.start()
     assert [path.name for path in runtimes.iterdir()] == ['r2']
-
-
-_FROM_ITS_PLACE = """
-import json, sys
-sys.path.insert(0, sys.argv[1])
-print(json.dumps(__import__("r1.door", fromlist=["respond"]).respond(json.loads(sys.argv[2]))))
-"""
-
-
-def test_a_runtime_does_not_remove_itself(some_target: Target) -> None:
-    some_target.start()
-    runtimes = some_target.async_dir / '.runtime'
-    shutil.copytree(str(some_target.plugins / 'module_utils/_runtime'), str(runtimes / 'r1'))
-    _age_file(runtimes / 'r1', 8 * _DAY)
-
-    request = {'version': VERSION, 'async_dir': str(some_target.async_dir), **start_request()}
-    command = [some_target.python, '-I', '-S', '-B', '-c', _FROM_ITS_PLACE, str(runtimes), json.dumps(request)]
-    assert json.loads(subprocess.check_output(command).decode()) == {'version': VERSION, 'jobs': []}
-    assert (runtimes / 'r1/door.py').exists()
 
 
 @pytest.mark.parametrize('collected', [False, True])
