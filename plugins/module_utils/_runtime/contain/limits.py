@@ -112,16 +112,16 @@ def _controllers_of_scopes(own):
 
 def _parent(own, controllers):
     """The nearest cgroup, from *own* upwards, whose children may have *controllers*, and be made by this user; or None."""
-    place = own
-    while place is not None:
+    candidate = own
+    while candidate is not None:
         try:
-            ready = not place.missing(controllers)
-            possible = controllers <= place.controllers() and (place.is_root() or not place.has_processes())
+            ready = not candidate.missing(controllers)
+            possible = controllers <= candidate.controllers() and (candidate.is_root() or not candidate.has_processes())
         except OSError:  # above the top
             return None
-        if (ready or possible) and os.access(place.path, os.W_OK):
-            return place
-        place = place.parent()
+        if (ready or possible) and os.access(candidate.path, os.W_OK):
+            return candidate
+        candidate = candidate.parent()
     return None
 
 

@@ -45,9 +45,9 @@ def cancel(store, request):
     No job is asked to end where one of them is unknown, or lives on another machine.
     """
     jobs = [find(store, reference) for reference in request['ids']]
-    places = QueueSnapshot(store)
+    snapshot = QueueSnapshot(store)
     looks = [
-        unknown_look(store, reference) if job is None else take_look(job, places=places)
+        unknown_look(store, reference) if job is None else take_look(job, snapshot=snapshot)
         for reference, job in zip(request['ids'], jobs)
     ]
     looks = [_refused_elsewhere(look) for look in looks]
@@ -58,7 +58,7 @@ def cancel(store, request):
         to_stop = [(job, 'waits_for' not in look.job) for job, look in zip(jobs, looks) if look.to_stop]
         # Those that wait for others come first: the end of another would start or skip them.
         for job, _waits in sorted(to_stop, key=lambda pair: pair[1]):
-            _ask_to_end(job, request['grace'], places)
+            _ask_to_end(job, request['grace'], snapshot)
         follow(store, [job.id for job, _waits in to_stop])
     return looks
 
@@ -82,24 +82,24 @@ def stop(job, grace):
         raise TimeoutError('job %s did not end within %d s after it was asked to' % (job.id, seconds))
 
 
-def _ask_to_end(job, grace, places):
+def _ask_to_end(job, grace, snapshot):
     """Ask *job* to end. It may have ended since somebody looked, and a task that waited for it has removed its files."""
     try:
         spec = job.spec()
         if spec is not None:
-            _ask_existing(job, spec, grace, places)
+            _ask_existing(job, spec, grace, snapshot)
     except OSError:
         if job.exists():
             raise
 
 
-def _ask_existing(job, spec, grace, places):
+def _ask_existing(job, spec, grace, snapshot):
     by = 'on request of user %s' % user()
     write_file(job.file('collected'), b'')  # nobody waits for the result of what was stopped on purpose
     if spec.after and give_up(job, by):
         return
     in_files = spec.queue is not None and spec.place == TARGET  # other jobs that wait are processes, which hear of it
-    if in_files and _withdraw(job, spec.queue, by, places):
+    if in_files and _withdraw(job, spec.queue, by, snapshot):
         return
     try:
         job.write('stop.json', {'grace': grace, 'by': by})
@@ -112,9 +112,9 @@ def _ask_existing(job, spec, grace, places):
             os.kill(run.supervisor, STOP)
 
 
-def _withdraw(job, queue_name, by, places):
+def _withdraw(job, queue_name, by, snapshot):
     """Take *job* out of its queue and write its end. False where it does not wait."""
-    entry = places.entry(queue_name, job.id)
+    entry = snapshot.entry(queue_name, job.id)
     with Queue(job.store, queue_name) as queue:
         if not queue.withdraw(job.id, entry):
             return False

@@ -29,10 +29,10 @@ from .retention import ended_before
 
 def prune(store, request):
     """Looks at the ended jobs that were removed, oldest first; with ``check``, at those that would be."""
-    places = QueueSnapshot(store)
+    snapshot = QueueSnapshot(store)
     ended = []
     for job, written in store.ends():
-        end = written or _missing_end(job, places)
+        end = written or _missing_end(job, snapshot)
         if end is not None and end.state in request['states']:
             ended.append((end, job))
     ended.sort(key=lambda pair: pair[0].ended)
@@ -49,10 +49,10 @@ def prune(store, request):
     return selected
 
 
-def _missing_end(job, places):
+def _missing_end(job, snapshot):
     """The end of a job that has none in its files: None if it waits or lives, else it is declared lost now."""
     try:
         spec = job.spec()
-        return settle(job, spec, places).end if spec else None
+        return settle(job, spec, snapshot).end if spec else None
     except NewerFormat:  # nobody knows here whether it has ended
         return None

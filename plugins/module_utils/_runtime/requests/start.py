@@ -68,9 +68,9 @@ def start(store, request, umask, functions):
     started = [fields for look, fields in zip(looks, request['jobs']) if look is None]
     queues = {fields['queue'] for fields in started if fields['id'] not in functions} - {None}
     kick_waiting(store, queues, [fields['id'] for fields in started if fields['after']])
-    places = QueueSnapshot(store)
+    snapshot = QueueSnapshot(store)
     return [
-        look or starter.started_look(store.job(fields['id']), reports.get(fields['id']), places)
+        look or starter.started_look(store.job(fields['id']), reports.get(fields['id']), snapshot)
         for look, fields in zip(looks, request['jobs'])
     ]
 
@@ -112,9 +112,9 @@ class _Starter:
             remove_unused_tmpdirs(self._store, fields)
         return look
 
-    def started_look(self, job, report, places):
+    def started_look(self, job, report, snapshot):
         """A look at *job*, which was started or queued. *report*: a Report, or None."""
-        look = executed_look(job, report.spec, report.run) if report else take_look(job, places=places)
+        look = executed_look(job, report.spec, report.run) if report else take_look(job, snapshot=snapshot)
         warning = report.warning if report else session.warn()
         return look._replace(uncollected=self._uncollected.get(job.id), warning=warning)
 

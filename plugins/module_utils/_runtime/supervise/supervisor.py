@@ -152,13 +152,13 @@ def _description(error):
     """*error* for a person, and where in our code it came from. (The module traceback would have to be imported.)"""
     if isinstance(error, OSError):
         return str(error)
-    places = []
+    calls = []
     trace = sys.exc_info()[2]
     while trace is not None:
         code = trace.tb_frame.f_code
-        places.append('%s line %d in %s' % (os.path.basename(code.co_filename), trace.tb_lineno, code.co_name))
+        calls.append('%s line %d in %s' % (os.path.basename(code.co_filename), trace.tb_lineno, code.co_name))
         trace = trace.tb_next
-    return ('%s: %s (%s)' % (type(error).__name__, error, ', '.join(reversed(places))))[:1000]
+    return ('%s: %s (%s)' % (type(error).__name__, error, ', '.join(reversed(calls))))[:1000]
 
 
 def _finish(job, vigil, state):
