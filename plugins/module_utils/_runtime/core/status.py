@@ -19,7 +19,7 @@ _CLEANED_UP = 'job %s still runs, but mode: cleanup has removed its result file,
 def status(look):
     """The result of a look of the operation "status"."""
     if look.error:
-        return _failed(look, look.error)
+        return _failure_result(look, look.error)
     if not look.known:
         return _missing(look)
     result = dict(look.result)
@@ -53,7 +53,7 @@ def _output(live_output):
 def cleanup(look):
     """The result of removing the files of a job that a look was taken at."""
     if look.error:
-        return _failed(look, look.error)
+        return _failure_result(look, look.error)
     if not look.known:
         return _missing(look)
     return {'ansible_job_id': look.id, 'erased': look.results_file}
@@ -67,7 +67,7 @@ def as_core(version, look, result):
     if not look.known and not (look.error and _is_job_id(look.id)):
         result = dict(result, reason=result['msg'], msg=_NO_SUCH_JOB)
     elif look.result == {} and look.job and not look.ended:
-        result = dict(_failed(look, _NO_SUCH_JOB), results_file=look.results_file, reason=_CLEANED_UP % look.id)
+        result = dict(_failure_result(look, _NO_SUCH_JOB), results_file=look.results_file, reason=_CLEANED_UP % look.id)
     return as_told_by(version, result)
 
 
@@ -88,7 +88,7 @@ def is_before(version, other):
     return tuple(int(number) for number in version.split('.')[:2]) < other
 
 
-def failed(job_id, error):
+def failed_look(job_id, error):
     """A look that could not be taken, because of *error*."""
     return new_look(job_id, None, None, error=error)
 
@@ -106,8 +106,8 @@ def _missing(look):
         'become_user) and with the async directory it was started with (ansible_async_dir, or ANSIBLE_ASYNC_DIR in '
         'environment).' % (look.id, look.user, look.looked_in)
     )
-    return dict(_failed(look, message), results_file='%s/%s' % (look.looked_in, look.id))
+    return dict(_failure_result(look, message), results_file='%s/%s' % (look.looked_in, look.id))
 
 
-def _failed(look, message):
+def _failure_result(look, message):
     return {'failed': True, 'ansible_job_id': look.id, 'started': True, 'finished': True, 'msg': message}

@@ -31,7 +31,7 @@ from ..supervise.ending import write_withdrawn
 from ..supervise.following import give_up
 from ..supervise.standing import has_ended
 from ..supervise.vigil import STOP
-from .look import follow, take_look, unknown_look
+from .look import start_dependents, take_look, unknown_look
 
 _UNTIL_EXECUTED_SECONDS = 30
 """From the making of a job to the execution of its module, at most."""
@@ -59,7 +59,7 @@ def cancel(store, request):
         # Those that wait for others come first: the end of another would start or skip them.
         for job, _waits in sorted(to_stop, key=lambda pair: pair[1]):
             _ask_to_end(job, request['grace'], snapshot)
-        follow(store, [job.id for job, _waits in to_stop])
+        start_dependents(store, [job.id for job, _waits in to_stop])
     return looks
 
 
@@ -76,7 +76,7 @@ def _refused_elsewhere(look):
 def stop(job, grace):
     """End *job*, and return when it has ended. *grace*: seconds between TERM and KILL."""
     _ask_to_end(job, grace, QueueSnapshot(job.store))
-    follow(job.store, [job.id])
+    start_dependents(job.store, [job.id])
     seconds = grace + _BEYOND_GRACE_SECONDS
     if not _wait_for(job, seconds, lambda: has_ended(job)):
         raise TimeoutError('job %s did not end within %d s after it was asked to' % (job.id, seconds))

@@ -69,7 +69,7 @@ def due_edges(store, job_ids):
     return due
 
 
-def follow(store, job_ids):
+def start_dependents(store, job_ids):
     """Go on with what waits for the jobs *job_ids*, which have ended, before their files are removed for example."""
     kick(store, (), [edge for job_id in job_ids for edge in edges_to(store, job_id)], supervise)
 

@@ -23,7 +23,7 @@ from ..files.names import forget_names
 from ..files.records import NewerFormat
 from ..schedule.queue import QueueSnapshot
 from ..supervise.standing import settle
-from .look import follow, take_look
+from .look import start_dependents, take_look
 from .retention import ended_before
 
 
@@ -42,7 +42,7 @@ def prune(store, request):
     selected = [look for look in map(take_look, old) if look.ended]
     selected = [look for look in selected if ended_before(store.job(look.id), look, request['older_than'])]
     if not request['check']:
-        follow(store, [look.id for look in selected])
+        start_dependents(store, [look.id for look in selected])
         for look in selected:
             store.job(look.id).remove()
         forget_names(store)

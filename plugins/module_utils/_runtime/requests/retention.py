@@ -29,7 +29,7 @@ from ..files.machine import other_machine
 from ..files.names import forget_names
 from ..files.records import NewerFormat
 from ..protocol import RETENTION
-from .look import follow, take_look
+from .look import start_dependents, take_look
 
 _JOBS_OF_ONE_START = 100
 """A start looks at no more, so that it is not delayed by a year of leftovers."""
@@ -79,7 +79,7 @@ def _remove_expired(store):
     expired = [
         job for job in map(store.job, (job_ids[first:] + job_ids[:first])[:_JOBS_OF_ONE_START]) if _is_expired(job)
     ]
-    follow(store, [job.id for job in expired])
+    start_dependents(store, [job.id for job in expired])
     for job in expired:
         job.remove()
     if expired:

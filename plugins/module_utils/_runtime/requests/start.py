@@ -148,7 +148,8 @@ class _Starter:
             return None
         machine = other_machine(spec)
         if machine is not None:
-            return self._none_of(machine, look, request)
+            self._check_ended_elsewhere(machine, look, request)
+            return None
         work = spec.work  # None: of version 0.1.0, for one
         if look.ended:
             return self._attached_to_ended(job, look, request, work)
@@ -168,8 +169,8 @@ class _Starter:
             )
         return look._replace(attached=True)
 
-    def _none_of(self, machine, look, request):
-        """None: a new job may be started, because the work of *look* was done on another *machine*."""
+    def _check_ended_elsewhere(self, machine, look, request):
+        """Raise StoreError if the job of *look*, which belongs to another *machine*, has not ended."""
         if look.ended:
             return
         raise StoreError(

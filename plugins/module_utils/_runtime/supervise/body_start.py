@@ -27,11 +27,11 @@ from .reasons import cut
 class BodyStart:
     """The start of the *body* (a Module or a Function) of one job."""
 
-    def __init__(self, job, spec, vigil, report, gate, body):
+    def __init__(self, job, spec, vigil, report_fd, gate, body):
         self.job = job
         self.spec = spec
         self.vigil = vigil
-        self.report = report
+        self.report_fd = report_fd
         self.gate = gate
         self.body = body
         self.resources = resources_of(spec.resources)
@@ -74,15 +74,15 @@ class BodyStart:
 
     def answer(self, report=None):
         """Send *report* (a Report) to the request that started the job: its module was executed. None: its files say why not."""
-        if self.report is not None:
+        if self.report_fd is not None:
             try:
                 if report:
                     fields = {'spec': report.spec._asdict(), 'run': report.run._asdict(), 'warning': report.warning}
-                    os.write(self.report, json.dumps(fields).encode('ascii'))
+                    os.write(self.report_fd, json.dumps(fields).encode('ascii'))
             except OSError:  # its connection broke
                 pass
-            os.close(self.report)
-            self.report = None
+            os.close(self.report_fd)
+            self.report_fd = None
 
     def _contain(self):
         """Make the cgroup of the job, if it needs one, and leave a session that ends. A warning about that, or None."""
@@ -191,7 +191,7 @@ def as_text(text):
     return os.fsencode(text).decode('utf-8', 'surrogateescape')
 
 
-def told(job):
+def ended_environment(job):
     """What the environment of *job* has beside that of its Launch: how the other job has ended, if it is one of `on_end`."""
     ended = read_json(job.file('ended.json'))
     if ended is None:

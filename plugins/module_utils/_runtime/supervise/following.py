@@ -181,7 +181,7 @@ def _resolve(store, edge, edges, entered):
             job.write('ended.json', dict(zip(ENDED_VARIABLES, _ended(awaited, end))))
         if spec.after_any or (end is not None and end.state == 'succeeded'):
             return _take(job, spec, dependents, entered, is_known=dependents.met(edge))
-        _skip(job, _told(awaited, end))
+        _skip(job, _describe_end(awaited, end))
         dependents.remove(job.id)
         edges.extend(edges_to(store, job.id))
         return None
@@ -223,7 +223,7 @@ def _skip(job, awaited):
     remove_tmpdir(tmpdir)
 
 
-def _told(job, end):
+def _describe_end(job, end):
     """*job* and how it ended (*end*, None: it was removed), for people."""
     if end is None:
         return 'job %s, which was removed before it had an end' % job.id

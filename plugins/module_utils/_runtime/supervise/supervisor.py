@@ -38,41 +38,41 @@ _LONG_FUNCTION_SECONDS = 10
 """The same of a function. Its process is many times as large as its supervisor, which has replaced its image once."""
 
 
-def supervise(job, report=None, gate=None, before=None):
+def supervise(job, report_fd=None, gate=None, before=None):
     """The life of the daemon of a module: *job*, then a child of its own for each job that may start after it.
 
     *before*: the Vigil of the job that this process has supervised until now.
     """
     image = this_image()
     while job is not None:
-        close_descriptors(keep=(0, 1, 2, report, gate, job.lock, image.bundle and image.bundle.fd))
+        close_descriptors(keep=(0, 1, 2, report_fd, gate, job.lock, image.bundle and image.bundle.fd))
         vigil = Vigil(Signals())
         if before is not None and before.signals.shutdown:  # a TERM that came between the two jobs
             put_back(job)
             return
         tree.adopt_orphans()
         spec = job.spec()
-        start = BodyStart(job, spec, vigil, report, gate, Module())
+        start = BodyStart(job, spec, vigil, report_fd, gate, Module())
         if _guarded(job, vigil, _execute, job, start):
             _guarded(job, vigil, _keep, job, spec, vigil, start.deadline)
         start.answer()
-        report = gate = None
+        report_fd = gate = None
         before = vigil
         job = _leave(job, spec, vigil)
 
 
-def supervise_function(function, job, report, gate):
+def supervise_function(function, job, report_fd, gate):
     """The life of the daemon of *job*, whose body is *function* (shape: function.py) of the process that was forked.
 
     The daemon waits for other jobs and for a slot, as the job has to, and begins the function. Then it replaces its image
     at once, because the one that it has been forked from may be large.
     """
     detach()
-    blank_descriptors(keep=(0, 1, 2, report, gate, job.lock))
+    blank_descriptors(keep=(0, 1, 2, report_fd, gate, job.lock))
     vigil = Vigil(Signals())
     tree.adopt_orphans()
     spec = job.spec()
-    start = BodyStart(job, spec, vigil, report, gate, Function(function))
+    start = BodyStart(job, spec, vigil, report_fd, gate, Function(function))
     if _guarded(job, vigil, may_begin, job, start) and _guarded(job, vigil, _execute, job, start):
         begin_anew(job, vigil, start.deadline, go_on)
         _guarded(job, vigil, _keep, job, spec, vigil, start.deadline)
