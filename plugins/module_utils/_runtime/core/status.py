@@ -10,6 +10,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 
 from ..files.errors import StoreError
 from ..files.ids import check_job_id
+from ..output.reader import lines
 from ..protocol import new_look
 
 _NO_SUCH_JOB = 'could not find job'
@@ -37,17 +38,11 @@ def status(look):
 
 def _output(live_output):
     """Live output (output/reader.py) as lines. The last line of a stream may be continued by the first of the next look."""
-    lines, incomplete = [], {}
-    for stream, text, whole in live_output['records']:
-        if stream not in incomplete:
-            incomplete[stream] = {'stream': stream, 'text': ''}
-            lines.append(incomplete[stream])
-        incomplete[stream]['text'] += text
-        if whole:
-            del incomplete[stream]
-    for line in lines:
-        line['text'] = line['text'].encode('utf-8', 'surrogateescape').decode('utf-8', 'backslashreplace')
-    return {'lines': lines, 'offset': live_output['offset'], 'skipped': live_output['skipped']}
+    shown = [
+        {'stream': stream, 'text': text.encode('utf-8', 'surrogateescape').decode('utf-8', 'backslashreplace')}
+        for stream, text in lines(live_output['records'])
+    ]
+    return {'lines': shown, 'offset': live_output['offset'], 'skipped': live_output['skipped']}
 
 
 def cleanup(look):

@@ -272,6 +272,13 @@ def test_a_secret_is_hidden_that_is_longer_than_what_is_held_back_of_a_line(tmp_
     assert reader.read(job, 0, _LIMIT)['records'] == [['stdout', '********', True]]
 
 
+def test_pieces_are_put_together() -> None:
+    """Those of each stream, also where the other one comes in between."""
+    records = [['stdout', 'a', False], ['stderr', 'e', True], ['stdout', 'b', True], ['stderr', 'f', False]]
+    assert reader.lines(records) == [('stderr', 'e'), ('stdout', 'ab'), ('stderr', 'f')]
+    assert reader.lines(records[:2]) == [('stdout', 'a'), ('stderr', 'e')]
+
+
 def test_a_long_line_is_read_in_pieces(tmp_path: Path) -> None:
     """However little of it is read at a time, and no character is cut in two."""
     job, log = _log(tmp_path)
