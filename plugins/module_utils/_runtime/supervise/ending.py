@@ -54,7 +54,7 @@ def write_withdrawn(job, queue, by):
 
 
 def write_lost(job, reason):
-    """Write that *job* is lost, as far as that is possible; the end. Others may be finding out the same."""
+    """Write that *job* is lost, as far as that is possible, and return its End. Another process may do the same at this moment."""
     end = _end(job, 'lost', reason)._replace(elapsed=None)  # nobody knows when it ended
     end = _with_last_lines(job, end, with_stdout=True)
     try:

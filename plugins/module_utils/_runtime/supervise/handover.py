@@ -37,7 +37,7 @@ _FOLDER = os.path.abspath(__file__).rsplit(os.sep, len(_OWN))[0]
 """The directory of that package, where the runtime was imported from files. Now, because the path may be relative."""
 _EXTENSIONS = ('fcntl', 'binascii', '_json', '_struct', '_ctypes', '_socket', 'math')
 """What the end of a job and the start of the next one need of extension modules, which no bundle can hold: the small image
-loads them at once. A job may get one that waits for it at any time."""
+loads them at once. A job that waits for this one may come at any time, so the small image loads them even if no job waits now."""
 
 
 _image = None

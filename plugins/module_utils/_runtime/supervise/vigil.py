@@ -79,7 +79,7 @@ class Vigil:
     def _ended_with_us(self):
         """Whether the TERM that ended the module was sent to this process as well, in whatever order.
 
-        So do a shutdown and the end of a login session. The module did not fail then: it was stopped.
+        A shutdown and the end of a login session send TERM to both processes. Then the module has not failed: it was stopped.
         """
         if not os.WIFSIGNALED(self.status) or os.WTERMSIG(self.status) != signal.SIGTERM:
             return False
@@ -93,7 +93,7 @@ class Vigil:
         self.reap()
 
     def reap(self):
-        """Bury dead children: the module, and those of its orphans that came to us."""
+        """Reap the children that have ended: the module, and its orphans, which became children of this process."""
         pid = -1
         while pid:
             try:
