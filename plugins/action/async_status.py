@@ -104,5 +104,5 @@ def _ask(remote: HostPlaces, op: str, job: Reference, **details: t.Any) -> Look:
     try:
         look = remote.ask(op, ids=[job], **details)[0]
     except AnsibleActionFail as error:
-        return core_status.failed(written(job), error.message)
+        return core_status.failed_look(written(job), error.message)
     return look._replace(id=written(look.id))

@@ -140,7 +140,7 @@ def read(folder, name, path):
     with os.fdopen(fd, 'rb') as stream:
         check_private(fd, path)
         data = stream.read()
-        os.utime(fd)  # requests/prune.py removes what is not used
+        os.utime(fd)  # requests/retention.py removes a runtime that no request has used for a week
     if sha256(data[_HASH_LENGTH:]).hexdigest().encode() != data[:_HASH_LENGTH]:
         return None
     return marshal.loads(data[_HASH_LENGTH:])

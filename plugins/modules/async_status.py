@@ -179,7 +179,7 @@ from ansible_collections.background.jobs.plugins.module_utils._arguments import 
 from ansible_collections.background.jobs.plugins.module_utils._runtime.core.status import (
     as_core,
     cleanup,
-    failed,
+    failed_look,
     status,
 )
 from ansible_collections.background.jobs.plugins.module_utils._runtime.door import respond
@@ -201,7 +201,7 @@ def main():
         }
     )
     error = response.get('error')
-    look = failed(module.params['jid'], error) if error else Look(**response['jobs'][0])
+    look = failed_look(module.params['jid'], error) if error else Look(**response['jobs'][0])
     # Another module's result, complete as it is: exit_json() would handle its warnings and the like once more.
     sys.stdout.write('\n%s\n' % json.dumps(as_core(module.ansible_version, look, result_of(look))))
     raise SystemExit  # AnsiballZ takes a module that only returns for one that failed

@@ -32,7 +32,7 @@ RUNTIME_FLOORS = {
     'supervise': {'protocol', 'files', 'contain', 'output', 'schedule'},
     'requests': {'protocol', 'files', 'contain', 'output', 'schedule', 'supervise'},
     'door': {'protocol', 'files', 'contain', 'output', 'schedule', 'supervise', 'requests'},
-    'core': {'protocol', 'files', 'door'},
+    'core': {'protocol', 'files', 'output', 'door'},
 }
 """Package or module of the runtime -> what it may import of the others."""
 

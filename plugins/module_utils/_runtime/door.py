@@ -20,7 +20,6 @@ from .requests.collect import collect
 from .requests.listing import list_jobs
 from .requests.prune import prune
 from .requests.remove import remove
-from .requests.retention import runtime_in_use
 from .requests.start import start
 from .requests.status import status
 from .requests.wait import wait
@@ -52,12 +51,11 @@ def respond(request, functions=None):
     try:
         operation = _operation(request)
         store = Store(request['async_dir'])
-        with runtime_in_use():
-            if operation is start:  # it makes the directories, and checks them then
-                looks = start(store, request, umask, functions or {})
-            else:
-                store.check()
-                looks = operation(store, request)
+        if operation is start:  # it makes the directories, and checks them then
+            looks = start(store, request, umask, functions or {})
+        else:
+            store.check()
+            looks = operation(store, request)
         if request.get('shown'):
             looks = [_withhold(look) for look in looks]
         return {'version': VERSION, 'jobs': [look._asdict() for look in looks]}

@@ -109,7 +109,7 @@ class Polling:
             return remote.ask('remove', within=SILENCE_SECONDS, ids=[job_id])[0]
         except (AnsibleActionFail, AnsibleConnectionFailure) as error:
             display.warning(f'{remote.host}: the files of job {job_id} could not be removed: {error.message}')
-            return status.failed(job_id, error.message)
+            return status.failed_look(job_id, error.message)
 
     def result(self, look: Look, result: dict[str, t.Any]) -> dict[str, t.Any]:
         """*result*, made of *look*, as this ansible-core sees it when it polls.

@@ -18,7 +18,8 @@ _PATH, _INTERFACE, _MEMBER, _ERROR_NAME, _REPLY_SERIAL, _DESTINATION, _SENDER, _
 _HEADER = 'yyyyuua(yv)'
 _HEADER_START_BYTES = 16
 _NUMBERS = {'y': 1, 'n': 2, 'q': 2, 'i': 4, 'u': 4, 'b': 4, 'x': 8, 't': 8, 'd': 8, 'h': 4}
-"""The types that are numbers -> their size in bytes. No double is read as one, because nobody here asks for its value."""
+"""The types that are numbers -> their size in bytes. A double is read as an integer of 8 bytes: no caller asks for its
+value."""
 _ALIGNMENTS = dict(_NUMBERS, s=4, o=4, g=1, v=1, a=4)
 _ALIGNMENTS['('] = _ALIGNMENTS['{'] = 8
 

@@ -16,6 +16,7 @@ import os
 
 from ..files.users import user
 from . import cgroup, priority, systemd
+from .fork import ForkError, fork
 
 _CONTROLLERS = {'memory': 'memory', 'cpu': 'cpu', 'tasks': 'pids'}
 """The keys of Resources that a cgroup limits -> its controllers."""
@@ -31,7 +32,10 @@ def check(resources):
     for key, apply in (('nice', priority.set_nice), ('io', priority.set_io)):
         value = getattr(resources, key)
         if value is not None:
-            trouble = _trial(apply, value)
+            try:
+                trouble = _trial(apply, value)
+            except ForkError as error:
+                raise _limit_error([key], error) from None
             if trouble:
                 raise _limit_error([key], 'user %s may not set %s to %s: %s' % (user(), key, value, trouble))
     keys = [key for key in _CONTROLLERS if getattr(resources, key) is not None]
@@ -50,7 +54,12 @@ def _limit_error(keys, reason):
 def _trial(apply, value):
     """Why *apply(value)* fails, or None: tried in a process of its own, because only the kernel knows."""
     reader, writer = os.pipe()
-    child = os.fork()
+    try:
+        child = fork()
+    except ForkError:
+        os.close(reader)
+        os.close(writer)
+        raise
     if child == 0:
         try:
             apply(value)
@@ -103,16 +112,16 @@ def _controllers_of_scopes(own):
 
 def _parent(own, controllers):
     """The nearest cgroup, from *own* upwards, whose children may have *controllers*, and be made by this user; or None."""
-    place = own
-    while place is not None:
+    candidate = own
+    while candidate is not None:
         try:
-            ready = not place.missing(controllers)
-            possible = controllers <= place.controllers() and (place.is_root() or not place.has_processes())
+            ready = not candidate.missing(controllers)
+            possible = controllers <= candidate.controllers() and (candidate.is_root() or not candidate.has_processes())
         except OSError:  # above the top
             return None
-        if (ready or possible) and os.access(place.path, os.W_OK):
-            return place
-        place = place.parent()
+        if (ready or possible) and os.access(candidate.path, os.W_OK):
+            return candidate
+        candidate = candidate.parent()
     return None
 
 

@@ -10,7 +10,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import os
 import sys
 
-from .libc import libc
+from ..files.libc import libc
 
 _CLASSES = {'realtime': 1, 'best-effort': 2, 'idle': 3}
 """The classes of ioprio_set(2)."""

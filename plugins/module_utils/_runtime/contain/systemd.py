@@ -17,7 +17,7 @@ from ..files.users import user
 from .bus import BusError, Connection
 
 _RUNNING = '/run/systemd/system'
-"""There where systemd is the init system (sd_booted(3))."""
+"""This directory exists where systemd is the init system (sd_booted(3))."""
 _LINGERING_USERS = '/var/lib/systemd/linger'
 _SYSTEM_BUS = '/run/dbus/system_bus_socket'
 _SYSTEMD = 'org.freedesktop.systemd1'

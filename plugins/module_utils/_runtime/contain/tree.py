@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 
-from .libc import libc
+from ..files.libc import libc
 
 _PR_SET_CHILD_SUBREAPER = 36
 _LINUX = sys.platform.startswith('linux')
@@ -72,7 +72,7 @@ def stop(main, grace, sleep, spare_daemons=False, cgroup=None):
         # A process that is born while /proc is read, of a parent that dies meanwhile, is in no look.
         ended = not alive and (spare_daemons or not _has_children())
         if ended or time.monotonic() >= deadline:
-            sleep(0)  # the dead are buried, too: how the module died is part of the end
+            sleep(0)  # Reap the dead first: the end of the job tells how its module died.
             return Stopped({pid: name for pid, name in daemons.items() if pid not in alive}, alive)
         for pid in alive:
             if sessions[pid] != main:

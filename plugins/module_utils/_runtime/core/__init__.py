@@ -4,4 +4,4 @@
 
 """ansible-core's own async_wrapper and async_status, for drop-in use.
 
-Imports `door` and `files`. Nothing of the runtime imports this package."""
+Imports `door`, `files` and `output`. Nothing of the runtime imports this package."""

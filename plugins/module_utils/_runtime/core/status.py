@@ -10,6 +10,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 
 from ..files.errors import StoreError
 from ..files.ids import check_job_id
+from ..output.reader import lines
 from ..protocol import new_look
 
 _NO_SUCH_JOB = 'could not find job'
@@ -19,7 +20,7 @@ _CLEANED_UP = 'job %s still runs, but mode: cleanup has removed its result file,
 def status(look):
     """The result of a look of the operation "status"."""
     if look.error:
-        return _failed(look, look.error)
+        return _failure_result(look, look.error)
     if not look.known:
         return _missing(look)
     result = dict(look.result)
@@ -37,23 +38,17 @@ def status(look):
 
 def _output(live_output):
     """Live output (output/reader.py) as lines. The last line of a stream may be continued by the first of the next look."""
-    lines, incomplete = [], {}
-    for stream, text, whole in live_output['records']:
-        if stream not in incomplete:
-            incomplete[stream] = {'stream': stream, 'text': ''}
-            lines.append(incomplete[stream])
-        incomplete[stream]['text'] += text
-        if whole:
-            del incomplete[stream]
-    for line in lines:
-        line['text'] = line['text'].encode('utf-8', 'surrogateescape').decode('utf-8', 'backslashreplace')
-    return {'lines': lines, 'offset': live_output['offset'], 'skipped': live_output['skipped']}
+    shown = [
+        {'stream': stream, 'text': text.encode('utf-8', 'surrogateescape').decode('utf-8', 'backslashreplace')}
+        for stream, text in lines(live_output['records'])
+    ]
+    return {'lines': shown, 'offset': live_output['offset'], 'skipped': live_output['skipped']}
 
 
 def cleanup(look):
     """The result of removing the files of a job that a look was taken at."""
     if look.error:
-        return _failed(look, look.error)
+        return _failure_result(look, look.error)
     if not look.known:
         return _missing(look)
     return {'ansible_job_id': look.id, 'erased': look.results_file}
@@ -67,7 +62,7 @@ def as_core(version, look, result):
     if not look.known and not (look.error and _is_job_id(look.id)):
         result = dict(result, reason=result['msg'], msg=_NO_SUCH_JOB)
     elif look.result == {} and look.job and not look.ended:
-        result = dict(_failed(look, _NO_SUCH_JOB), results_file=look.results_file, reason=_CLEANED_UP % look.id)
+        result = dict(_failure_result(look, _NO_SUCH_JOB), results_file=look.results_file, reason=_CLEANED_UP % look.id)
     return as_told_by(version, result)
 
 
@@ -88,7 +83,7 @@ def is_before(version, other):
     return tuple(int(number) for number in version.split('.')[:2]) < other
 
 
-def failed(job_id, error):
+def failed_look(job_id, error):
     """A look that could not be taken, because of *error*."""
     return new_look(job_id, None, None, error=error)
 
@@ -106,8 +101,8 @@ def _missing(look):
         'become_user) and with the async directory it was started with (ansible_async_dir, or ANSIBLE_ASYNC_DIR in '
         'environment).' % (look.id, look.user, look.looked_in)
     )
-    return dict(_failed(look, message), results_file='%s/%s' % (look.looked_in, look.id))
+    return dict(_failure_result(look, message), results_file='%s/%s' % (look.looked_in, look.id))
 
 
-def _failed(look, message):
+def _failure_result(look, message):
     return {'failed': True, 'ansible_job_id': look.id, 'started': True, 'finished': True, 'msg': message}

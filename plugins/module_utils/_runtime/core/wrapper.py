@@ -54,7 +54,7 @@ class Call:
             raise StoreError('there is no module %s' % self.module)
         args = None if self.args is None else read_file(self.args)
         stdin = self.args is None and 'python' in os.path.basename(self.command[0])
-        places = {self.module: '{job}/payload', self.args: '{job}/args'}
+        placeholders = {self.module: '{job}/payload', self.args: '{job}/args'}
         job = StartRequest(
             id=self.job_id,
             name=None,
@@ -73,7 +73,7 @@ class Call:
             after_any=False,
             on_end=None,
             no_log=False,
-            argv=[places.get(word, word) for word in self.command if not stdin or word != self.module],
+            argv=[placeholders.get(word, word) for word in self.command if not stdin or word != self.module],
             environment={},
             stdin=stdin,
             args=None if args is None else _base64(args),

@@ -11,7 +11,16 @@ import errno
 import json
 import os
 
-_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+_ABSENT = (
+    errno.ENOENT,
+    errno.ENOTDIR,  # a file in the place of a directory above
+    errno.EISDIR,  # a directory in its place
+    errno.EEXIST,  # something else in the place of a directory, which cannot be made
+    errno.ELOOP,  # a link
+    errno.ENXIO,  # a socket
+    errno.EACCES,
+)
+"""Errors that mean: there is no such file, or something else in its place."""
 
 
 def write_file(path, data, durable=False, spare=None):
@@ -39,19 +48,19 @@ def write_file(path, data, durable=False, spare=None):
 def read_file(path, limit=-1):
     """The bytes of *path*, at most *limit* of them, or None where there is no file, or something else in its place.
 
-    Raises OSError where that cannot be known, because there are too many open files, say.
+    Raises OSError where that cannot be known, because there are too many open files, or a server of NFS does not answer, say.
     """
     try:
         with open(path, 'rb', opener=open_plain) as stream:
             return stream.read(limit)
     except OSError as error:
-        raise_shortage(error)
+        raise_unless_absent(error)
         return None
 
 
-def raise_shortage(error):
-    """Raise *error* (OSError) if this process or the system is short of something: it says nothing of the file then."""
-    if error.errno in _SHORTAGES:
+def raise_unless_absent(error):
+    """Raise *error* (OSError) unless it means that a file is not there: any other one says nothing of the file."""
+    if error.errno not in _ABSENT:
         raise error
 
 

@@ -11,6 +11,8 @@ import os
 import time
 
 _ISO = '%Y-%m-%dT%H:%M:%S'
+_ABSENT = (FileNotFoundError, NotADirectoryError, ProcessLookupError, PermissionError)
+"""Errors of a file in /proc that mean: there is none, for this user. Any other one says nothing: too many open files, say."""
 
 
 def utc():
@@ -39,19 +41,23 @@ def boot_id():
         try:
             with open('/proc/sys/kernel/random/boot_id') as stream:
                 _boot_id = stream.read().strip()
-        except OSError:
+        except _ABSENT:
             _boot_id = ''
     return _boot_id
 
 
 def process_start(pid):
-    """When the process *pid* started, in ticks since boot, or None: it has ended, or this is not Linux."""
+    """When the process *pid* started, in ticks since boot, or None: it has ended, or this is not Linux.
+
+    Raises OSError where that cannot be known.
+    """
     try:
         with open('/proc/%d/stat' % pid, 'rb') as stream:
             fields = stream.read().rpartition(b')')[2].split()  # a command's name may hold spaces
-    except OSError:
+    except _ABSENT:
         return None
-    return None if fields[0] in (b'Z', b'X') else int(fields[19])  # not every container has somebody to bury the dead
+    # A zombie has ended. In some containers, no process reaps zombies.
+    return None if fields[0] in (b'Z', b'X') else int(fields[19])
 
 
 def lives(pid, start):

@@ -7,12 +7,11 @@
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
-import fcntl
 import os
 
 from ..protocol import GRACE, RETENTION, TARGET
 from .atomic import read_json, remove_file, remove_tree, write_json
-from .locks import is_locked, open_lock
+from .locks import is_locked, take_lock
 from .records import End, Launch, Run, Spec, parse
 
 SPARE = 8192
@@ -48,7 +47,7 @@ class Job:
         other. Raises NewerFormat, as the other records do.
         """
         spec = self._record(Spec, 'spec.json')
-        return _unreadable_spec(self.id) if spec is None and self.exists() else spec
+        return unreadable_spec(self.id) if spec is None and self.exists() else spec
 
     def launch(self):
         """The Launch, or None: the module was executed, or the file is not whole."""
@@ -95,8 +94,7 @@ class Job:
         The lock belongs to the open file, so a child made by fork() keeps it when this process ends. See locks.py for
         the order in which locks are taken.
         """
-        self.lock = open_lock(path or self.file('lock'))
-        fcntl.flock(self.lock, fcntl.LOCK_EX)
+        self.lock = take_lock(path or self.file('lock'))
 
     def release(self):
         """Close this process's share of the lock; a supervisor that inherited it still holds it."""
@@ -114,7 +112,8 @@ def write_record(path, value, durable=False, spare=None):
     write_json(path, value._asdict() if isinstance(value, tuple) else value, durable, spare)
 
 
-def _unreadable_spec(job_id):
+def unreadable_spec(job_id):
+    """The Spec of a job whose spec.json is not whole."""
     return Spec(
         version=1,
         id=job_id,

@@ -34,23 +34,32 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import fcntl
 import os
 
-from .atomic import open_plain, raise_shortage
+from .atomic import open_plain, raise_unless_absent
 
 
-def open_lock(path):
-    """A descriptor of the lock file *path*, for flock(); programs that this process executes do not inherit it."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+def take_lock(path, flags=0):
+    """A descriptor of the lock file *path*, locked; programs that this process executes do not inherit it.
+
+    *flags*: LOCK_NB raises BlockingIOError where somebody else holds the lock.
+    """
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | flags)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
 
 
 def is_locked(path):
     """Whether somebody holds the lock file *path*. False where there is no such file, or something else in its place.
 
-    Raises OSError where that cannot be known, because there are too many open files, say.
+    Raises OSError where that cannot be known, because there are too many open files, or a server of NFS does not answer, say.
     """
     try:
         fd = open_plain(path, os.O_RDONLY)
     except OSError as error:
-        raise_shortage(error)
+        raise_unless_absent(error)
         return False
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -74,8 +83,7 @@ class LockedDirectory:
     def __enter__(self):
         for path in self._directories:
             os.makedirs(path, 0o700, exist_ok=True)
-        self._lock = open_lock(os.path.join(self._directories[0], 'lock'))
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._lock = take_lock(os.path.join(self._directories[0], 'lock'))
         return self
 
     def __exit__(self, kind, value, trace):

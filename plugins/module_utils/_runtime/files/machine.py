@@ -7,9 +7,10 @@
 No machine can look at the processes of another, and not every network filesystem shares locks. So only the machine that
 a job belongs to starts it, stops it, or finds that it is lost.
 
-Neither of what a machine is called identifies it. An image may have brought the same /etc/machine-id to many machines,
-and many have the host name "localhost". So both together do. A machine that was renamed is known by the boot id for as
-long as it is not booted again. So are containers, which share one kernel, whose locks are the truth for all of them.
+Neither the machine id nor the host name identifies a machine by itself. An image may have brought the same
+/etc/machine-id to many machines, and many have the host name "localhost". So both together do. A machine that was renamed
+is known by the boot id for as long as it is not booted again. So are containers, which share one kernel, whose locks are the
+truth for all of them.
 
 Standard library only, Python 3.6 and up. Private to this collection.
 """

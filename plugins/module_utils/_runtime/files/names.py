@@ -15,7 +15,7 @@ import os
 from .atomic import read_file
 from .errors import StoreError
 from .ids import JOB_ID, is_job_id
-from .locks import open_lock
+from .locks import take_lock
 
 _LONGEST_NAME_BYTES = 200
 _PLAIN = frozenset(b'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 +,=@:_-.')
@@ -57,12 +57,23 @@ def find(store, reference):
 def forget_names(store):
     """Forget the names whose job is gone, but for those that somebody decides about just now."""
     for entry in os.listdir(store.names) if os.path.isdir(store.names) else ():
-        try:
-            with Name(os.path.join(store.names, entry), fcntl.LOCK_NB) as name:
-                if name.job_id() is None or not store.job(name.job_id()).exists():
-                    name.forget()
-        except BlockingIOError:
-            pass
+        _forget(store, os.path.join(store.names, entry))
+
+
+def forget_name(store, name):
+    """Forget *name* (a user's) as forget_names() does."""
+    path = path_of(store, name)
+    if os.path.exists(path):
+        _forget(store, path)
+
+
+def _forget(store, path):
+    try:
+        with Name(path, fcntl.LOCK_NB) as name:
+            if name.job_id() is None or not store.job(name.job_id()).exists():
+                name.forget()
+    except BlockingIOError:
+        pass
 
 
 def path_of(store, name):
@@ -85,8 +96,7 @@ class Name:
 
     def __enter__(self):
         while self._lock is None:
-            self._lock = open_lock(self._path)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | self._flags)
+            self._lock = take_lock(self._path, self._flags)
             try:
                 current = os.path.samestat(os.fstat(self._lock), os.stat(self._path))
             except FileNotFoundError:
@@ -107,5 +117,5 @@ class Name:
         os.unlink(self._path)
 
     def give_to(self, job_id):
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, job_id.encode('ascii'), 0)
+        # First written: a full disk, or a kill between the two calls, must not leave the name without a job.
+        os.ftruncate(self._lock, os.pwrite(self._lock, job_id.encode('ascii'), 0))

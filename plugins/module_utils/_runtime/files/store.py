@@ -30,15 +30,21 @@ Standard library only, Python 3.6 and up. Private to this collection.
 
 import errno
 import os
+import re
 
 from .async_dir import Unsafe, expand_user, open_directory
-from .atomic import link, remove_file, remove_tree, write_file
+from .atomic import link, remove_tree, write_file
 from .errors import StoreError
 from .ids import JOB_ID, check_job_id
 from .job import SPARE, SPARES, Job, write_record
 from .ownership import AS_WHOM, refuse_foreign
 from .records import NewerFormat, Spec, parse
 from .users import user
+
+_HIDDEN = re.compile(r'\.(?:(?:new|gone|base|bundle)-.*|%s)' % JOB_ID.pattern)
+"""Names of files and directories that a start makes, or a removal."""
+_UNWRITTEN = re.compile(r'(?:%s|state\.json|head\.json)\.[0-9]+\.tmp' % JOB_ID.pattern)
+"""Names under which files/atomic.py writes a file."""
 
 
 class Store:
@@ -150,10 +156,17 @@ class Store:
             raise
         return job
 
-    def sweep(self, name):
-        """Remove what a start that was cut off left in the directory of jobs under a hidden name."""
-        path = os.path.join(self.jobs, name)
-        if os.path.isdir(path) and not os.path.islink(path):
-            remove_tree(path)
-        else:
-            remove_file(path)
+    def temporary_paths(self):
+        """The paths of what is gone again when whoever made it goes on: files that are written, jobs that are made."""
+        folders = [(self.jobs, _HIDDEN), (self.root, _UNWRITTEN), (os.path.join(self.dependents, 'waiting'), _HIDDEN)]
+        folders += [(os.path.join(self.queues, name), _UNWRITTEN) for name in _names(self.queues)]
+        for folder, pattern in folders:
+            yield from (os.path.join(folder, name) for name in _names(folder) if pattern.fullmatch(name))
+
+
+def _names(folder):
+    """The names in *folder*; none where it is no directory."""
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []

@@ -10,8 +10,9 @@ Standard library only, Python 3.6 and up. Private to this collection.
 """
 
 import os
-import select
-import sys
+
+from .libc import libc
+from .readable import wait_readable
 
 _MODIFY, _CLOSE_WRITE, _MOVED_TO, _DELETE_SELF = 0x2, 0x8, 0x80, 0x400
 _ENDS = _CLOSE_WRITE | _MOVED_TO | _DELETE_SELF
@@ -21,7 +22,7 @@ _OVERFLOW = -1
 _STAND_IN_SECONDS = 0.5
 """Between two looks where there is no inotify."""
 FOR_EVER_SECONDS = 1000000000
-"""Longer than anybody waits; the kernel cannot count much further."""
+"""Longer than anybody waits."""
 _UNLOCK_SECONDS = 1
 """When a process is killed, the kernel reports that its lock file was closed, and only then frees the lock. Whoever looks
 between these two finds the lock held, and there is no other event. So each path is reported once more after this time."""
@@ -38,7 +39,7 @@ class Watch:
         self._wake = [] if wake is None else [wake]
         self._watched = {}
         self._again = set(self._paths)  # those to report once more; somebody may have been killed just before the watch
-        self._libc, self._fd = _inotify()
+        self._fd = _inotify()
         for path in self._paths:
             self._add(path, _ENDS | (_MODIFY if writes else 0))
 
@@ -46,7 +47,7 @@ class Watch:
         """Watch *path* for *events*, in place of those that it was watched for before."""
         if self._fd is None:
             return
-        number = self._libc.inotify_add_watch(self._fd, os.fsencode(path), events)
+        number = libc().inotify_add_watch(self._fd, os.fsencode(path), events)
         if number < 0:  # no watches left, or the directory is gone
             os.close(self._fd)
             self._fd = None
@@ -67,11 +68,11 @@ class Watch:
         tell: there is no inotify, or so much has happened that the kernel dropped events.
         """
         if self._fd is None:
-            select.select(self._wake, [], [], max(0, min(seconds, _STAND_IN_SECONDS)))
+            wait_readable(self._wake, min(seconds, _STAND_IN_SECONDS))
             return self._paths
         reports_again = self._again and seconds >= _UNLOCK_SECONDS
         longest = _UNLOCK_SECONDS if reports_again else FOR_EVER_SECONDS
-        ready = select.select([self._fd, *self._wake], [], [], max(0, min(seconds, longest)))[0]
+        ready = wait_readable([self._fd, *self._wake], min(seconds, longest))
         if not ready and reports_again:
             again, self._again = self._again, set()
             return again
@@ -91,21 +92,18 @@ class Watch:
 
 
 def _inotify():
-    """(C library, descriptor), or (None, None)."""
-    if not sys.platform.startswith('linux'):
-        return None, None
-    try:
-        import ctypes  # here, because only Linux needs it, and not every Python has it
-    except ImportError:
-        return None, None
-    libc = ctypes.CDLL(None)
-    fd = libc.inotify_init1(_NONBLOCK_CLOEXEC)
-    return (None, None) if fd < 0 else (libc, fd)
+    """A descriptor, or None."""
+    if libc() is None:
+        return None
+    fd = libc().inotify_init1(_NONBLOCK_CLOEXEC)
+    return None if fd < 0 else fd
 
 
 def _watch_numbers(events):
     """The watch number of each inotify event in *events* (struct inotify_event: int, 3 times uint32, name)."""
-    import struct  # here, because the small image of a supervisor imports this file, and has no part of it that is no Python
+    # Imported here, because the small image of a supervisor imports this file, and `struct` needs an extension module, which
+    # a bundle cannot hold.
+    import struct
 
     offset = 0
     while offset < len(events):

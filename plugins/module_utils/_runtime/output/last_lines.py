@@ -11,7 +11,7 @@ import json
 import os
 
 from ..files.atomic import open_plain
-from .reader import read
+from .reader import lines, read
 
 _LINES = 20
 _TAIL_BYTES = 65536
@@ -22,15 +22,15 @@ _JSON_BYTES = 2500
 
 
 def last_lines(job, with_stdout):
-    """The last lines (list of str, oldest first) of live output, or without any of what the module's process printed.
+    """The last lines of the live output (list of str, oldest first).
 
-    That is its stderr and, *with_stdout* (where it holds no result), its stdout before that.
+    If there is none: those of the module's stdout (only *with_stdout*) and stderr.
     """
-    lines = _live(job)
-    if not lines:
-        lines = (_tail(job, 'stdout') if with_stdout else []) + _tail(job, 'stderr')
+    printed = _live(job)
+    if not printed:
+        printed = (tail(job, 'stdout') if with_stdout else []) + tail(job, 'stderr')
     kept, room = [], _JSON_BYTES
-    for line in (line.strip()[:_LINE_CHARACTERS] for line in reversed(lines)):
+    for line in (line.strip()[:_LINE_CHARACTERS] for line in reversed(printed)):
         room -= len(json.dumps(line)) + 2
         if len(kept) == _LINES or room < 0:
             break
@@ -40,17 +40,9 @@ def last_lines(job, with_stdout):
 
 
 def _live(job):
-    """The lines of the live output of *job*, pieces put together."""
-    lines, begun = [], {}
-    for stream, text, whole in read(job, 0, _TAIL_BYTES, newest=True)['records']:
-        line = begun.pop(stream, '') + text
-        if whole:
-            lines += _shown(line)
-        else:
-            begun[stream] = line
-    for line in begun.values():
-        lines += _shown(line)
-    return lines
+    """The lines of the live output of *job*."""
+    records = read(job, 0, _TAIL_BYTES, newest=True)['records']
+    return [part for _stream, text in lines(records) for part in _shown(text)]
 
 
 def _shown(line):
@@ -58,7 +50,8 @@ def _shown(line):
     return line.rstrip('\r').split('\r')[-1:]
 
 
-def _tail(job, name):
+def tail(job, name):
+    """The last lines (list of str) of the file *name* of *job*, the first of them perhaps not whole."""
     try:
         fd = open_plain(job.file(name), os.O_RDONLY)
     except OSError:  # none there, or something else in its place

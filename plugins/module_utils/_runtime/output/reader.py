@@ -73,13 +73,24 @@ def has_more(job, offset):
 
 def last_line(job):
     """The last line that is not blank, also if it is not complete, or None."""
-    last, incomplete = None, {}
-    for stream, text, whole in read(job, 0, _TAIL_BYTES, newest=True)['records']:
-        line = incomplete.pop(stream, '') + text
-        if not whole:
-            incomplete[stream] = line
-        last = line.replace('\r', '\n').strip().rpartition('\n')[2] or last
+    last = None
+    for _stream, text in lines(read(job, 0, _TAIL_BYTES, newest=True)['records']):
+        last = text.replace('\r', '\n').strip().rpartition('\n')[2] or last
     return last
+
+
+def lines(records):
+    """The lines of *records*, of which read() returns a list: a list of (stream, text), pieces put together.
+
+    They are in the order of their last pieces. The last line of a stream may go on in the first record that follows.
+    """
+    found, begun = {}, {}  # number of the last piece -> line; stream -> number of the last piece of a begun line
+    for number, (stream, text, whole) in enumerate(records):
+        before = found.pop(begun.pop(stream))[1] if stream in begun else ''
+        found[number] = (stream, before + text)
+        if not whole:
+            begun[stream] = number
+    return list(found.values())
 
 
 class _File:

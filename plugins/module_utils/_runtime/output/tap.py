@@ -28,6 +28,8 @@ _HELPERS = (_BASIC, 'ansible.module_utils.common.locale')
 the module that is a job, so live output leaves them out."""
 _LONGEST_LINE_BYTES = 32768
 """What is held back of a line while secrets are looked for in it."""
+_LONGEST_PIECE_BYTES = 1024
+"""Of one record, so that every reader gets some records, however little it reads."""
 _HIDDEN = b'********'
 
 
@@ -136,7 +138,7 @@ class _Reader:
         end = held.rfind(b'\n') + 1
         if len(held) - end > _LONGEST_LINE_BYTES:
             held = self._hidden(held)
-            end = len(held) - len(self._secrets[0]) + 1  # no secret that is not whole yet begins before
+            end = max(0, len(held) - len(self._secrets[0]) + 1)  # no secret that is not whole yet begins before
         self._held = held[end:]
         return self._hidden(held[:end])
 
@@ -162,10 +164,10 @@ class Log:
         """Log *data*, as far as that is possible: a full disk must not be the module's problem."""
         if self._broken or not data:
             return
-        pieces = data.split(b'\n')
-        records = [mark + b' ' + piece + b'\n' for piece in pieces[:-1]]
-        if pieces[-1]:
-            records.append(mark + b'+' + pieces[-1] + b'\n')
+        *lines, begun = data.split(b'\n')
+        records = [record for line in lines for record in _records(mark, line, b' ')]
+        if begun:
+            records += _records(mark, begun, b'+')
         try:
             with self._turn:
                 self._write(b''.join(records))
@@ -214,3 +216,21 @@ class Log:
     def _close(self):
         os.close(self._fd)
         self._fd = None
+
+
+def _records(mark, text, sign):
+    """The records of a line, or of the beginning of one: all but the last say that it goes on, and that says *sign*."""
+    *pieces, last = _pieces(text)
+    return [mark + b'+' + piece + b'\n' for piece in pieces] + [mark + sign + last + b'\n']
+
+
+def _pieces(text):
+    """*text* in pieces of _LONGEST_PIECE_BYTES at most. None ends within a character of UTF-8."""
+    begin = 0
+    while len(text) - begin > _LONGEST_PIECE_BYTES:
+        end = begin + _LONGEST_PIECE_BYTES
+        while text[end] & 0xC0 == 0x80 and end > begin + _LONGEST_PIECE_BYTES - 3:
+            end -= 1
+        yield text[begin:end]
+        begin = end
+    yield text[begin:]

@@ -14,6 +14,7 @@ The request has, beside ``ids``:
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
+import contextlib
 import os
 import time
 
@@ -28,9 +29,9 @@ from ..protocol import TARGET
 from ..schedule.queue import Queue, QueueSnapshot
 from ..supervise.ending import write_withdrawn
 from ..supervise.following import give_up
-from ..supervise.standing import settle
+from ..supervise.standing import has_ended
 from ..supervise.vigil import STOP
-from .look import follow, take_look, unknown_look
+from .look import start_dependents, take_look, unknown_look
 
 _UNTIL_EXECUTED_SECONDS = 30
 """From the making of a job to the execution of its module, at most."""
@@ -44,9 +45,9 @@ def cancel(store, request):
     No job is asked to end where one of them is unknown, or lives on another machine.
     """
     jobs = [find(store, reference) for reference in request['ids']]
-    places = QueueSnapshot(store)
+    snapshot = QueueSnapshot(store)
     looks = [
-        unknown_look(store, reference) if job is None else take_look(job, places=places)
+        unknown_look(store, reference) if job is None else take_look(job, snapshot=snapshot)
         for reference, job in zip(request['ids'], jobs)
     ]
     looks = [_refused_elsewhere(look) for look in looks]
@@ -57,8 +58,8 @@ def cancel(store, request):
         to_stop = [(job, 'waits_for' not in look.job) for job, look in zip(jobs, looks) if look.to_stop]
         # Those that wait for others come first: the end of another would start or skip them.
         for job, _waits in sorted(to_stop, key=lambda pair: pair[1]):
-            _ask_to_end(job, request['grace'], places)
-        follow(store, [job.id for job, _waits in to_stop])
+            _ask_to_end(job, request['grace'], snapshot)
+        start_dependents(store, [job.id for job, _waits in to_stop])
     return looks
 
 
@@ -75,34 +76,45 @@ def _refused_elsewhere(look):
 def stop(job, grace):
     """End *job*, and return when it has ended. *grace*: seconds between TERM and KILL."""
     _ask_to_end(job, grace, QueueSnapshot(job.store))
-    follow(job.store, [job.id])
+    start_dependents(job.store, [job.id])
     seconds = grace + _BEYOND_GRACE_SECONDS
-    if not _wait_for(job, seconds, lambda: not job.exists() or settle(job, job.spec()).end):
+    if not _wait_for(job, seconds, lambda: has_ended(job)):
         raise TimeoutError('job %s did not end within %d s after it was asked to' % (job.id, seconds))
 
 
-def _ask_to_end(job, grace, places):
+def _ask_to_end(job, grace, snapshot):
+    """Ask *job* to end. It may have ended since somebody looked, and a task that waited for it has removed its files."""
+    try:
+        spec = job.spec()
+        if spec is not None:
+            _ask_existing(job, spec, grace, snapshot)
+    except OSError:
+        if job.exists():
+            raise
+
+
+def _ask_existing(job, spec, grace, snapshot):
     by = 'on request of user %s' % user()
     write_file(job.file('collected'), b'')  # nobody waits for the result of what was stopped on purpose
-    spec = job.spec()
     if spec.after and give_up(job, by):
         return
     in_files = spec.queue is not None and spec.place == TARGET  # other jobs that wait are processes, which hear of it
-    if in_files and _withdraw(job, spec.queue, by, places):
+    if in_files and _withdraw(job, spec.queue, by, snapshot):
         return
     try:
         job.write('stop.json', {'grace': grace, 'by': by})
     except OSError:  # a full disk still has room for an empty file, which asks for the end as well
         write_file(job.file('stop.json'), b'')
-    _wait_for(job, _UNTIL_EXECUTED_SECONDS, lambda: job.end() or job.run())
+    _wait_for(job, _UNTIL_EXECUTED_SECONDS, lambda: not job.exists() or job.end() or job.run())
     run = job.run()
     if run and not job.end() and job.alive() and not is_another(run.supervisor, run.supervisor_start):
-        os.kill(run.supervisor, STOP)
+        with contextlib.suppress(ProcessLookupError):  # it has ended just now
+            os.kill(run.supervisor, STOP)
 
 
-def _withdraw(job, queue_name, by, places):
+def _withdraw(job, queue_name, by, snapshot):
     """Take *job* out of its queue and write its end. False where it does not wait."""
-    entry = places.entry(queue_name, job.id)
+    entry = snapshot.entry(queue_name, job.id)
     with Queue(job.store, queue_name) as queue:
         if not queue.withdraw(job.id, entry):
             return False

@@ -13,6 +13,7 @@ from ..files.clock import now
 from ..files.errors import StoreError
 from ..files.machine import host_name, machine_id
 from ..files.records import VERSION, Launch, Spec
+from ..supervise.body_start import as_text
 
 
 def check_numbers(request):
@@ -63,7 +64,7 @@ def launch_of(request, umask, environment):
         tmpdir=request.tmpdir,
         output_limit=0 if request.no_log else request.output_limit,
         payload=request.payload,
-        environment=dict(environment, **request.environment),
+        environment=dict({as_text(name): as_text(value) for name, value in environment.items()}, **request.environment),
         umask=umask,
         cwd=_working_directory(),
     )
@@ -71,6 +72,6 @@ def launch_of(request, umask, environment):
 
 def _working_directory():
     try:
-        return os.getcwd()
+        return as_text(os.getcwd())
     except OSError:
         return None

@@ -24,7 +24,7 @@ def list_jobs(store, request):
     """Looks at the jobs, oldest first, then at those of which this version can only tell why it knows nothing."""
     states = request['states']
     jobs = [job for job, end in store.ends() if end is None or states is None or end.state in states]
-    looks = after_kick(store, lambda places: [take_look(job, places=places) for job in jobs])
+    looks = after_kick(store, lambda snapshot: [take_look(job, snapshot=snapshot) for job in jobs])
     selection = [(key, request[key + 's']) for key in ('state', 'name', 'queue')]
     selected = [
         look

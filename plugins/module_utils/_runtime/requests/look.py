@@ -35,14 +35,15 @@ def take_looks(store, references, output=False):
     jobs = [(reference, find(store, reference)) for reference in references]
     return after_kick(
         store,
-        lambda places: [
-            unknown_look(store, reference) if job is None else take_look(job, output, places) for reference, job in jobs
+        lambda snapshot: [
+            unknown_look(store, reference) if job is None else take_look(job, output, snapshot)
+            for reference, job in jobs
         ],
     )
 
 
 def after_kick(store, take):
-    """What *take(places)* returns, looks, after what may start now was started: a killed supervisor did not."""
+    """What *take(snapshot)* returns, looks, after what may start now was started: a killed supervisor did not."""
     looks = take(QueueSnapshot(store))
     queued = [look.job for look in looks if look.job and look.job['state'] == 'queued']
     queues = {job['queue'] for job in queued if 'waits_for' not in job and job['place'] == TARGET} - {None}
@@ -68,7 +69,7 @@ def due_edges(store, job_ids):
     return due
 
 
-def follow(store, job_ids):
+def start_dependents(store, job_ids):
     """Go on with what waits for the jobs *job_ids*, which have ended, before their files are removed for example."""
     kick(store, (), [edge for job_id in job_ids for edge in edges_to(store, job_id)], supervise)
 
@@ -99,25 +100,25 @@ def with_result(store, look):
     return look._replace(result=result_of(job, end) if end is not None else read_json(look.results_file) or {})
 
 
-def take_look(job, output=False, places=None):
+def take_look(job, output=False, snapshot=None):
     """A look at *job*; with *output*, what the module of an ended job printed.
 
-    *places*: a snapshot of the queues, for looks at many jobs.
+    *snapshot*: a QueueSnapshot, for looks at many jobs.
     """
     try:
-        return _take_look(job, output, places)
+        return _take_look(job, output, snapshot)
     except NewerFormat as error:
         return unknown_look(job.store, job.id)._replace(
             known=True, results_file=job.result_file, error='%s' % error, no_log=True
         )
 
 
-def _take_look(job, output, places):
+def _take_look(job, output, snapshot):
     spec = job.spec()
     if spec is None:  # of ansible-core's own jobs, there is only a result file
         known = os.path.isfile(job.result_file)
         return unknown_look(job.store, job.id)._replace(known=known, results_file=job.result_file)
-    standing = settle(job, spec, places)
+    standing = settle(job, spec, snapshot)
     end = standing.end
     if end is None and not job.exists():
         return unknown_look(job.store, job.id)

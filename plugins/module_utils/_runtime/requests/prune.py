@@ -23,16 +23,16 @@ from ..files.names import forget_names
 from ..files.records import NewerFormat
 from ..schedule.queue import QueueSnapshot
 from ..supervise.standing import settle
-from .look import follow, take_look
+from .look import start_dependents, take_look
 from .retention import ended_before
 
 
 def prune(store, request):
     """Looks at the ended jobs that were removed, oldest first; with ``check``, at those that would be."""
-    places = QueueSnapshot(store)
+    snapshot = QueueSnapshot(store)
     ended = []
     for job, written in store.ends():
-        end = written or _missing_end(job, places)
+        end = written or _missing_end(job, snapshot)
         if end is not None and end.state in request['states']:
             ended.append((end, job))
     ended.sort(key=lambda pair: pair[0].ended)
@@ -42,17 +42,17 @@ def prune(store, request):
     selected = [look for look in map(take_look, old) if look.ended]
     selected = [look for look in selected if ended_before(store.job(look.id), look, request['older_than'])]
     if not request['check']:
-        follow(store, [look.id for look in selected])
+        start_dependents(store, [look.id for look in selected])
         for look in selected:
             store.job(look.id).remove()
         forget_names(store)
     return selected
 
 
-def _missing_end(job, places):
+def _missing_end(job, snapshot):
     """The end of a job that has none in its files: None if it waits or lives, else it is declared lost now."""
     try:
         spec = job.spec()
-        return settle(job, spec, places).end if spec else None
+        return settle(job, spec, snapshot).end if spec else None
     except NewerFormat:  # nobody knows here whether it has ended
         return None

@@ -8,6 +8,7 @@ The request has ``ids``. Standard library only, Python 3.6 and up. Private to th
 """
 
 from ..files.atomic import remove_file
+from ..files.names import forget_name
 from .look import take_looks
 
 
@@ -19,4 +20,6 @@ def remove(store, request):
             remove_file(look.results_file)  # its other files are needed when it ends
         elif look.known:
             store.job(look.id).remove()
+            if look.job and look.job['name'] is not None:
+                forget_name(store, look.job['name'])
     return looks

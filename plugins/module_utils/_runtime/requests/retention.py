@@ -11,7 +11,7 @@ wall clock, removes what is in use:
 - A job whose result nobody has collected is kept for an hour at least: a task may be about to collect it.
 - Each start holds a shared lock on the directory of jobs while it makes them. Hidden files go only when no start does.
 - A runtime is one file (module_utils/_loader.py), which each request has in memory. Those of version 0.1.0 are
-  directories; a request that runs from a directory holds a shared lock on it.
+  directories; a request of that version holds a shared lock on its directory.
 
 Lock order: these two come before all others. Nobody waits for them with a lock of a name, a queue or a job in its hands.
 
@@ -29,19 +29,15 @@ from ..files.machine import other_machine
 from ..files.names import forget_names
 from ..files.records import NewerFormat
 from ..protocol import RETENTION
-from .look import follow, take_look
+from .look import start_dependents, take_look
 
 _JOBS_OF_ONE_START = 100
 """A start looks at no more, so that it is not delayed by a year of leftovers."""
 _UNCOLLECTED_SECONDS = 3600
 """From its end on, for which a job that nobody has collected is kept, whatever its retention is."""
 _LEFTOVER_SECONDS = 3600
-"""After which a hidden file is a leftover. The lock alone would say so, but version 0.1.0 does not take it, and not
+"""After which a temporary file is a leftover. The lock alone would say so, but version 0.1.0 does not take it, and not
 every network filesystem has locks of directories."""
-_HIDDEN = ('.new-', '.gone-', '.base-')
-"""Begin the names of files and directories that a start makes, or a removal, and that are gone when it has ended."""
-_RUNTIME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-"""The directory of this runtime. There is none where it came in an archive, as the module async_wrapper."""
 
 
 @contextlib.contextmanager
@@ -54,15 +50,6 @@ def start_under_way(store):
             fcntl.flock(fd, fcntl.LOCK_SH)
         _remove_expired(store)
         _remove_runtimes(store)
-        yield
-
-
-@contextlib.contextmanager
-def runtime_in_use():
-    """For as long as a request is answered: other requests leave the runtime that answers it alone."""
-    with _directory(_RUNTIME) as fd:
-        if fd is not None:
-            _lock(fd, fcntl.LOCK_SH)
         yield
 
 
@@ -92,7 +79,7 @@ def _remove_expired(store):
     expired = [
         job for job in map(store.job, (job_ids[first:] + job_ids[:first])[:_JOBS_OF_ONE_START]) if _is_expired(job)
     ]
-    follow(store, [job.id for job in expired])
+    start_dependents(store, [job.id for job in expired])
     for job in expired:
         job.remove()
     if expired:
@@ -119,22 +106,26 @@ def _is_expired(job):
 
 
 def _remove_leftovers(store):
-    """Remove what starts and removals that were cut off have left. No start is under way."""
-    for name in os.listdir(store.jobs):
-        if name.startswith(_HIDDEN) and _unchanged_seconds(os.path.join(store.jobs, name)) > _LEFTOVER_SECONDS:
-            store.sweep(name)
+    """Remove what processes that were killed have left. No start is under way."""
+    for path in store.temporary_paths():
+        if _unchanged_seconds(path) <= _LEFTOVER_SECONDS:
+            continue
+        if os.path.isdir(path) and not os.path.islink(path):
+            remove_tree(path)
+        else:
+            remove_file(path)
 
 
 def _remove_runtimes(store):
     """Remove the runtimes of other versions that nobody has used for a week. One that is missed is sent again."""
     for name in os.listdir(store.runtimes):
         path = os.path.join(store.runtimes, name)
-        if path == _RUNTIME or _unchanged_seconds(path) < RETENTION:  # each request renews the time of its runtime
+        if _unchanged_seconds(path) < RETENTION:  # each request renews the time of its runtime
             continue
         with _directory(path) as fd:
             if fd is None:  # a file, which its requests have in memory
                 remove_file(path)
-            elif _lock(fd, fcntl.LOCK_EX):
+            elif _lock(fd, fcntl.LOCK_EX):  # of version 0.1.0
                 remove_tree(path)
 
 

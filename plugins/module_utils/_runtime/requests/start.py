@@ -68,9 +68,9 @@ def start(store, request, umask, functions):
     started = [fields for look, fields in zip(looks, request['jobs']) if look is None]
     queues = {fields['queue'] for fields in started if fields['id'] not in functions} - {None}
     kick_waiting(store, queues, [fields['id'] for fields in started if fields['after']])
-    places = QueueSnapshot(store)
+    snapshot = QueueSnapshot(store)
     return [
-        look or starter.started_look(store.job(fields['id']), reports.get(fields['id']), places)
+        look or starter.started_look(store.job(fields['id']), reports.get(fields['id']), snapshot)
         for look, fields in zip(looks, request['jobs'])
     ]
 
@@ -112,9 +112,9 @@ class _Starter:
             remove_unused_tmpdirs(self._store, fields)
         return look
 
-    def started_look(self, job, report, places):
+    def started_look(self, job, report, snapshot):
         """A look at *job*, which was started or queued. *report*: a Report, or None."""
-        look = executed_look(job, report.spec, report.run) if report else take_look(job, places=places)
+        look = executed_look(job, report.spec, report.run) if report else take_look(job, snapshot=snapshot)
         warning = report.warning if report else session.warn()
         return look._replace(uncollected=self._uncollected.get(job.id), warning=warning)
 
@@ -143,12 +143,14 @@ class _Starter:
         look = take_look(job)
         if look.error:
             raise StoreError(look.error)
-        if not look.job:
+        spec = job.spec()
+        if not look.job or spec is None:  # somebody has removed it, perhaps since the look
             return None
-        machine = other_machine(job.spec())
+        machine = other_machine(spec)
         if machine is not None:
-            return self._none_of(machine, look, request)
-        work = job.spec().work  # None: of version 0.1.0, for one
+            self._check_ended_elsewhere(machine, look, request)
+            return None
+        work = spec.work  # None: of version 0.1.0, for one
         if look.ended:
             return self._attached_to_ended(job, look, request, work)
         if request.on_existing == 'replace':
@@ -167,8 +169,8 @@ class _Starter:
             )
         return look._replace(attached=True)
 
-    def _none_of(self, machine, look, request):
-        """None: a new job may be started, because the work of *look* was done on another *machine*."""
+    def _check_ended_elsewhere(self, machine, look, request):
+        """Raise StoreError if the job of *look*, which belongs to another *machine*, has not ended."""
         if look.ended:
             return
         raise StoreError(

@@ -39,8 +39,8 @@ def wait(store, request):
     """Looks at the jobs, each that has not ended with its last line of live output."""
     deadline = time.monotonic() + request['seconds']
     jobs = [find(store, reference) for reference in request['ids']]
-    places = QueueSnapshot(store)
-    pending = {job.path: job for job in jobs if job is not None and _is_pending(job, places)}
+    snapshot = QueueSnapshot(store)
+    pending = {job.path: job for job in jobs if job is not None and _is_pending(job, snapshot)}
     followed = _followed(jobs, request.get('offsets'))
     with Watch(pending, writes=bool(followed)) as watch:
         specs = [spec for spec in map(Job.spec, pending.values()) if spec]
@@ -65,18 +65,18 @@ def _followed(jobs, offsets):
     return [(job, offset) for job, offset in pairs if job is not None and offset is not None]
 
 
-def _drop_ended(pending, touched, places):
+def _drop_ended(pending, touched, snapshot):
     """Take the jobs that have ended, and those that were removed, out of *pending* ({path: job})."""
     for path in touched:
-        if path in pending and not _is_pending(pending[path], places):
+        if path in pending and not _is_pending(pending[path], snapshot):
             del pending[path]
 
 
-def _is_pending(job, places=None):
+def _is_pending(job, snapshot=None):
     """Whether there is such a job, and it has not ended, as far as this version can tell."""
     try:
         spec = job.spec()
-        return spec is not None and settle(job, spec, places).end is None
+        return spec is not None and settle(job, spec, snapshot).end is None
     except NewerFormat:
         return False
 

@@ -20,7 +20,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import os
 import re
 
-from ..files.atomic import read_json, remove_file, touch, write_json
+from ..files.atomic import raise_unless_absent, read_json, remove_file, touch, write_json
 from ..files.clock import lives
 from ..files.errors import StoreError
 from ..files.ids import JOB_ID
@@ -41,8 +41,8 @@ class QueueSnapshot:
         self._store = store
         self._queues = {}
 
-    def place(self, name, job_id):
-        """The place of a job in the queue *name*, from 1 on, or None if it did not wait there."""
+    def position(self, name, job_id):
+        """The position of a job in the queue *name*, from 1 on, or None if it did not wait there."""
         return self._queue(name).get(job_id, (None, None))[0]
 
     def entry(self, name, job_id):
@@ -50,14 +50,17 @@ class QueueSnapshot:
         return self._queue(name).get(job_id, (None, None))[1]
 
     def _queue(self, name):
-        """{job id: (place, entry)}."""
+        """{job id: (position, entry)}."""
         if name not in self._queues:
             try:
                 with Queue(self._store, name) as queue:
                     entries = queue.entries()
-            except (StoreError, OSError):  # no name of a queue, or no directory: nobody waits there
+            except StoreError:  # no name of a queue: nobody waits there
                 entries = []
-            self._queues[name] = {job_of(entry): (place, entry) for place, entry in enumerate(entries, 1)}
+            except OSError as error:
+                raise_unless_absent(error)
+                entries = []
+            self._queues[name] = {job_of(entry): (position, entry) for position, entry in enumerate(entries, 1)}
         return self._queues[name]
 
 
@@ -123,18 +126,18 @@ class Queue(LockedDirectory):
         if self._taken() >= self._state().get('slots', 1):
             return None
         for entry in self._in_order():
-            place = os.path.join(self._waiting, entry)
+            path = os.path.join(self._waiting, entry)
             job_id = job_of(entry)
             job = self._store.job(job_id) if JOB_ID.fullmatch(job_id) else None
             if job is None or job.launch() is None:
-                remove_file(place)  # removed by hand, or not whole after a power cut
+                remove_file(path)  # removed by hand, or not whole after a power cut
                 continue
             if _is_elsewhere(job):
                 continue
             job.hold()  # against the order of locks; files/locks.py says why that cannot deadlock
             try:
                 touch(os.path.join(self._running, job_id))
-                remove_file(place)
+                remove_file(path)
             except BaseException:  # the disk is full, say: the job waits on
                 job.release()
                 raise

@@ -57,7 +57,7 @@ class SharedQueue(LockedDirectory):
                 remove_file(os.path.join(self._jobs, entry))
 
     def position(self, job_id):
-        """The place of a job that waits, from 1 on, or None where it does not."""
+        """The position of a job that waits, from 1 on, or None where it does not."""
         slots = self._slots()
         before = self._before(job_id, slots)
         return None if before is None or len(before) < slots else len(before) - slots + 1

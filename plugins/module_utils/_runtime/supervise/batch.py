@@ -11,8 +11,8 @@ import json
 import os
 
 from ..contain import tree
+from ..contain.fork import fork
 from ..files.records import Report, Run, Spec
-from .fork import fork
 
 
 class Batch:
@@ -29,7 +29,7 @@ class Batch:
     def add(self, job, supervise):
         """Fork a supervisor for *job*, and close this process's share of the job's lock.
 
-        *supervise(job, report, gate)* is what it does (supervise/supervisor.py, which imports this module). Raises OSError
+        *supervise(job, report_fd, gate)* is what it does (supervise/supervisor.py, which imports this module). Raises OSError
         where there is no supervisor; then this process still holds the lock.
         """
         tree.get_ready()

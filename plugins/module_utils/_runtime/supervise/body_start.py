@@ -14,24 +14,24 @@ import shlex
 import signal
 
 from ..contain import limits, session
+from ..contain.fork import ForkError, fork
 from ..files.atomic import read_json
 from ..files.clock import now, process_start
 from ..files.records import VERSION, Report, Run
 from ..files.tmpdir import remove_tmpdir
 from ..protocol import ENDED_VARIABLES, resources_of
 from . import ending
-from .fork import ForkError, fork
 from .reasons import cut
 
 
 class BodyStart:
     """The start of the *body* (a Module or a Function) of one job."""
 
-    def __init__(self, job, spec, vigil, report, gate, body):
+    def __init__(self, job, spec, vigil, report_fd, gate, body):
         self.job = job
         self.spec = spec
         self.vigil = vigil
-        self.report = report
+        self.report_fd = report_fd
         self.gate = gate
         self.body = body
         self.resources = resources_of(spec.resources)
@@ -74,15 +74,15 @@ class BodyStart:
 
     def answer(self, report=None):
         """Send *report* (a Report) to the request that started the job: its module was executed. None: its files say why not."""
-        if self.report is not None:
+        if self.report_fd is not None:
             try:
                 if report:
                     fields = {'spec': report.spec._asdict(), 'run': report.run._asdict(), 'warning': report.warning}
-                    os.write(self.report, json.dumps(fields).encode('ascii'))
+                    os.write(self.report_fd, json.dumps(fields).encode('ascii'))
             except OSError:  # its connection broke
                 pass
-            os.close(self.report)
-            self.report = None
+            os.close(self.report_fd)
+            self.report_fd = None
 
     def _contain(self):
         """Make the cgroup of the job, if it needs one, and leave a session that ends. A warning about that, or None."""
@@ -168,7 +168,7 @@ def _enter(path, home):
     directory that it can use. A job that had to wait for its turn does without: its own home is the next best.
     """
     try:
-        if os.getcwd() == path:
+        if as_text(os.getcwd()) == path:
             return
     except OSError:  # removed
         if path is None:
@@ -186,7 +186,12 @@ def as_bytes(text):
     return text.encode('utf-8', 'surrogateescape')
 
 
-def told(job):
+def as_text(text):
+    """*text*, which Python has read with the encoding of the locale, as as_bytes() takes it."""
+    return os.fsencode(text).decode('utf-8', 'surrogateescape')
+
+
+def ended_environment(job):
     """What the environment of *job* has beside that of its Launch: how the other job has ended, if it is one of `on_end`."""
     ended = read_json(job.file('ended.json'))
     if ended is None:

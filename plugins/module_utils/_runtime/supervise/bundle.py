@@ -60,7 +60,7 @@ class Bundle:
 def write(folder):
     """A bundle of what this process has loaded, in a file of *folder* without a name.
 
-    Raises OSError or ImportError where a module cannot be read any more, or the disk has no room.
+    Raises an Exception where a module cannot be read any more, or the disk or the memory has no room.
     """
     import socket  # noqa: F401, contain/bus.py imports it
     import warnings  # noqa: F401, os.execvpe() imports it
@@ -80,7 +80,7 @@ def write(folder):
         data += code + source
     own = sys.modules[__name__].__spec__.loader.get_code(__name__)
     head = _head(own, index)
-    path = os.path.join(folder, 'bundle')
+    path = os.path.join(folder, '.bundle-%d' % os.getpid())
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         os.unlink(path)

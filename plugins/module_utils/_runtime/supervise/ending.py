@@ -9,7 +9,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 
 import os
 
-from ..files.atomic import write_json
+from ..files.atomic import remove_file, write_json
 from ..files.clock import since, utc
 from ..files.job import SPARES, write_record
 from ..files.records import VERSION, End
@@ -54,7 +54,7 @@ def write_withdrawn(job, queue, by):
 
 
 def write_lost(job, reason):
-    """Write that *job* is lost, as far as that is possible; the end. Others may be finding out the same."""
+    """Write that *job* is lost, as far as that is possible, and return its End. Another process may do the same at this moment."""
     end = _end(job, 'lost', reason)._replace(elapsed=None)  # nobody knows when it ended
     end = _with_last_lines(job, end, with_stdout=True)
     try:
@@ -102,18 +102,22 @@ def _publish(job, end, end_spare=None, result_spare=None):
     job.forget('launch.json', 'base', 'payload', 'args')
     try:
         write_json(job.result_file, result_of(job, end), True, result_spare)
-    except OSError as error:
-        if result_spare is None:
+    except (OSError, MemoryError) as error:
+        if result_spare is None and isinstance(error, OSError):
             raise
         result = _result_without_module(job, end)
         if end.state == 'succeeded':
             result['msg'] = 'the result of job %s is in %s; here it did not fit: %s' % (
                 job.id,
                 job.file('stdout'),
-                error.strerror,
+                getattr(error, 'strerror', 'not enough memory'),
             )
         write_json(job.result_file, result, True, result_spare)
-    write_record(job.file('end.json'), end, True, end_spare)
+    try:
+        write_record(job.file('end.json'), end, True, end_spare)
+    except FileNotFoundError:  # somebody has removed the job meanwhile, so nobody else would remove the result file
+        remove_file(job.result_file)
+        raise
 
 
 def result_of(job, end):

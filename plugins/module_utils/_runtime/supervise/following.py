@@ -9,6 +9,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 
 import collections
 
+from ..contain.fork import fork
 from ..files.errors import StoreError
 from ..files.machine import other_machine
 from ..files.records import NewerFormat
@@ -19,7 +20,6 @@ from ..schedule.queue import Queue, job_of
 from ..schedule.shared_queue import SharedQueue
 from . import ending
 from .batch import Batch
-from .fork import fork
 from .reasons import cut
 
 _ENDS = {
@@ -181,7 +181,7 @@ def _resolve(store, edge, edges, entered):
             job.write('ended.json', dict(zip(ENDED_VARIABLES, _ended(awaited, end))))
         if spec.after_any or (end is not None and end.state == 'succeeded'):
             return _take(job, spec, dependents, entered, is_known=dependents.met(edge))
-        _skip(job, _told(awaited, end))
+        _skip(job, _describe_end(awaited, end))
         dependents.remove(job.id)
         edges.extend(edges_to(store, job.id))
         return None
@@ -223,7 +223,7 @@ def _skip(job, awaited):
     remove_tmpdir(tmpdir)
 
 
-def _told(job, end):
+def _describe_end(job, end):
     """*job* and how it ended (*end*, None: it was removed), for people."""
     if end is None:
         return 'job %s, which was removed before it had an end' % job.id

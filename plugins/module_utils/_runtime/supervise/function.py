@@ -14,7 +14,7 @@ import signal
 import sys
 
 from ..output.tap import Log
-from .body_start import told
+from .body_start import ended_environment
 from .descriptors import blank_descriptors
 from .reasons import UNWRITTEN_RC
 
@@ -48,7 +48,7 @@ class Function:
         blank_descriptors(keep=(0, 1, 2, result, begun))
         os.close(begun)
         os.environ.update(launch.environment)
-        os.environ.update(told(job))
+        os.environ.update(ended_environment(job))
         code = 1
         try:
             returned = json.dumps(self._function(_Output(log)))

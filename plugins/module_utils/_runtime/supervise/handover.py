@@ -4,8 +4,8 @@
 
 """The small image of a supervisor: what waits while a module runs, in as little memory as Python allows.
 
-The supervisor of a long job replaces its image by a fresh interpreter that has loaded only this file and vigil.py. When
-there is something to do, the rest of the runtime is loaded again, from the bundle. No other file is needed from then
+The supervisor of a long job replaces its image by a fresh interpreter that has loaded only this file and what it imports.
+When there is something to do, the rest of the runtime is loaded again, from the bundle. No other file is needed from then
 on: the job may replace Python itself.
 Standard library only, Python 3.6 and up. Private to this collection.
 """
@@ -37,7 +37,8 @@ _FOLDER = os.path.abspath(__file__).rsplit(os.sep, len(_OWN))[0]
 """The directory of that package, where the runtime was imported from files. Now, because the path may be relative."""
 _EXTENSIONS = ('fcntl', 'binascii', '_json', '_struct', '_ctypes', '_socket', 'math')
 """What the end of a job and the start of the next one need of extension modules, which no bundle can hold: the small image
-loads them at once. A job may get one that waits for it at any time."""
+loads them at once. A job that waits for this one may come at any time, so the small image loads them even if no job waits
+now."""
 
 
 _image = None
@@ -69,7 +70,7 @@ class Image:
         """
         try:
             self.bundle = self.bundle or write_bundle(folder)
-        except (OSError, ImportError):
+        except Exception:  # no room, no memory, or files that somebody is replacing just now
             pass
 
     def replace(self, job, vigil, deadline, resume):

@@ -13,7 +13,7 @@ import os
 from ..files.atomic import read_file, write_file
 from ..output import reader
 from ..protocol import PayloadReference
-from .body_start import as_bytes, told
+from .body_start import as_bytes, as_text, ended_environment
 
 
 class Module:
@@ -21,12 +21,12 @@ class Module:
 
     def words(self, job, launch):
         """The command, as a person may see it."""
-        return [word.replace('{job}', job.path) for word in launch.argv]
+        return [word.replace('{job}', as_text(job.path)) for word in launch.argv]
 
     def begin(self, job, launch, begun):
         """Turn this process into the module. *begun*: a descriptor, which the execution closes."""
         words = [as_bytes(word) for word in self.words(job, launch)]
-        environment = dict(launch.environment, **told(job))
+        environment = dict(launch.environment, **ended_environment(job))
         os.execvpe(words[0], words, {as_bytes(name): as_bytes(value) for name, value in environment.items()})
 
     def open_stdin(self, job, launch):

@@ -10,22 +10,37 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import json
 
 from ..files.atomic import read_file
+from ..output.last_lines import tail
 
-UNREADABLE = (ValueError, RecursionError)
-"""What parse() raises for what is no JSON, or nested more deeply than this Python can read."""
+UNREADABLE = (ValueError, RecursionError, MemoryError)
+"""What parse() raises for what is no JSON, nested more deeply than this Python can read, or larger than its memory."""
+_MOST_BYTES = 16 * 1024 * 1024
+"""Of what the module printed, unless it is a result. Whoever looks at a job has to have memory for it."""
+_MOST_RESULT_BYTES = 256 * 1024 * 1024
 
 
 def read_text(job, name):
-    """What the module printed; bytes that are not UTF-8 survive as lone surrogates."""
-    data = read_file(job.file(name))
-    return None if data is None else data.decode('utf-8', 'surrogateescape')
+    """What the module printed; bytes that are not UTF-8 survive as lone surrogates. Too much of it is cut, and says so."""
+    path, most = job.file(name), _MOST_BYTES
+    data = read_file(path, most + 1)
+    if data is None:
+        return None
+    if len(data) > most and name == 'stdout' and _ends_as_a_result(job):
+        most = _MOST_RESULT_BYTES
+        data = read_file(path, most + 1)
+    cut = '\n[cut: all of it is in %s]' % path if len(data) > most else ''
+    return data[:most].decode('utf-8', 'surrogateescape') + cut
+
+
+def _ends_as_a_result(job):
+    """Whether one of the last lines on stdout may be the last one of a result (parse())."""
+    return any(line.strip().endswith('}') for line in tail(job, 'stdout'))
 
 
 def read_result(job):
     """The module's result as ansible-core's own job file has it, or None where it printed none."""
-    text = read_text(job, 'stdout')
     try:
-        result, junk = parse(text or '')
+        result, junk = parse(read_text(job, 'stdout') or '')
     except UNREADABLE:
         return None
     if junk:

@@ -115,7 +115,7 @@ def _fault(job):
     try:
         parse(read_text(job, 'stdout') or '')
     except UNREADABLE as error:
-        return '%s' % error
+        return '%s' % error or type(error).__name__
     return 'it is no JSON object'
 
 

@@ -11,6 +11,7 @@ import collections
 
 from ..contain.cgroup import Cgroup
 from ..files.clock import boot_id, lives
+from ..files.job import unreadable_spec
 from ..files.machine import other_machine
 from ..files.records import NewerFormat
 from ..files.tmpdir import remove_tmpdir, tmpdir_of
@@ -23,7 +24,7 @@ from .ending import write_lost
 Standing = collections.namedtuple(
     'Standing',
     (
-        'position',  # the place of the job in its queue from 1 on, or None: it is in none, or does not wait
+        'position',  # of the job in its queue, from 1 on, or None: it is in none, or does not wait
         'awaited',  # the ids of the jobs that it waits for, or None: it does not wait for others
         'end',  # its End, or None while it waits or lives
     ),
@@ -32,11 +33,11 @@ Standing = collections.namedtuple(
 RUNS = Standing(None, None, None)
 
 
-def settle(job, spec, places=None):
+def settle(job, spec, snapshot=None):
     """The Standing of *job*, which is declared lost if it is dead and has no end.
 
     The lock is tested before the end is read again, because a job writes its end before it releases the lock. And the
-    queue is read again where the job is not in the snapshot *places*, because it may have been queued since.
+    queue is read again where the job is not in *snapshot* (a QueueSnapshot or None), because it may have been queued since.
     """
     end = job.end()
     elsewhere = other_machine(spec) is not None  # then this machine's locks and processes say nothing of it
@@ -45,7 +46,7 @@ def settle(job, spec, places=None):
     if not elsewhere and job.alive():
         return _of_process(job, spec)
     if spec.place == TARGET:
-        waiting = _in_files(job, spec, places)
+        waiting = _in_files(job, spec, snapshot)
         if waiting is not None:
             return waiting
     if elsewhere or job.alive():  # its turn came meanwhile
@@ -65,13 +66,13 @@ def has_ended(job):
         return False
 
 
-def _in_files(job, spec, places):
+def _in_files(job, spec, snapshot):
     """The Standing of *job* if it waits as files only, else None."""
     awaited = awaited_by(job.store, job.id) if spec.after else None
     if awaited is not None:
         return Standing(None, awaited, None)
-    for snapshot in (places, QueueSnapshot(job.store)) if spec.queue is not None else ():
-        position = snapshot and snapshot.place(spec.queue, job.id)
+    for queues in (snapshot, QueueSnapshot(job.store)) if spec.queue is not None else ():
+        position = queues and queues.position(spec.queue, job.id)
         if position:
             return Standing(position, None, None)
     return None
@@ -89,7 +90,7 @@ def _of_process(job, spec):
 
 def _declare_lost(job, spec):
     run = job.run()
-    if run is None and not spec.boot:
+    if run is None and spec == unreadable_spec(job.id):
         reason = 'the files of job %s in %s are damaged, by a power cut perhaps' % (job.id, job.path)
     elif (run or spec).boot != boot_id():
         what = 'waited' if run is None and spec.place == CONTROLLER else 'ran'

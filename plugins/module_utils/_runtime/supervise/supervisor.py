@@ -5,7 +5,7 @@
 """A supervisor: a daemon that runs a module, enforces its limit and writes how it ended.
 
 It holds the job's lock (inherited from the process that made the job) until the end is written, sleeps in one
-select() until the module ends, the limit is over or somebody asks it to stop, and never wakes up in between.
+poll() until the module ends, the limit is over or somebody asks it to stop, and never wakes up in between.
 It hands on to the jobs that may start then: the next of its queue, so that a slot is one process, however many jobs wait,
 and those that wait for its end. That is for modules; a job that is a function is a process from the start on, and waits by
 itself (waiting.py).
@@ -17,6 +17,7 @@ import sys
 
 from ..contain import limits, tree
 from ..contain.cgroup import Cgroup
+from ..contain.fork import ForkError
 from ..files.store import Store
 from ..files.tmpdir import remove_tmpdir, tmpdir_of
 from ..protocol import CONTROLLER, GRACE, resources_of
@@ -25,7 +26,6 @@ from . import ending
 from .body_start import BodyStart, detach
 from .descriptors import blank_descriptors, close_descriptors
 from .following import hand_on, put_back
-from .fork import ForkError
 from .function import Function
 from .handover import begin_anew, this_image
 from .module import Module
@@ -38,37 +38,44 @@ _LONG_FUNCTION_SECONDS = 10
 """The same of a function. Its process is many times as large as its supervisor, which has replaced its image once."""
 
 
-def supervise(job, report=None, gate=None):
-    """The life of the daemon of a module: *job*, then a child of its own for each job that may start after it."""
+def supervise(job, report_fd=None, gate=None, before=None):
+    """The life of the daemon of a module: *job*, then a child of its own for each job that may start after it.
+
+    *before*: the Vigil of the job that this process has supervised until now.
+    """
     image = this_image()
     while job is not None:
-        close_descriptors(keep=(0, 1, 2, report, gate, job.lock, image.bundle and image.bundle.fd))
+        close_descriptors(keep=(0, 1, 2, report_fd, gate, job.lock, image.bundle and image.bundle.fd))
         vigil = Vigil(Signals())
+        if before is not None and before.signals.shutdown:  # a TERM that came between the two jobs
+            put_back(job)
+            return
         tree.adopt_orphans()
         spec = job.spec()
-        start = BodyStart(job, spec, vigil, report, gate, Module())
+        start = BodyStart(job, spec, vigil, report_fd, gate, Module())
         if _guarded(job, vigil, _execute, job, start):
-            _keep(job, spec, vigil, start.deadline)
+            _guarded(job, vigil, _keep, job, spec, vigil, start.deadline)
         start.answer()
-        report = gate = None
+        report_fd = gate = None
+        before = vigil
         job = _leave(job, spec, vigil)
 
 
-def supervise_function(function, job, report, gate):
+def supervise_function(function, job, report_fd, gate):
     """The life of the daemon of *job*, whose body is *function* (shape: function.py) of the process that was forked.
 
     The daemon waits for other jobs and for a slot, as the job has to, and begins the function. Then it replaces its image
     at once, because the one that it has been forked from may be large.
     """
     detach()
-    blank_descriptors(keep=(0, 1, 2, report, gate, job.lock))
+    blank_descriptors(keep=(0, 1, 2, report_fd, gate, job.lock))
     vigil = Vigil(Signals())
     tree.adopt_orphans()
     spec = job.spec()
-    start = BodyStart(job, spec, vigil, report, gate, Function(function))
+    start = BodyStart(job, spec, vigil, report_fd, gate, Function(function))
     if _guarded(job, vigil, may_begin, job, start) and _guarded(job, vigil, _execute, job, start):
         begin_anew(job, vigil, start.deadline, go_on)
-        _keep(job, spec, vigil, start.deadline)
+        _guarded(job, vigil, _keep, job, spec, vigil, start.deadline)
     start.answer()
     _leave(job, spec, vigil)
 
@@ -79,7 +86,7 @@ def go_on(root, job_id, lock, pid, deadline):
     job.lock = lock
     spec = job.spec()
     vigil = Vigil(Signals(), pid)
-    _keep(job, spec, vigil, deadline)
+    _guarded(job, vigil, _keep, job, spec, vigil, deadline)
     _leave(job, spec, vigil)
 
 
@@ -89,7 +96,7 @@ def resume(root, job_id, lock, vigil, state):
     job.lock = lock
     spec = job.spec()  # now, because whoever sees the end may remove the job
     _guarded(job, vigil, _finish, job, vigil, state)
-    supervise(_leave(job, spec, vigil))
+    supervise(_leave(job, spec, vigil), before=vigil)
 
 
 def _keep(job, spec, vigil, deadline):
@@ -100,8 +107,7 @@ def _keep(job, spec, vigil, deadline):
         if vigil.status is None:
             vigil.sleep(long)
         this_image().replace(job, vigil, deadline, resume)
-    state = vigil.keep(deadline, job.file('stop.json'))
-    _guarded(job, vigil, _finish, job, vigil, state)
+    _finish(job, vigil, vigil.keep(deadline, job.file('stop.json')))
 
 
 def _leave(job, spec, vigil):
@@ -137,7 +143,7 @@ def _guarded(job, vigil, step, *args):
             tmpdir = tmpdir_of(job)
             ending.write(job, 'failed', reason='the supervisor of job %s failed: %s' % (job.id, _description(error)))
             remove_tmpdir(tmpdir)
-        except OSError:  # somebody has removed the job's files: nobody will ask
+        except Exception:  # somebody has removed the job's files, say; the next look finds that the job is lost
             pass
         return None
 
@@ -146,13 +152,13 @@ def _description(error):
     """*error* for a person, and where in our code it came from. (The module traceback would have to be imported.)"""
     if isinstance(error, OSError):
         return str(error)
-    places = []
+    calls = []
     trace = sys.exc_info()[2]
     while trace is not None:
         code = trace.tb_frame.f_code
-        places.append('%s line %d in %s' % (os.path.basename(code.co_filename), trace.tb_lineno, code.co_name))
+        calls.append('%s line %d in %s' % (os.path.basename(code.co_filename), trace.tb_lineno, code.co_name))
         trace = trace.tb_next
-    return ('%s: %s (%s)' % (type(error).__name__, error, ', '.join(reversed(places))))[:1000]
+    return ('%s: %s (%s)' % (type(error).__name__, error, ', '.join(reversed(calls))))[:1000]
 
 
 def _finish(job, vigil, state):

@@ -4,20 +4,20 @@
 
 """The wait of a supervisor for the end of its module, for its limit, or for a signal.
 
-While a module runs, this file and handover.py are all that a supervisor has loaded of the runtime, so they import
-hardly anything.
+While a module runs, this file, handover.py and files/readable.py are all that a supervisor has loaded of the runtime, so
+they import hardly anything.
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
 import _signal as signal  # type: ignore[import-not-found]  # the module signal would load enum, and all that it imports
 import os
-import select
 import time
+
+from ..files.readable import wait_readable
 
 STOP = signal.SIGUSR1
 """Tells a supervisor to read the stop.json of its job. A late signal does no harm, because the next job has no
 stop.json. TERM, which the system sends at shutdown, needs no file."""
-_LONGEST_SLEEP_SECONDS = 1000000000  # the kernel cannot count much further
 HEARD = (signal.SIGCHLD, signal.SIGTERM, STOP)
 _SAME_MOMENT_SECONDS = 0.5
 """A TERM that is sent to all processes of a session reaches them within this time."""
@@ -48,7 +48,7 @@ class Signals:
 
     def sleep(self, seconds):
         """Until a signal comes, a child's death among them, or *seconds* are over (None: no end)."""
-        if select.select([self._reader], [], [], None if seconds is None else min(seconds, _LONGEST_SLEEP_SECONDS))[0]:
+        if wait_readable([self._reader], seconds):
             os.read(self._reader, 4096)
 
 
@@ -79,7 +79,7 @@ class Vigil:
     def _ended_with_us(self):
         """Whether the TERM that ended the module was sent to this process as well, in whatever order.
 
-        So do a shutdown and the end of a login session. The module did not fail then: it was stopped.
+        A shutdown and the end of a login session send TERM to both processes. Then the module has not failed: it was stopped.
         """
         if not os.WIFSIGNALED(self.status) or os.WTERMSIG(self.status) != signal.SIGTERM:
             return False
@@ -93,7 +93,7 @@ class Vigil:
         self.reap()
 
     def reap(self):
-        """Bury dead children: the module, and those of its orphans that came to us."""
+        """Reap the children that have ended: the module, and its orphans, which became children of this process."""
         pid = -1
         while pid:
             try:

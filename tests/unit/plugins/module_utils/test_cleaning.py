@@ -8,7 +8,6 @@ import datetime
 import fcntl
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import Any, List, Optional
 
 import pytest
-from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import VERSION
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import Store
+from ansible_collections.background.jobs.plugins.module_utils._runtime.supervise.ending import write_lost
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     ENDED,
     HUNG,
@@ -145,6 +145,32 @@ def test_cancel_of_a_job_that_is_stopped_already(some_target: Target) -> None:
     assert some_target.ended(job_id)['state'] == 'timed_out'
 
 
+def test_a_job_that_is_gone_does_not_keep_the_others_from_being_cancelled(some_target: Target) -> None:
+    """The request is held up at its first job, which seems not to be executed yet, while the second one is removed. The
+    supervisor of the third one ends just before the signal."""
+    gate = some_target.gate()
+    held, gone, ending, last = (
+        Order(script) for script in ('exec sleep 1000', ': < %s' % gate, *['exec sleep 1000'] * 2)
+    )
+    some_target.start(held, gone, ending, last)
+    executed, aside = some_target.files(held.id) / 'run.json', some_target.directory / 'aside'
+    executed.rename(aside)
+    dead = subprocess.Popen(['true'])
+    dead.wait()
+    run = dict(some_target.note(ending.id, 'run.json'), supervisor=dead.pid, supervisor_start=None)
+    (some_target.files(ending.id) / 'run.json').write_text(json.dumps(run), encoding='ascii')
+    ids = [order.id for order in (held, gone, ending, last)]
+    cancelling = some_target.popen({'op': 'cancel', 'ids': ids, 'grace': 0, 'check': False})
+    until((some_target.files(held.id) / 'stop.json').exists)
+    gate.open()
+    some_target.end(gone.id)
+    some_target.ask('remove', ids=[gone.id])
+    aside.rename(executed)
+
+    assert [look['to_stop'] for look in looks(answer(cancelling))] == [True] * 4
+    assert {look['job']['state'] for look in some_target.end(held.id, last.id)} == {'cancelled'}
+
+
 def test_a_cancelled_jobs_supervisor_is_killed(some_target: Target) -> None:
     gate = some_target.gate()
     job_id = some_target.run("trap 'echo > %s' TERM; sleep 1000 & wait; exec sleep 1000" % gate)
@@ -263,10 +289,20 @@ def test_later_starts_retire_what_ended_long_ago(some_target: Target) -> None:
     (jobs / '.new-j1.1.4711').mkdir()  # left by a start that was cut off
     (jobs / '.base-4711-0').touch()
     (jobs / 'not of ours').mkdir()
-    for name in ('.new-j1.1.4711', '.base-4711-0', 'not of ours'):
+    (jobs / '.bundle-4711').touch()
+    for name in ('.new-j1.1.4711', '.base-4711-0', '.bundle-4711', 'not of ours'):
         _age_file(jobs / name, 8 * _DAY)
+    half_written = [some_target.async_dir / name for name in ('j1.1.4711.tmp', '.queues/q/state.json.4711.tmp')]
+    half_written[1].parent.mkdir()
+    for path in half_written:
+        path.touch()
+    waiting = some_target.async_dir / '.dependents/waiting/.j1.1'
+    waiting.mkdir(parents=True)
+    for path in (*half_written, waiting):
+        _age_file(path, 8 * _DAY)
 
     some_target.start()
+    assert not [path for path in (*half_written, waiting) if path.exists()]
     assert sorted(path.name for path in jobs.iterdir()) == sorted([young, live, 'not of ours'])
     assert not (some_target.async_dir / old).exists()
     gate.open()
@@ -374,25 +410,6 @@ def test_runtimes_that_are_one_file_go_as_well(some_target: Target) -> None:
     assert [path.name for path in runtimes.iterdir()] == ['r2']
 
 
-_FROM_ITS_PLACE = """
-import json, sys
-sys.path.insert(0, sys.argv[1])
-print(json.dumps(__import__("r1.door", fromlist=["respond"]).respond(json.loads(sys.argv[2]))))
-"""
-
-
-def test_a_runtime_does_not_remove_itself(some_target: Target) -> None:
-    some_target.start()
-    runtimes = some_target.async_dir / '.runtime'
-    shutil.copytree(str(some_target.plugins / 'module_utils/_runtime'), str(runtimes / 'r1'))
-    _age_file(runtimes / 'r1', 8 * _DAY)
-
-    request = {'version': VERSION, 'async_dir': str(some_target.async_dir), **start_request()}
-    command = [some_target.python, '-I', '-S', '-B', '-c', _FROM_ITS_PLACE, str(runtimes), json.dumps(request)]
-    assert json.loads(subprocess.check_output(command).decode()) == {'version': VERSION, 'jobs': []}
-    assert (runtimes / 'r1/door.py').exists()
-
-
 @pytest.mark.parametrize('collected', [False, True])
 def test_the_clock_jumps_forward(some_target: Target, collected: bool) -> None:
     """Nothing gets older by that, as far as the monotonic clock can tell."""
@@ -444,6 +461,25 @@ def test_the_names_of_retired_jobs_do_not_pile_up(some_target: Target) -> None:
 
     some_target.start()
     assert list((some_target.async_dir / '.names').iterdir()) == []
+
+
+def test_the_name_of_a_removed_job_is_forgotten(some_target: Target) -> None:
+    order, other = Order(result(), name='deploy'), Order(result(), name='other')
+    some_target.start(order, other)
+    some_target.end(order.id, other.id)
+
+    some_target.ask('remove', ids=[order.id])
+    assert [path.name for path in (some_target.async_dir / '.names').iterdir()] == ['other']
+
+
+def test_a_job_that_is_removed_while_its_end_is_written_leaves_no_result_file(some_target: Target) -> None:
+    job_id = some_target.run(result())
+    some_target.end(job_id)
+    job: Any = Store(str(some_target.async_dir)).job(job_id)
+    job.remove()
+
+    write_lost(job, 'the supervisor was killed')
+    assert not (some_target.async_dir / job_id).exists()
 
 
 def test_a_look_never_finds_the_half_of_a_job(some_target: Target) -> None:

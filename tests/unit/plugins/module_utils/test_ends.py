@@ -9,11 +9,13 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 from typing import List
 
 import pytest
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.job import SPARE
+from ansible_collections.background.jobs.tests.tools.left_out import left_out
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     ENDED,
     PLUGINS,
@@ -296,6 +298,37 @@ def test_output_that_is_not_utf_8(target: Target) -> None:
     assert look['output']['stdout'].encode('utf-8', 'surrogateescape') == b'{"text": "caf\351"}'
 
 
+def test_output_that_is_too_long_is_cut(some_target: Target) -> None:
+    """A look must not need gigabytes of memory."""
+    much = 'head -c 20000000 /dev/zero'
+    orders = [Order('%s >&2; %s' % (much, result())), Order(much)]
+    some_target.start(*orders)
+    jobs = [look['job'] for look in some_target.end(*[order.id for order in orders])]
+
+    assert [job['state'] for job in jobs] == ['succeeded', 'failed']
+    for order, key, name in zip(orders, ('stderr', 'data'), ('stderr', 'stdout')):
+        text = some_target.result_file(order.id)[key]
+        assert text[16777216:] == '\n[cut: all of it is in %s]' % (some_target.files(order.id) / name)
+
+
+def test_a_long_result_is_not_cut(some_target: Target) -> None:
+    job_id = some_target.run("printf '{\"a\": \"'; head -c 20000000 /dev/zero | tr '\\0' x; echo '\"}'")
+
+    some_target.end(job_id)
+    assert some_target.result_file(job_id) == {'a': 'x' * 20000000}
+
+
+def test_the_result_is_larger_than_the_memory(some_target: Target) -> None:
+    """As JSON, each of these bytes is 6 characters."""
+    some_target.prefix = ['sh', '-c', 'ulimit -v 120000; exec "$@"', 'sh']
+    job_id = some_target.run("head -c 15000000 /dev/zero | tr '\\0' '\\377' >&2; %s" % result())
+    until(lambda: not some_target.processes())
+
+    some_target.prefix = []
+    assert some_target.job(job_id)['state'] == 'succeeded'
+    assert 'it did not fit: not enough memory' in some_target.result_file(job_id)['msg']
+
+
 def test_the_environment_is_not_ascii(target: Target) -> None:
     """Python 3.6 takes the locale of a bare ssh command for ASCII."""
     for name in ('LANG', 'LC_ALL', 'LC_CTYPE'):
@@ -306,6 +339,22 @@ def test_the_environment_is_not_ascii(target: Target) -> None:
 
     assert target.ended(job_id)['state'] == 'succeeded'
     assert target.result_file(job_id) == {'text': 'Zo\u00eb Gr\u00fc\u00dfe'}
+
+
+def test_the_locale_is_not_utf_8(target: Target) -> None:
+    """What a module inherits is the same to the byte."""
+    if not shutil.which('localedef') or not os.path.exists('/usr/share/i18n/locales/en_US'):
+        left_out('a locale with another encoding: localedef or its sources are not installed')
+    locale = target.directory / 'en_US.ISO-8859-1'
+    subprocess.run(['localedef', '-i', 'en_US', '-f', 'ISO-8859-1', str(locale)], check=True)
+    target.environment.update(LOCPATH=str(target.directory), LC_ALL=locale.name, SENT='\u00fc\udce9')
+    target.async_dir = target.directory / '\u00fc'
+    order = Order('', argv=['{job}/payload'], stdin=False)
+    order.script = b'#!/bin/sh\nprintf \'{"sent": "%s"}\' "$(printf %s "$SENT" | od -An -tx1)"'
+    target.start(order)
+
+    (look,) = target.end(order.id)
+    assert json.loads(look['output']['stdout']) == {'sent': ' c3 bc e9'}
 
 
 def test_the_files_of_a_running_job_are_removed(some_target: Target) -> None:
@@ -343,6 +392,16 @@ def test_the_runtime_is_removed(some_target: Target, runtime: Path) -> None:
     some_target.plugins = PLUGINS
     some_target.end(first.id, second.id)
     assert [some_target.result_file(job.id) for job in (first, second)] == [{'changed': True}] * 2
+
+
+def test_the_runtime_is_damaged(some_target: Target, runtime: Path) -> None:
+    """The supervisor cannot load it again, so it keeps what it has loaded."""
+    job_id = some_target.run('sleep 3; %s' % result(changed=True))
+    for path in runtime.rglob('*.py'):
+        path.write_bytes(b'(')
+
+    some_target.plugins = PLUGINS
+    assert some_target.ended(job_id)['state'] == 'succeeded'
 
 
 def test_everything_is_removed(some_target: Target, runtime: Path) -> None:

@@ -5,6 +5,7 @@
 """Live output of modules that are built on ansible-core's own AnsibleModule, the real one of this controller."""
 
 import fcntl
+import io
 import json
 import os
 import subprocess
@@ -14,7 +15,8 @@ from typing import Any, Dict, List
 
 import ansible
 import pytest
-from ansible_collections.background.jobs.plugins.module_utils._runtime.output import tap
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import Store
+from ansible_collections.background.jobs.plugins.module_utils._runtime.output import reader, tap
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import Order, Target, mode, result
 
 _LIMIT = 1048576
@@ -248,6 +250,50 @@ def test_secrets_are_hidden(live: Target) -> None:
         assert secret not in said.replace('\nout+', '').replace('\nout ', ''), 'not in two records either'
     assert '\nout ********\n' in said
     assert '\nerr ********\n' in said
+
+
+def _log(directory: Path) -> Any:
+    """A job without other files, and a Log of its live output."""
+    job: Any = Store(str(directory)).job('j1.1')
+    output = Path(job.file('output'))
+    output.parent.mkdir(parents=True)
+    output.touch()
+    return job, tap.Log(str(output), 10 * _LIMIT)
+
+
+def test_a_secret_is_hidden_that_is_longer_than_what_is_held_back_of_a_line(tmp_path: Path) -> None:
+    job, log = _log(tmp_path)
+    secret = b''.join(b'%05d' % number for number in range(8000))
+    pipe = tap._Reader(io.BytesIO(secret + b'\n'), log, b'out', [secret])
+    while pipe.read(33000):
+        pass
+    pipe.close()
+
+    assert reader.read(job, 0, _LIMIT)['records'] == [['stdout', '********', True]]
+
+
+def test_pieces_are_put_together() -> None:
+    """Those of each stream, also where the other one comes in between."""
+    records = [['stdout', 'a', False], ['stderr', 'e', True], ['stdout', 'b', True], ['stderr', 'f', False]]
+    assert reader.lines(records) == [('stderr', 'e'), ('stdout', 'ab'), ('stderr', 'f')]
+    assert reader.lines(records[:2]) == [('stdout', 'a'), ('stderr', 'e')]
+
+
+def test_a_long_line_is_read_in_pieces(tmp_path: Path) -> None:
+    """However little of it is read at a time, and no character is cut in two."""
+    job, log = _log(tmp_path)
+    text = '\u20ac' * 500000
+    log.write(b'out', text.encode('utf-8') + b'\nend\n')
+
+    newest = reader.read(job, 0, 4096, newest=True)
+    assert newest['records'][-1] == ['stdout', 'end', True]
+    assert newest['records'][-2][1].endswith('\u20ac')
+    found: Dict[str, Any] = {'offset': 0, 'records': [None]}
+    read = ''
+    while found['records']:
+        found = reader.read(job, found['offset'], 4096)
+        read += _text(found, 'stdout')
+    assert read == text + '\nend\n'
 
 
 @pytest.mark.parametrize(('args', 'no_log'), [({'_ansible_no_log': True}, False), ({}, True)])

@@ -4,12 +4,19 @@
 
 """A name stands for one live job at most, whoever starts it, and however its start was cut off."""
 
+import fcntl
 import os
+import resource
 import signal
 import time
+from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.names import Name
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import Store
+from ansible_collections.background.jobs.plugins.module_utils._runtime.requests import start
+from ansible_collections.background.jobs.plugins.module_utils._runtime.requests.look import take_look
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     ENDED,
     HUNG,
@@ -146,6 +153,25 @@ def test_fail_does_not_mind_one_that_has_ended(some_target: Target) -> None:
     some_target.end(first.id)
 
     assert _start(some_target, second)['id'] == second.id
+
+
+def test_the_job_of_a_name_is_removed_between_two_looks_at_it(
+    some_target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No event lies between the two looks."""
+    first, second = Order(result(), name='deploy'), Order(result(), name='deploy')
+    _start(some_target, first)
+    some_target.end(first.id)
+
+    def look_and_remove(job: Any) -> Any:
+        look = take_look(job)
+        job.remove()
+        return look
+
+    monkeypatch.setattr(start, 'take_look', look_and_remove)
+    store = Store(str(some_target.async_dir))
+    (look,) = start.start(store, start_request(second), 0o077, {})
+    assert (look.id, look.error) == (second.id, None)
 
 
 @pytest.mark.parametrize('state', ['running', 'queued', 'ended'])
@@ -322,6 +348,31 @@ def test_the_file_of_a_name_is_damaged(some_target: Target) -> None:
     assert _start(some_target, again)['id'] == again.id
     with pytest.raises(Said, match='not a job id'):
         some_target.ask('status', ids=['../' + again.id])
+
+
+def test_a_name_that_cannot_be_written_keeps_its_job(tmp_path: Path) -> None:
+    """As on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Name(str(tmp_path / 'deploy')) as name:
+        name.give_to('j1.1')
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+        try:
+            with pytest.raises(OSError, match='File too large'):
+                name.give_to('j1.2')
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert name.job_id() == 'j1.1'
+        name.give_to('j2.34')
+        assert name.job_id() == 'j2.34'
+
+
+def test_a_name_that_somebody_holds_leaves_no_file_open(tmp_path: Path) -> None:
+    path = str(tmp_path / 'deploy')
+    with Name(path):
+        before = os.listdir('/proc/self/fd')
+        with pytest.raises(BlockingIOError), Name(path, fcntl.LOCK_NB):
+            pass
+        assert os.listdir('/proc/self/fd') == before
 
 
 def test_a_start_that_fails_leaves_the_name_as_it_was(some_target: Target) -> None:

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.background.jobs.tests.tools.left_out import left_out
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     Order,
+    Said,
     Target,
     result,
     until,
@@ -85,6 +86,14 @@ def test_a_start(user: _User, processes: int) -> None:
         assert all(look['error'] for look in looks)
     if processes == 7:
         assert len(running) == 3
+
+
+def test_a_trial_of_a_limit(user: _User) -> None:
+    """It needs a process; the start says so, and starts nothing."""
+    user.limit(1)
+
+    with pytest.raises(Said, match=r'cannot limit a job as asked \(resources: nice\): .*%s' % _REFUSED):
+        user.target.start(Order(result(), resources={'nice': 1}))
 
 
 @pytest.mark.parametrize('processes', [1, 2])

@@ -4,6 +4,7 @@
 
 """Queues: never more than the slots at once, first come first served, and nobody is stranded."""
 
+import fcntl
 import os
 import resource
 import signal
@@ -12,11 +13,13 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
-from ansible_collections.background.jobs.plugins.module_utils._runtime.files.atomic import write_file
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files import clock
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.atomic import read_file, write_file
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.records import Launch, Spec, parse
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import Store
-from ansible_collections.background.jobs.plugins.module_utils._runtime.schedule.queue import Queue
+from ansible_collections.background.jobs.plugins.module_utils._runtime.schedule.queue import Queue, QueueSnapshot
 from ansible_collections.background.jobs.plugins.module_utils._runtime.supervise.following import hand_on
+from ansible_collections.background.jobs.plugins.module_utils._runtime.supervise.standing import settle
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     HUNG,
     Gate,
@@ -210,6 +213,29 @@ def test_what_waits_when_the_host_is_shut_down_runs_later(some_target: Target, l
     assert 'was the host shut down' in first['job']['reason']
 
 
+@pytest.mark.parametrize('late', [False, True], ids=['at once', 'late'])
+def test_a_shutdown_between_two_jobs(some_target: Target, late: bool) -> None:
+    """The supervisor is held up by the lock of the queue, when it has released the first job."""
+    gate, trace = some_target.gate(), some_target.directory / 'trace'
+    first, second = (
+        Order(': < %s; %s' % (gate, result()), queue='q'),
+        Order('touch %s; %s' % (trace, result()), queue='q'),
+    )
+    some_target.start(first, second)
+    if late:
+        some_target.until_small(first.id)
+    supervisor = some_target.note(first.id, 'run.json')['supervisor']
+    with open(str(some_target.async_dir / '.queues/q/lock'), 'rb') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        gate.open()
+        until(lambda: not some_target.supervised())
+        os.kill(supervisor, signal.SIGTERM)
+    until(lambda: not some_target.processes())
+
+    assert not trace.exists()
+    assert some_target.ended(second.id)['state'] == 'succeeded'
+
+
 def test_the_request_that_queues_is_killed(some_target: Target) -> None:
     """At whatever moment: each job runs, or does not exist."""
     for moment in range(10):
@@ -362,6 +388,16 @@ def test_a_supervisor_holds_one_job_at_a_time(tmp_path: Path, monkeypatch: pytes
     following.release()
 
 
+def test_a_killed_start_where_the_system_has_no_boot_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not taken for a job whose files a power cut has damaged."""
+    monkeypatch.setattr(clock, '_boot_id', '')
+    with Queue(_waiting_queue(tmp_path, 1), 'q') as queue:
+        job = queue.next()
+    job.release()
+
+    assert 'was cut off before its module was executed' in settle(job, job.spec()).end.reason
+
+
 def test_a_slot_is_not_lost_for_want_of_descriptors(tmp_path: Path) -> None:
     """Where no file can be opened, nobody knows whether a job runs: nothing is started in its slot."""
     store = _waiting_queue(tmp_path, 1)
@@ -377,7 +413,17 @@ def test_a_slot_is_not_lost_for_want_of_descriptors(tmp_path: Path) -> None:
                 job.alive()
             with pytest.raises(OSError, match='Too many open files'):
                 job.end()
+            with pytest.raises(OSError, match='Too many open files'):
+                QueueSnapshot(store).entry('q', job.id)
+            with pytest.raises(OSError, match='Too many open files'):
+                clock.process_start(os.getpid())
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         assert job.alive()
     running.release()
+
+
+def test_a_file_that_cannot_be_read_is_not_called_missing() -> None:
+    """A hiccup of NFS would make a live job lost. The kernel refuses to read this file from its beginning."""
+    with pytest.raises(OSError, match='Input/output error'):
+        read_file('/proc/self/mem')

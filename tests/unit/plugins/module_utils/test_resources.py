@@ -37,11 +37,18 @@ def test_without_ctypes_the_program_ionice_sets_the_class(some_target: Target, t
     (hidden / 'ctypes').mkdir(parents=True)
     (hidden / 'ctypes/__init__.py').write_text('raise ImportError("hidden")\n', encoding='ascii')
     code = f'import sys; sys.path[:0] = [{str(hidden)!r}, {str(PLUGINS)!r}]\n'
-    code += 'from module_utils._runtime.contain import libc, priority\n'
+    code += 'from module_utils._runtime.contain import priority\nfrom module_utils._runtime.files import libc\n'
     code += 'assert libc.libc() is None; priority.set_io("best-effort:6")\n'
     code += 'import subprocess; print(subprocess.check_output(["ionice"]).decode().strip())'
     done = subprocess.run([some_target.python, '-I', '-S', '-c', code], stdout=subprocess.PIPE, check=True)
     assert done.stdout.decode().strip() == 'best-effort: prio 6'
+
+
+def test_a_static_python_waits_without_inotify(some_target: Target, tmp_path: Path) -> None:
+    (tmp_path / 'ctypes.py').write_text('def CDLL(*args, **options): raise OSError("static")\n', encoding='ascii')
+    code = f'import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(PLUGINS)!r}]\n'
+    code += 'from module_utils._runtime.files.watch import Watch\nprint(Watch(["/"]).sleep(0))'
+    assert subprocess.check_output([some_target.python, '-I', '-S', '-c', code]) == b"['/']\n"
 
 
 def test_what_the_user_may_not_set_starts_nothing(some_target: Target) -> None:

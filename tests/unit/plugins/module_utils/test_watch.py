@@ -4,13 +4,17 @@
 
 """No event is lost between a job and whoever waits for it."""
 
+import os
+import resource
 from pathlib import Path
 from typing import Set
 
 import pytest
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.readable import wait_readable
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.watch import Watch
 from ansible_collections.background.jobs.tests.tools.left_out import left_out
 
+_SELECT_DESCRIPTORS = 1024
 _QUEUE_LENGTH = Path('/proc/sys/fs/inotify/max_queued_events')
 _MOST_EVENTS = 200000
 """A machine whose queue is longer than this was told to; filling it would take minutes."""
@@ -58,3 +62,33 @@ def test_a_lock_that_the_kernel_frees_after_its_event_is_looked_at_again(tmp_pat
         assert watch.sleep(seconds) == {str(tmp_path)}  # a process may have been killed just before
         (tmp_path / 'lock').touch()
         assert [watch.sleep(seconds), watch.sleep(seconds), watch.sleep(2)] == [{str(tmp_path)}, {str(tmp_path)}, set()]
+
+
+def test_a_process_with_many_open_files(tmp_path: Path) -> None:
+    """select() takes no descriptor above 1023, as a controller with many forks has them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 2 * _SELECT_DESCRIPTORS:
+        left_out('descriptors above 1023: this user may not have so many')
+    resource.setrlimit(resource.RLIMIT_NOFILE, (2 * _SELECT_DESCRIPTORS, hard))
+    opened = [os.dup(0)]
+    try:
+        while opened[-1] < _SELECT_DESCRIPTORS:
+            opened.append(os.dup(0))
+        with Watch([str(tmp_path)]) as watch:
+            (tmp_path / 'end.json').touch()
+            assert watch.sleep(60) == {str(tmp_path)}
+    finally:
+        for fd in opened:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize('seconds', [-1, 0, 1e9])
+def test_how_long_a_wait_may_be(seconds: float) -> None:
+    """A deadline may pass just before the wait for it begins."""
+    reader, writer = os.pipe()
+    if seconds > 0:
+        os.write(writer, b'x')
+    assert wait_readable([reader], seconds) == ([reader] if seconds > 0 else [])
+    os.close(reader)
+    os.close(writer)

@@ -17,8 +17,8 @@ def libc():
     if not sys.platform.startswith('linux'):
         return None
     try:
-        import ctypes  # here, because only starts of jobs need it
+        import ctypes  # here, because not every request needs it
 
         return ctypes.CDLL(None, use_errno=True)
-    except (ImportError, OSError):  # a Python without ctypes, or with one that has no libffi
+    except (ImportError, OSError):  # a Python without ctypes, or with one that has no libffi; a static Python
         return None

@@ -4,11 +4,12 @@
 
 """fork(), with an error that a person understands.
 
-The runtime forks in three places. What a refused fork does there:
+The runtime forks in four places. What a refused fork does there:
 
 * Batch.add(), the supervisor of a job: a start reports the error for this job, and there is no such job; a job that has
   waited goes back to where it waited: the head of its queue, or the jobs that wait for others.
 * hand_on(), the supervisor of a job that may start: it goes back.
+* limits.check(), a trial of a limit: nothing starts.
 * the supervisor, its job's module: a job that has waited goes back; any other job ends as failed.
 
 A job that went back is started by the next start, end or look at a job of its queue, or else by the next look at it.
