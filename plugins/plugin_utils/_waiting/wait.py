@@ -19,7 +19,11 @@ from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter imp
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import label_of
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.rounds import SILENCE_SECONDS, request_seconds
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.turns import Turns
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers import end_if_orphaned, renew_watch
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers import (
+    end_if_orphaned,
+    end_wait,
+    renew_watch,
+)
 
 MARGIN_SECONDS = 60
 """Beyond the limits of the jobs: for how long an unreachable host is asked again, unless `background_jobs_margin` says
@@ -75,29 +79,32 @@ def wait(
     began = time.monotonic()
     deadline = None if timeout is None else began + timeout
     contact = _Contact(remote.host, looks, margin, deadline, began if answered is None else answered)
-    while True:
-        end_if_orphaned()
-        renew_watch()
-        try:
-            with turn(turns if remote.is_remote(ids) else None) as sharers:
-                now = time.monotonic()
-                offsets = reporter.offsets(ids)
-                seconds = request_seconds(reporter.due(), sharers, waited=now - began, followed=bool(offsets))
-                last = deadline is not None and now + seconds >= deadline
-                if deadline is not None:
-                    seconds = min(seconds, max(0.0, deadline - now))
-                request = {'ids': ids, 'seconds': seconds, 'offsets': offsets, 'output': last, 'results': results}
-                looks = remote.ask('wait', within=seconds + SILENCE_SECONDS, **request)
-        except AnsibleConnectionFailure as error:
-            contact.lost(error)
-            remote.reset()
-            continue
-        contact.made(looks)
-        over = last and time.monotonic() >= t.cast('float', deadline)
-        over = over or all(look.ended or not look.job for look in looks)
-        reporter.seen(looks, over=over)
-        if over:
-            return looks
+    try:
+        while True:
+            end_if_orphaned()
+            renew_watch()
+            try:
+                with turn(turns if remote.is_remote(ids) else None) as sharers:
+                    now = time.monotonic()
+                    offsets = reporter.offsets(ids)
+                    seconds = request_seconds(reporter.due(), sharers, waited=now - began, followed=bool(offsets))
+                    last = deadline is not None and now + seconds >= deadline
+                    if deadline is not None:
+                        seconds = min(seconds, max(0.0, deadline - now))
+                    request = {'ids': ids, 'seconds': seconds, 'offsets': offsets, 'output': last, 'results': results}
+                    looks = remote.ask('wait', within=seconds + SILENCE_SECONDS, **request)
+            except AnsibleConnectionFailure as error:
+                contact.lost(error)
+                remote.reset()
+                continue
+            contact.made(looks)
+            over = last and time.monotonic() >= t.cast('float', deadline)
+            over = over or all(look.ended or not look.job for look in looks)
+            reporter.seen(looks, over=over)
+            if over:
+                return looks
+    finally:
+        end_wait()
 
 
 def aged(looks: list[Look], seconds: float) -> list[Look]:
