@@ -5,7 +5,7 @@
 """Parked hosts in ansible's main process: takes their tickets, and queues their tasks again when they can go on.
 
 A worker whose host is to wait sends the path of its ticket over a socket, which it has inherited, and exits (parking.py).
-The main process reads the socket whenever its strategy looks for results. It hands the ticket to the room, and when the
+The main process reads the socket before its strategy queues a task, and whenever that looks for results. It hands the ticket to the room, and when the
 room says that the jobs have ended, or that it does not know what is the matter, it has a fresh worker run the task again.
 That worker finds a Resumption here. Private to this collection.
 """
@@ -98,7 +98,7 @@ class ParkedHosts:
         self._shared: dict[str, t.Any] = {}
         self._strategy: t.Any = None
         self._reports = DueReports()
-        parked_task.call_while_results_are_awaited(self.look)
+        parked_task.call_while_results_are_awaited(self.look, self.take_tickets)
         atexit.register(self._end)
 
     def has_given_up(self) -> bool:
@@ -106,17 +106,17 @@ class ParkedHosts:
         return self._room is None and self._rooms >= _ROOMS
 
     def send(self, key: Key, path: str) -> None:
-        """In a worker: tell the main process that the host of the task *key* is parked. Raises OSError."""
-        self._outlet.send(json.dumps([key, path]).encode())
+        """In a worker: tell the main process that the host of the task *key* is parked. Raises OSError.
+
+        It never waits for room in the socket: the main process may be waiting for this worker's end.
+        """
+        self._outlet.send(json.dumps([key, path]).encode(), socket.MSG_DONTWAIT)
 
     def look(self, strategy: t.Any, queues: bool) -> None:
         """Look for tickets and ends. *queues*: whether *strategy* still queues tasks."""
         if os.getpid() != self.pid:
             return
-        if strategy is not self._strategy:
-            self._give_up_all()
-            self._strategy = strategy
-        self._take_tickets(strategy)
+        self.take_tickets(strategy)
         if self._room is not None:
             self._listen(self._room)
         self._reports.make_one(functools.partial(self._report, strategy))
@@ -142,7 +142,13 @@ class ParkedHosts:
         if self._room is not None:
             self._room.wait(self._inbox, min(_REST_SECONDS, self._reports.seconds()))
 
-    def _take_tickets(self, strategy: t.Any) -> None:
+    def take_tickets(self, strategy: t.Any) -> None:
+        """Take the tickets that workers of *strategy* have left. Call it so often that the socket does not fill up."""
+        if os.getpid() != self.pid:
+            return
+        if strategy is not self._strategy:
+            self._give_up_all()
+            self._strategy = strategy
         while True:
             try:
                 message = self._inbox.recv(_MESSAGE_BYTES)

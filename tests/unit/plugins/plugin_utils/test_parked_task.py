@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import types
 import typing as t
 
@@ -18,6 +19,7 @@ from ansible.plugins.strategy import StrategyBase
 from ansible.utils.context_objects import CLIArgs
 from ansible.vars.manager import VariableManager
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat import parked_task
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.parked_hosts import ParkedHosts
 
 HOSTS = ['h1', 'h2', 'h3']
 
@@ -58,6 +60,22 @@ def test_hosts_share_the_lists_that_grow_with_the_play(monkeypatch: pytest.Monke
     for own, others in zip(levels(one), levels(other), strict=True):
         assert lists_of_hosts(own) >= {'ansible_play_hosts', 'ansible_play_batch'}
         assert {name for name in lists_of_hosts(own) if own[name] is not others[name]} == set()
+
+
+def test_a_full_inbox_stops_no_worker_and_is_emptied_before_a_task_is_queued(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With the strategy `free` and hundreds of hosts, the main process would wait for workers that wait for it."""
+    for name in parked_task._EXPECTED:
+        monkeypatch.setattr(StrategyBase, name, lambda *args, **kwargs: [])
+    hosts = ParkedHosts()
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            hosts.send(('h1', 'task'), '/gone')
+    strategy = object.__new__(Strategy)
+    strategy._queued_task_cache = {}
+    strategy._queue_task(None, None, None, None)
+    hosts.send(('h1', 'task'), '/gone')
 
 
 def levels(variables: dict[str, t.Any]) -> list[dict[str, t.Any]]:
