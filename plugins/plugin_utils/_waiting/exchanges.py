@@ -10,6 +10,7 @@ Standard library only. Private to this collection.
 from __future__ import annotations
 
 import array
+import contextlib
 import os
 import socket
 import struct
@@ -87,6 +88,7 @@ class Command:
         self.descriptor = self._output.fileno()
 
     def close(self) -> None:
-        self._process.kill()
+        with contextlib.suppress(PermissionError):  # it may be sudo, which is root's and ends with its output
+            self._process.kill()
         self._output.close()
-        self._process.wait()
+        self._process.poll()  # wait() could last for ever; what still runs is waited for when the next process is made

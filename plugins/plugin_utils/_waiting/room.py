@@ -92,11 +92,6 @@ class _Room:
                 self._give_up(now)
                 second = now
 
-    def close(self) -> None:
-        """End all requests."""
-        for host in list(self._asked.values()):
-            self._end(host)
-
     def _talk(self, events: int) -> bool:
         """Exchange messages with the main process. Returns whether it still listens."""
         try:
@@ -256,5 +251,4 @@ def main() -> None:
         if room.run():
             shutil.rmtree(folder, ignore_errors=True)  # ansible was killed; it may have had no time to do so
     finally:
-        room.close()
         os.killpg(0, signal.SIGKILL)  # what its commands have started; the room leads a group of its own

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import pathlib
 import re
 import signal
 import subprocess
@@ -27,6 +28,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._places.place impo
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.rounds import request_seconds
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import wait
+from ansible_collections.background.jobs.tests.tools.nobody import as_nobody
 
 GOOD = f'Be welcome\r\n{MARK}{json.dumps({"response": {"jobs": []}})}\r\n'
 
@@ -173,6 +175,25 @@ def test_what_swallows_errors_is_interrupted_again(monkeypatch: pytest.MonkeyPat
 
     with pytest.raises(AnsibleConnectionFailure), Watchdog(0.5):
         hang()
+
+
+def test_a_request_that_belongs_to_root_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with `become` on the local connection: the shell executes sudo in its own place."""
+    monkeypatch.setattr(watchdog, '_PAUSE_SECONDS', 0.5)
+    with subprocess.Popen(['sleep', '600']) as request:
+        try:
+            with pytest.raises(AnsibleConnectionFailure), as_nobody(), Watchdog(0.5):
+                request.wait(60)
+        finally:
+            request.kill()
+
+
+def test_where_no_program_tells_the_processes_the_request_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a system without /proc that has no pgrep either."""
+    monkeypatch.setattr(pathlib.Path, 'glob', lambda *_arguments: ())
+    monkeypatch.setenv('PATH', '/nowhere')
+    with pytest.raises(AnsibleConnectionFailure), Watchdog(0.5):
+        threading.Event().wait(60)
 
 
 class Silent(Action):

@@ -25,7 +25,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting import room_client, tickets
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.exchanges import Command, CommandLine
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.room_client import Room
+from ansible_collections.background.jobs.tests.tools.nobody import as_nobody
 
 ENDED = 'background.jobs>' + json.dumps({'response': {'jobs': [{'ended': True, 'job': {'state': 'succeeded'}}]}})
 
@@ -165,6 +167,18 @@ def test_few_descriptors_are_no_fault_of_a_host(folder: Path, tmp_path: Path) ->
     finally:
         made.end()
     assert {message['what'] for message in told.values()} == {'ended'}
+
+
+def test_a_command_that_belongs_to_root_does_not_hold_the_room_up() -> None:
+    """As with `become` on the local connection: the shell executes sudo in its own place."""
+    command = Command(CommandLine(['sleep', '600'], None), null=subprocess.DEVNULL)
+    try:
+        with as_nobody():
+            command.close()
+        assert command._process.returncode is None
+    finally:
+        command._process.kill()
+        command._process.wait()
 
 
 def test_a_killed_room_is_noticed(room: Room, folder: Path) -> None:
