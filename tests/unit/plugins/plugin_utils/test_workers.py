@@ -2,16 +2,29 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The two forks by which a worker leaves its task to a child: whatever fails, one process goes on with the task."""
+"""The two forks by which a worker leaves its task to a child: whatever fails, one process goes on with the task.
+
+And the watcher, which outlives those that it watches.
+"""
 
 from __future__ import annotations
 
+import collections.abc as c
 import os
+import pickle
+import queue
+import resource
+import select
+import socket
 import subprocess
 import sys
+import threading
+import typing as t
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting import watcher
 
 COLLECTIONS = Path(__file__).resolve().parents[4] / 'collections'
 
@@ -74,3 +87,106 @@ def test_where_a_step_fails_the_worker_goes_on(name: str, call: int) -> None:
 @pytest.mark.parametrize(('name', 'call'), [('setsid', 1), ('fork', 2), ('pidfd_open', 1), ('write', 1)])
 def test_where_the_guardian_is_killed_before_it_watches_the_worker_goes_on(name: str, call: int) -> None:
     assert who_goes_on(name, 'kills', call) == 'worker'
+
+
+class Watched:
+    """A task whose failed result is *result*, as its guardian and its child have it."""
+
+    def __init__(self, result: str) -> None:
+        self._reader, self._writer = os.pipe()
+        self._result = os.memfd_create('failed result')
+        os.write(self._result, pickle.dumps(result))
+
+    def send(self, connection: socket.socket) -> None:
+        socket.send_fds(connection, [watcher._READY], [self._reader, self._result])
+
+    def tell_sent(self) -> None:
+        os.write(self._writer, watcher._SENT)
+
+    def end(self) -> None:
+        for descriptor in (self._reader, self._writer, self._result):
+            os.close(descriptor)
+
+
+class Watching:
+    """A watcher in a thread of this process: what it sends comes into `results`."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self.results: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def client(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        connection.settimeout(60)
+        return connection
+
+    def connected(self) -> socket.socket:
+        connection = self.client()
+        connection.connect(self._address)
+        return connection
+
+    def watch(self, task: Watched) -> None:
+        with self.connected() as connection:
+            task.send(connection)
+            assert connection.recv(1) == watcher._READY
+
+    def assert_watches(self) -> None:
+        task = Watched('last')
+        self.watch(task)
+        task.end()
+        assert self.results.get(timeout=60) == 'last'
+
+
+@pytest.fixture
+def watching(tmp_path: Path) -> c.Iterator[Watching]:
+    address = str(tmp_path / 'watcher')
+    made = Watching(address)
+    with (
+        subprocess.Popen(['sleep', '600']) as ansible,
+        socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening,
+    ):
+        listening.bind(address)
+        listening.listen()
+        worker = t.cast('t.Any', SimpleNamespace(_final_q=made.results))
+        thread = threading.Thread(target=watcher._Watcher(worker, os.pidfd_open(ansible.pid), listening).run)
+        thread.start()
+        yield made
+        ansible.kill()
+        thread.join()
+
+
+def test_a_task_that_has_sent_its_result_gets_no_other_one(watching: Watching) -> None:
+    """After a watcher was killed, guardian and child both register their task, and one of them may be late."""
+    task = Watched('first')
+    watching.watch(task)
+    task.tell_sent()
+    watching.watch(task)
+    task.end()
+    watching.assert_watches()
+
+
+def test_the_watcher_outlives_a_client_that_is_killed(watching: Watching) -> None:
+    task = Watched('first')
+    with watching.connected() as connection:
+        task.send(connection)
+    with watching.connected() as connection:
+        task.send(connection)
+        assert select.select([connection], [], [], 60)[0]
+    watching.watch(task)
+    task.tell_sent()
+    task.end()
+    watching.assert_watches()
+
+
+def test_a_watcher_without_descriptors_refuses_a_task(watching: Watching) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with watching.client() as connection:
+        lowest_free = os.dup(connection.fileno())
+        os.close(lowest_free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
+        try:
+            connection.connect(watching._address)
+            assert connection.recv(1) == b''
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    watching.assert_watches()
