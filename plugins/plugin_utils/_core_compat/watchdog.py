@@ -51,10 +51,10 @@ class Watchdog:
 
     def __enter__(self) -> Watchdog:
         if self._seconds is not None:
+            self._thread.start()  # first of all: it raises RuntimeError where this machine makes no thread
             if threading.current_thread() is threading.main_thread():  # only there can handlers be set
                 self._handler = signal.signal(_SIGNAL, self._interrupt)
                 self._may_interrupt = True
-            self._thread.start()
         return self
 
     def __exit__(

@@ -11,6 +11,7 @@ travels is the business of a transport, which is chosen here: by command (comman
 
 from __future__ import annotations
 
+import errno
 import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
@@ -47,6 +48,9 @@ _NOT_SENT = (
 )
 """What ssh says if there was no connection to begin with. The last two are ansible-core's (before 2.19, and from it on)
 if ssh ended before it had taken the whole request; a part of a request starts nothing."""
+_EXHAUSTED = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+_NO_PROCESS = ('Unable to execute ssh command line on a controller', "can't start new thread")
+"""What ansible-core and Python say if this machine makes no process for ssh, or no thread for the Watchdog."""
 REQUEST = 'background.jobs.request'
 """Stands for a request in Remote.command_line()."""
 _RESET_SECONDS = 30
@@ -64,6 +68,16 @@ display = Display()
 def was_sent(error: AnsibleConnectionFailure) -> bool:
     """Whether the request that *error* ended may have reached the target."""
     return not any(words in str(error.message) for words in _NOT_SENT)
+
+
+def may_succeed_later(error: Exception) -> bool:
+    """Whether the request that *error* ended may succeed if it is sent again.
+
+    The connection was lost, or this machine could make no process for it at the moment.
+    """
+    if isinstance(error, OSError):
+        return error.errno in _EXHAUSTED
+    return isinstance(error, AnsibleConnectionFailure) or any(words in str(error) for words in _NO_PROCESS)
 
 
 def _transports(action: ActionBase, task_vars: dict[str, t.Any]) -> list[Transport]:

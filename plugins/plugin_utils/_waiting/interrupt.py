@@ -24,7 +24,7 @@ import threading
 import types
 import typing as t
 
-from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import GRACE, Look
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.worker import current_worker
@@ -145,8 +145,8 @@ def _cancel(remote: Place, looks: list[Look], turns: Turns | None) -> list[Endin
             # To wait longer helps nobody: they were sent KILL by then, or the host is gone.
             seconds = GRACE + SILENCE_SECONDS
             stopped = wait(remote, stopped, SilentReporter(), timeout=seconds, margin=0, turns=turns)
-    except (AnsibleActionFail, AnsibleConnectionFailure) as error:
-        return [_ending(remote, look, f'may go on, because it could not be stopped: {error.message}') for look in looks]
+    except (AnsibleError, OSError, RuntimeError) as error:
+        return [_ending(remote, look, f'may go on, because it could not be stopped: {error}') for look in looks]
     newer = {look.id: look for look in [*asked, *stopped]}
     return [_ending(remote, look, _what_became(newer[look.id])) for look in looks]
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import pathlib
@@ -18,7 +19,7 @@ import typing as t
 from types import SimpleNamespace
 
 import pytest
-from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look, new_look
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat import watchdog
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.watchdog import Watchdog
@@ -26,6 +27,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._places import com
 from ansible_collections.background.jobs.plugins.plugin_utils._places.loader import MARK
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote, was_sent
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.collect import mark_collected
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.rounds import request_seconds
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import wait
 from ansible_collections.background.jobs.tests.tools.nobody import as_nobody
@@ -252,6 +254,42 @@ class Away:
 
     def is_remote(self, ids: list[t.Any]) -> bool:
         return True
+
+
+class Busy(Away):
+    """A host that a controller without processes asks: *errors*, then the end of the job."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self._errors = list(errors)
+
+    def ask(self, op: str, **details: t.Any) -> list[Look]:
+        if self._errors:
+            raise self._errors.pop(0)
+        return [look(None)._replace(ended=True)]
+
+
+_NO_PROCESS = (
+    AnsibleError('Unable to execute ssh command line on a controller.'),
+    BlockingIOError(errno.EAGAIN, 'Resource temporarily unavailable'),
+    RuntimeError("can't start new thread"),
+)
+
+
+@pytest.mark.parametrize('error', _NO_PROCESS, ids=lambda error: type(error).__name__)
+def test_a_moment_without_processes_ends_no_wait(error: Exception) -> None:
+    (last,) = wait(t.cast('t.Any', Busy(error)), [look(None)], SilentReporter())
+    assert last.ended
+
+
+@pytest.mark.parametrize('error', _NO_PROCESS, ids=lambda error: type(error).__name__)
+def test_files_that_cannot_be_tidied_up_fail_no_task(error: Exception) -> None:
+    mark_collected(t.cast('t.Any', Busy(error)), [look(None)._replace(ended=True)])
+
+
+@pytest.mark.parametrize('error', [AnsibleError('The template is wrong.'), PermissionError(errno.EACCES, 'no')])
+def test_other_errors_end_a_wait(error: Exception) -> None:
+    with pytest.raises(type(error)):
+        wait(t.cast('t.Any', Busy(error)), [look(None)], SilentReporter())
 
 
 def look(limit: int | None) -> Look:
