@@ -50,6 +50,7 @@ _SPARE_DESCRIPTORS = 64
 _RECEIVED_BYTES = 1 << 16
 _END_SECONDS = 10
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+"""What this process has no more of at the moment."""
 
 
 class _Room:
@@ -61,8 +62,11 @@ class _Room:
         self._null = os.open(os.devnull, os.O_RDWR)
         self._selector = selectors.DefaultSelector()
         self._kinds = (
-            _Kind(Session, max(1, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE_DESCRIPTORS) // 2)),
-            _Kind(Command, forks),
+            # EAGAIN of a Session is about its master, which takes no more connections; of a Command about processes.
+            _Kind(
+                Session, max(1, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE_DESCRIPTORS) // 2), _EXHAUSTED
+            ),
+            _Kind(Command, forks, (*_EXHAUSTED, errno.EAGAIN)),
         )
         self._asked: dict[int, ParkedHost] = {}
         self._outbox: collections.deque[bytes] = collections.deque()
@@ -77,7 +81,7 @@ class _Room:
         second = time.monotonic()
         while True:
             for kind in self._kinds:
-                while kind.ready and kind.asked < kind.places and self._ask(kind, kind.ready.popleft()):
+                while kind.ready and kind.asked < kind.at_once and self._ask(kind, kind.ready.popleft()):
                     pass
             for key, events in self._selector.select(1):
                 if key.fileobj == self._pidfd:
@@ -142,7 +146,7 @@ class _Room:
         try:
             exchange = kind.exchange(host.command_line(seconds), self._null)
         except OSError as error:
-            if error.errno in _EXHAUSTED and self._asked:
+            if error.errno in kind.exhausted and self._asked:
                 kind.ready.appendleft(host)  # there is room again when another request has ended
                 return False
             self._use_command(host)
@@ -160,8 +164,8 @@ class _Room:
         # A report that could not be made is tried again, but not so often that the requests cost more than the reports.
         due = min(max(1.0, interval / 10, host.reported + interval - now), max(0.0, host.until - now))
         # The others of its play may come yet: they must not wait until a long request is over.
-        crowded = max(kind.hosts, host.hosts) > kind.places
-        sharers = math.ceil(kind.hosts / kind.places) if crowded else 0
+        crowded = max(kind.hosts, host.hosts) > kind.at_once
+        sharers = math.ceil(kind.hosts / kind.at_once) if crowded else 0
         return request_seconds(min(due, LONGEST_REQUEST_SECONDS), sharers, waited=now - host.parked, followed=False)
 
     def _report_seconds(self, host: ParkedHost) -> float:
@@ -231,11 +235,15 @@ class _Room:
 
 
 class _Kind:
-    """The hosts that are asked in the same way: *exchange*, at most *places* at once."""
+    """The hosts that are asked in the same way: *exchange*, at most *at_once* of them at the same time.
 
-    def __init__(self, exchange: type[Session | Command], places: int) -> None:
+    *exhausted*: the errors after which another request has to end before the next one can be sent.
+    """
+
+    def __init__(self, exchange: type[Session | Command], at_once: int, exhausted: tuple[int, ...]) -> None:
         self.exchange = exchange
-        self.places = places
+        self.at_once = at_once
+        self.exhausted = exhausted
         self.asked = 0
         self.hosts = 0
         self.ready: collections.deque[ParkedHost] = collections.deque()

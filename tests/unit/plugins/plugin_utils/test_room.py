@@ -9,6 +9,7 @@ from __future__ import annotations
 import array
 import collections.abc as c
 import contextlib
+import errno
 import json
 import os
 import resource
@@ -26,6 +27,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting import room_client, tickets
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.exchanges import Command, CommandLine
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.parked_host import ParkedHost
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.room import _Room
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.room_client import Room
 from ansible_collections.background.jobs.tests.tools.nobody import as_nobody
 
@@ -179,6 +182,22 @@ def test_a_command_that_belongs_to_root_does_not_hold_the_room_up() -> None:
     finally:
         command._process.kill()
         command._process.wait()
+
+
+def test_few_processes_are_no_fault_of_a_host(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """A fork that fails is tried again when another request has ended."""
+    main, pidfd = socket.socketpair()[0], os.pidfd_open(os.getpid())
+    made = _Room(main, pidfd, 2)
+    commands = made._kinds[1]
+    one, other = (ParkedHost.read(ticket(folder, name, 'true')) for name in ('one', 'other'))
+    assert made._ask(commands, one)
+
+    def fork(*_arguments: t.Any) -> t.NoReturn:
+        raise BlockingIOError(errno.EAGAIN, 'Resource temporarily unavailable')  # as for a user with too many processes
+
+    monkeypatch.setattr(commands, 'exchange', fork)
+    assert not made._ask(commands, other)
+    assert list(commands.ready) == [other]
 
 
 def test_a_killed_room_is_noticed(room: Room, folder: Path) -> None:
