@@ -4,7 +4,7 @@
 
 """The two forks by which a worker leaves its task to a child: whatever fails, one process goes on with the task.
 
-And the watcher, which outlives those that it watches.
+And the watcher, which outlives those that it watches, and a process that is interrupted while it begins to wait.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pickle
 import queue
 import resource
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -24,7 +25,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting import watcher
+from ansible import constants as C
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting import interrupt, watcher
 
 COLLECTIONS = Path(__file__).resolve().parents[4] / 'collections'
 
@@ -190,3 +192,46 @@ def test_a_watcher_without_descriptors_refuses_a_task(watching: Watching) -> Non
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     watching.assert_watches()
+
+
+INTERRUPTED = '''
+import os, resource, signal, sys, types
+from ansible import constants as C
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import new_look
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting import interrupt
+
+C.DEFAULT_LOCAL_TMP = sys.argv[1]
+most = int(sys.argv[2])
+interrupt.current_worker = lambda: True
+
+class Registration(interrupt._Registration):
+    def __init__(self, on_interrupt):
+        os.kill(os.getpid(), signal.SIGTERM)
+        super().__init__(on_interrupt)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+interrupt._Registration = Registration
+look = new_look('j1', '/async', 'deploy', job={'name': 'upgrade', 'state': 'running'})
+interrupt.wait_interruptibly(
+    types.SimpleNamespace(host='h1'), [look], types.SimpleNamespace(latest=None), on_interrupt='leave'
+)
+'''
+
+
+@pytest.mark.parametrize(
+    ('most', 'endings'),
+    [(4096, [('h1', 'upgrade', 'j1', 'goes on')]), (6, []), (8, [])],
+    ids=['in time', 'no room', 'room for half a line'],
+)
+def test_a_signal_that_comes_while_a_wait_registers_ends_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, most: int, endings: list[tuple[str, ...]]
+) -> None:
+    """*most*: bytes that its file may have, of which the first line takes 6."""
+    waits = subprocess.Popen(
+        [sys.executable, '-c', INTERRUPTED, str(tmp_path), str(most)],
+        env={**os.environ, 'PYTHONPATH': str(COLLECTIONS)},
+        start_new_session=True,
+    )
+    assert waits.wait(60) == -signal.SIGTERM
+    monkeypatch.setattr(C, 'DEFAULT_LOCAL_TMP', str(tmp_path))
+    assert interrupt.Wait(f'wait-{waits.pid}').endings() == endings
