@@ -93,7 +93,7 @@ class ParkedHosts:
         self._room: Room | None = None
         self._rooms = 0
         self._parked: dict[str, _Parked] = {}
-        self._ended: collections.deque[tuple[_Parked, bool, float]] = collections.deque()
+        self._to_resume: collections.deque[tuple[_Parked, bool, float]] = collections.deque()
         self._fork_fails_since: float | None = None
         self._shared: dict[str, t.Any] = {}
         self._strategy: t.Any = None
@@ -120,10 +120,12 @@ class ParkedHosts:
         if self._room is not None:
             self._listen(self._room)
         self._reports.make_one(functools.partial(self._report, strategy))
-        while self._ended and parked_task.has_free_worker(strategy) and self._resume(strategy):
+        while self._to_resume and parked_task.has_free_worker(strategy) and self._resume(strategy):
             pass
-        if self._ended and queues:  # one of each, so that the ends do not wait until all tasks are queued
+        if self._to_resume and queues:  # one of each, so that the ends do not wait until all tasks are queued
             self._resume(strategy)
+        if not self._to_resume:
+            self._fork_fails_since = None
         if self._parked and not queues and len(self._parked) == parked_task.number_of_expected(strategy):
             self._rest()
 
@@ -203,7 +205,7 @@ class ParkedHosts:
         """Have the task of a parked host go on as soon as there is a worker for it."""
         parked = self._parked.pop(path)
         self._reports.remove(path)
-        self._ended.append((parked, ended, answered or parked.parked))
+        self._to_resume.append((parked, ended, answered or parked.parked))
 
     def _report(self, strategy: t.Any, path: str, reported: Looks) -> None:
         """Tell callback plugins and people of the looks *reported*. No task fails because of that."""
@@ -221,12 +223,13 @@ class ParkedHosts:
 
     def _resume(self, strategy: t.Any) -> bool:
         """Queue the task of the host that can go on for the longest time. Returns whether another one may follow."""
-        parked, ended, answered = self._ended.popleft()
+        parked, ended, answered = self._to_resume.popleft()
         if not parked_task.is_expected(strategy, parked.key):
             tickets.remove(parked.path)
             return True
-        self.resumption = Resumption(_read(parked.path), parked.path, ended, answered)
-        keywords: dict[str, t.Any] = {'args': {}} if self.resumption.task is None else self.resumption.task.keywords
+        task = _read(parked.path)
+        self.resumption = Resumption(task, parked.path, ended, answered)
+        keywords: dict[str, t.Any] = {'args': {}} if task is None else task.keywords
         try:
             queued = parked_task.queue_again(strategy, parked.key, keywords)
         finally:
@@ -237,10 +240,16 @@ class ParkedHosts:
         now = time.monotonic()
         self._fork_fails_since = self._fork_fails_since or now
         if now - self._fork_fails_since < _FORK_SECONDS:
-            self._ended.appendleft((parked, ended, answered))
+            self._to_resume.appendleft((parked, ended, answered))
             return False
         tickets.remove(parked.path)
-        parked_task.send_failure(strategy, parked.key, f'{parked.key[0]}: this machine can make no process any more.')
+        jobs = 'its jobs' if task is None else ', '.join(task.jobs.values())
+        parked_task.send_failure(
+            strategy,
+            parked.key,
+            f'{parked.key[0]}: this machine could make no process for {_FORK_SECONDS} s, so nobody waits for {jobs} any more. '
+            'The jobs go on: wait for them with async_wait.',
+        )
         return True
 
     def _end(self) -> None:

@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import contextlib
+import pickle
 import types
 import typing as t
+from pathlib import Path
 
 import pytest
 from ansible import context
@@ -19,7 +21,8 @@ from ansible.plugins.strategy import StrategyBase
 from ansible.utils.context_objects import CLIArgs
 from ansible.vars.manager import VariableManager
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat import parked_task
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting.parked_hosts import ParkedHosts
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting import parked_hosts, tickets
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.parked_hosts import ParkedHosts, ParkedTask
 
 HOSTS = ['h1', 'h2', 'h3']
 
@@ -76,6 +79,27 @@ def test_a_full_inbox_stops_no_worker_and_is_emptied_before_a_task_is_queued(
     strategy._queued_task_cache = {}
     strategy._queue_task(None, None, None, None)
     hosts.send(('h1', 'task'), '/gone')
+
+
+def test_a_task_that_no_process_goes_on_with_names_its_jobs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    key, path, said = ('h1', 'task'), str(tmp_path / 'ticket'), []
+    fields = dict.fromkeys(ParkedTask._fields)
+    task = ParkedTask(**{**fields, 'keywords': {}, 'jobs': {'j1': 'upgrade'}})  # type: ignore[arg-type]
+    tickets.write_private(tickets.task_path(path), pickle.dumps(task))
+    monkeypatch.setattr(parked_hosts, '_FORK_SECONDS', 0)
+    monkeypatch.setattr(parked_task, 'has_free_worker', lambda strategy: True)
+    monkeypatch.setattr(parked_task, 'queue_again', lambda *_arguments: False)  # as where a fork fails
+    monkeypatch.setattr(parked_task, 'send_failure', lambda _strategy, _key, message: said.append(message))
+    monkeypatch.setattr(parked_task, 'call_while_results_are_awaited', lambda *_arguments: None)
+    strategy = object.__new__(Strategy)
+    strategy._queued_task_cache = {key: {}}
+    hosts = ParkedHosts()
+    hosts._to_resume.append((parked_hosts._Parked(key, path, 0), False, 0))
+    hosts.look(strategy, False)
+    assert [message.startswith('h1: ') and 'upgrade' in message and 'async_wait' in message for message in said] == [
+        True
+    ]
+    assert hosts._fork_fails_since is None, 'the next fork that fails is tried again'
 
 
 def levels(variables: dict[str, t.Any]) -> list[dict[str, t.Any]]:
