@@ -4,12 +4,15 @@
 
 """The two forks by which a worker leaves its task to a child: whatever fails, one process goes on with the task.
 
-And the watcher, which outlives those that it watches, and a process that is interrupted while it begins to wait.
+And what else becomes of processes of a task: the watcher, which outlives those that it watches; one that is interrupted
+while it begins to wait; those that look at many hosts.
 """
 
 from __future__ import annotations
 
 import collections.abc as c
+import errno
+import multiprocessing
 import os
 import pickle
 import queue
@@ -26,6 +29,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible import constants as C
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat import host_tasks
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting import interrupt, watcher
 
 COLLECTIONS = Path(__file__).resolve().parents[4] / 'collections'
@@ -235,3 +239,26 @@ def test_a_signal_that_comes_while_a_wait_registers_ends_it(
     assert waits.wait(60) == -signal.SIGTERM
     monkeypatch.setattr(C, 'DEFAULT_LOCAL_TMP', str(tmp_path))
     assert interrupt.Wait(f'wait-{waits.pid}').endings() == endings
+
+
+def test_a_process_that_is_killed_in_its_result_fails_its_host_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_tasks, '_execute', lambda *_arguments: {'text': 'x' * 1_000_000})  # more than a pipe takes
+    child = host_tasks._Child(None, t.cast('t.Any', None), 'h1')
+    assert not child.read()
+    os.kill(child._pid, signal.SIGKILL)
+    while not child.read():
+        pass
+    assert 'ended without an answer' in child.result()['msg']
+
+
+def test_a_host_that_no_process_can_look_at_leaves_no_descriptor_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fork() -> int:
+        raise BlockingIOError(errno.EAGAIN, 'Resource temporarily unavailable')
+
+    monkeypatch.setattr(os, 'fork', fork)
+    monkeypatch.setattr(host_tasks, 'WorkerProcess', type(multiprocessing.current_process()))
+    monkeypatch.setattr(host_tasks, '_load', lambda *_arguments: None)
+    before = len(os.listdir('/proc/self/fd'))
+    results = host_tasks.run_on_hosts(['h1', 'h2'], 'background.jobs.async_info', {}, at_once=2)
+    assert len(os.listdir('/proc/self/fd')) == before
+    assert ['could make no process' in results[host]['msg'] for host in ('h1', 'h2')] == [True, True]
