@@ -73,14 +73,23 @@ def park(action: ActionBase, looks: list[Look], parking: Parking, play_hosts: in
 
     *play_hosts*: how many hosts the play has.
     """
-    hosts, why_not, remote, host = parked_hosts(), _why_not(parking), parking.remote, parking.form.host
-    line = None if why_not or remote is None else remote.command_line()
-    if hosts is None or remote is None or line is None:
-        display.vvv(f'{host}: this host is not parked: {why_not or "not with this connection"}')
-        return
+    try:
+        why_not = _why_not(parking) or _park(action, looks, parking, play_hosts)
+    except Exception as error:  # pickle calls code of what the task has in it, which may raise anything
+        why_not = str(error)
+    if why_not is None:
+        os._exit(0)
+    display.vvv(f'{parking.form.host}: this host is not parked: {why_not}')
+
+
+def _park(action: ActionBase, looks: list[Look], parking: Parking, play_hosts: int) -> str | None:
+    """Do all that this worker has to do before it exits. Returns None, or why the host cannot be parked."""
+    hosts, remote, host = t.cast('ParkedHosts', parked_hosts()), t.cast('Remote', parking.remote), parking.form.host
+    line = remote.command_line()
+    if line is None:
+        return 'not with this connection'
     jobs = {look.id: label_of(look) for look in looks if look.job and not look.ended}
     worker = current_worker()
-    task = task_of_worker(t.cast('t.Any', worker))
     ticket = tickets.Ticket(
         argv=line.argv,
         control=line.control,
@@ -92,7 +101,7 @@ def park(action: ActionBase, looks: list[Look], parking: Parking, play_hosts: in
         answered=parking.answered,
     )
     parked = ParkedTask(
-        keywords=parked_task.validated_keywords(task),
+        keywords=parked_task.validated_keywords(task_of_worker(t.cast('t.Any', worker))),
         warnings=deferred_warnings(),
         form=parking.form,
         host=host,
@@ -102,16 +111,12 @@ def park(action: ActionBase, looks: list[Look], parking: Parking, play_hosts: in
     display.vvv(f'{host}: this host is parked until {", ".join(jobs.values())} ended')
     action.cleanup()
     remove_local_files(action)
-    try:
-        _leave_ticket(hosts, parked_task.key_of(worker), ticket, parked)
-    except Exception as error:  # pickle calls code of what the task has in it, which may raise anything
-        display.vvv(f'{host}: this host is not parked: {error}')
-        return
-    os._exit(0)
+    _leave_ticket(hosts, parked_task.key_of(worker), ticket, parked)
+    return None
 
 
 def _leave_ticket(hosts: ParkedHosts, key: parked_task.Key, ticket: tickets.Ticket, parked: ParkedTask) -> None:
-    """Raises OSError, and what pickle raises. Then nothing is left."""
+    """Raises OSError, or whatever pickle raises. It removes the files first."""
     path = new_path()
     try:
         tickets.write_private(tickets.task_path(path), pickle.dumps(parked))
@@ -123,7 +128,7 @@ def _leave_ticket(hosts: ParkedHosts, key: parked_task.Key, ticket: tickets.Tick
 
 
 def _why_not(parking: Parking) -> str | None:
-    """Why the host cannot be parked, or the task of this worker not be run again from its beginning; None if it can."""
+    """Why the host cannot be parked, or why a fresh worker could not run this task again. None: it can be parked."""
     if parking.remote is None:
         return 'not all of its jobs are on the target'
     if parking.follow:

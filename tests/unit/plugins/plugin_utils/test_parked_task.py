@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from ansible import context
+from ansible.errors import AnsibleError
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.play import Play
@@ -21,8 +22,9 @@ from ansible.plugins.strategy import StrategyBase
 from ansible.utils.context_objects import CLIArgs
 from ansible.vars.manager import VariableManager
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat import parked_task
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting import parked_hosts, tickets
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting import parked_hosts, parking, tickets
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.parked_hosts import ParkedHosts, ParkedTask
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.parking import Parking
 
 HOSTS = ['h1', 'h2', 'h3']
 
@@ -100,6 +102,16 @@ def test_a_task_that_no_process_goes_on_with_names_its_jobs(monkeypatch: pytest.
         True
     ]
     assert hosts._fork_fails_since is None, 'the next fork that fails is tried again'
+
+
+def test_a_host_that_cannot_be_parked_is_left_to_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> t.NoReturn:
+        raise AnsibleError('the password is wrong')
+
+    fields = dict.fromkeys(Parking._fields)
+    given = {'remote': types.SimpleNamespace(command_line=fail), 'form': types.SimpleNamespace(host='h1')}
+    monkeypatch.setattr(parking, '_why_not', lambda _parking: None)
+    parking.park(t.cast('t.Any', None), [], Parking(**{**fields, **given}), 1)  # type: ignore[arg-type]
 
 
 def levels(variables: dict[str, t.Any]) -> list[dict[str, t.Any]]:
