@@ -33,6 +33,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._places import mit
 from ansible_collections.background.jobs.plugins.plugin_utils._places.base import Place
 from ansible_collections.background.jobs.plugins.plugin_utils._places.command import Command
 from ansible_collections.background.jobs.plugins.plugin_utils._places.module import Module
+from ansible_collections.background.jobs.plugins.plugin_utils._places.response import looks_of
 from ansible_collections.background.jobs.plugins.plugin_utils._places.transport import CannotCarry, Transport
 from ansible_collections.background.jobs.plugins.plugin_utils._show.text import readable_lines
 
@@ -136,9 +137,15 @@ class Remote(Place):
             if uncertain and was_sent(error):
                 raise AnsibleConnectionFailure(f'{error.message} {uncertain}') from error
             raise
-        if 'error' in response:
+        if isinstance(response, dict) and 'error' in response:
             raise AnsibleActionFail(readable_lines(response['error']))
-        return [Look(**look) for look in response['jobs']]
+        try:
+            return [Look(**look) for look in looks_of(response)]
+        except (TypeError, ValueError) as error:
+            raise AnsibleActionFail(
+                f'{self.host}: the answer to the request {request["op"]} cannot be understood: {error}. Look on the host '
+                f'what is wrong with the files in {self._async_dir}.'
+            ) from None
 
     def _send(self, request: dict[str, t.Any], watchdog: Watchdog) -> dict[str, t.Any]:
         """The response to *request*, by the first transport that can carry it."""

@@ -210,16 +210,17 @@ class ParkedHosts:
     def _report(self, strategy: t.Any, path: str, reported: Looks) -> None:
         """Tell callback plugins and people of the looks *reported*. No task fails because of that."""
         parked = self._parked[path]
-        looks = [look for look in (Look(**fields) for fields in reported) if look.job]
         task = _read(parked.path)
-        if task is None or not looks or not parked_task.is_expected(strategy, parked.key):
+        if task is None or not parked_task.is_expected(strategy, parked.key):
             return
-        result = events.as_told(task.form.event(looks))
         try:
-            parked_task.send_event_of(strategy, parked.key, task.keywords, 'v2_runner_on_async_poll', result)
-        except (AttributeError, TypeError) as error:
-            display.vvv(f'Callback plugins are not told of this job: {error}')
-        task.form.show_line(looks)
+            looks = [look for look in (Look(**fields) for fields in reported) if look.job]
+            if looks:
+                result = events.as_told(task.form.event(looks))
+                parked_task.send_event_of(strategy, parked.key, task.keywords, 'v2_runner_on_async_poll', result)
+                task.form.show_line(looks)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            display.vvv(f'{task.host}: nothing is reported of its jobs at the moment: {error}')
 
     def _resume(self, strategy: t.Any) -> bool:
         """Queue the task of the host that can go on for the longest time. Returns whether another one may follow."""

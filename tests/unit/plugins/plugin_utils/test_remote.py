@@ -75,6 +75,14 @@ def test_half_an_answer_is_a_lost_connection(length: int) -> None:
     assert not action.modules
 
 
+@pytest.mark.parametrize('response', [None, {}, {'jobs': {}}, {'jobs': [1]}, {'jobs': [{'ended': True, 'job': None}]}])
+def test_an_answer_of_another_shape_is_named(response: t.Any) -> None:
+    with pytest.raises(
+        AnsibleActionFail, match=r'the answer to the request status cannot be understood: .*ansible_async'
+    ):
+        remote(Action(MARK + json.dumps({'response': response}))).ask('status', ids=[])
+
+
 def test_an_error_of_the_target_controls_no_terminal() -> None:
     response = {'error': 'no such user: \x1b]0;owned\x07\nsecond line'}
     with pytest.raises(AnsibleActionFail, match=re.escape('no such user: \\x1b]0;owned\\x07\nsecond line')):

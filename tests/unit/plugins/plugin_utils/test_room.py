@@ -32,7 +32,8 @@ from ansible_collections.background.jobs.plugins.plugin_utils._waiting.room impo
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.room_client import Room
 from ansible_collections.background.jobs.tests.tools.nobody import as_nobody
 
-ENDED = 'background.jobs>' + json.dumps({'response': {'jobs': [{'ended': True, 'job': {'state': 'succeeded'}}]}})
+LOOK: dict[str, t.Any] = {'ended': True, 'job': {'id': 'j1', 'state': 'succeeded'}}
+ENDED = 'background.jobs>' + json.dumps({'response': {'jobs': [LOOK]}})
 
 
 @pytest.fixture
@@ -83,10 +84,20 @@ def test_an_end_is_told_and_its_looks_are_private(room: Room, folder: Path) -> N
     assert heard(room, 1)[path]['what'] == 'ended'
     looks = Path(tickets.looks_path(path))
     assert stat.S_IMODE(looks.stat().st_mode) == 0o600
-    assert json.loads(looks.read_text()) == [{'ended': True, 'job': {'state': 'succeeded'}}]
+    assert json.loads(looks.read_text()) == [LOOK]
 
 
-@pytest.mark.parametrize('command', ['exit 255', 'echo no answer', 'echo "background.jobs>{half"'])
+@pytest.mark.parametrize(
+    'command',
+    [
+        'exit 255',
+        'echo no answer',
+        'echo "background.jobs>{half"',
+        *(f"echo '{ENDED.replace(json.dumps(LOOK), answer)}'" for answer in ('1', '{"ended": true, "job": "j1"}')),
+        f"echo '{ENDED.replace('succeeded', 'gone')}'",
+        f"echo '{ENDED.replace('[', '').replace(']', '')}'",
+    ],
+)
 def test_a_host_without_an_answer_is_lost(room: Room, folder: Path, command: str) -> None:
     path = ticket(folder, 'one', command)
     room.hand(path)
