@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import collections
 import errno
+import functools
 import json
 import math
 import os
@@ -34,7 +35,12 @@ import sys
 import time
 import typing as t
 
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting.exchanges import Command, Session
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.exchanges import (
+    Command,
+    CommandLine,
+    Exchange,
+    Session,
+)
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.parked_host import ParkedHost
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.rounds import (
     LONGEST_REQUEST_SECONDS,
@@ -54,9 +60,12 @@ _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class _Room:
-    """*main*: the socket to ansible's main process. *pidfd*: of that process. *forks*: commands at once."""
+    """*main*: the socket to ansible's main process. *pidfd*: of that process. *forks*: commands at once.
 
-    def __init__(self, main: socket.socket, pidfd: int, forks: int) -> None:
+    *files*: how many files a command may open, as getrlimit() has them.
+    """
+
+    def __init__(self, main: socket.socket, pidfd: int, forks: int, files: tuple[int, int]) -> None:
         self._main = main
         self._pidfd = pidfd
         self._null = os.open(os.devnull, os.O_RDWR)
@@ -66,7 +75,7 @@ class _Room:
             _Kind(
                 Session, max(1, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE_DESCRIPTORS) // 2), _EXHAUSTED
             ),
-            _Kind(Command, forks, (*_EXHAUSTED, errno.EAGAIN)),
+            _Kind(functools.partial(Command, files=files), forks, (*_EXHAUSTED, errno.EAGAIN)),
         )
         self._asked: dict[int, ParkedHost] = {}
         self._outbox: collections.deque[bytes] = collections.deque()
@@ -240,7 +249,9 @@ class _Kind:
     *exhausted*: the errors after which another request has to end before the next one can be sent.
     """
 
-    def __init__(self, exchange: type[Session | Command], at_once: int, exhausted: tuple[int, ...]) -> None:
+    def __init__(
+        self, exchange: t.Callable[[CommandLine, int], Exchange], at_once: int, exhausted: tuple[int, ...]
+    ) -> None:
         self.exchange = exchange
         self.at_once = at_once
         self.exhausted = exhausted
@@ -252,9 +263,9 @@ class _Kind:
 def main() -> None:
     """Arguments: descriptors of the socket and of the pidfd, the number of forks, the folder of the tickets."""
     descriptor, pidfd, forks, folder = sys.argv[1:]
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-    room = _Room(socket.socket(fileno=int(descriptor)), int(pidfd), int(forks))
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files[1], files[1]))
+    room = _Room(socket.socket(fileno=int(descriptor)), int(pidfd), int(forks), files)
     try:
         if room.run():
             shutil.rmtree(folder, ignore_errors=True)  # ansible was killed; it may have had no time to do so

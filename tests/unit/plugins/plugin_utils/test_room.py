@@ -185,7 +185,9 @@ def test_few_descriptors_are_no_fault_of_a_host(folder: Path, tmp_path: Path) ->
 
 def test_a_command_that_belongs_to_root_does_not_hold_the_room_up() -> None:
     """As with `become` on the local connection: the shell executes sudo in its own place."""
-    command = Command(CommandLine(['sleep', '600'], None), null=subprocess.DEVNULL)
+    command = Command(
+        CommandLine(['sleep', '600'], None), subprocess.DEVNULL, files=resource.getrlimit(resource.RLIMIT_NOFILE)
+    )
     try:
         with as_nobody():
             command.close()
@@ -195,10 +197,25 @@ def test_a_command_that_belongs_to_root_does_not_hold_the_room_up() -> None:
         command._process.wait()
 
 
+def test_a_command_may_open_as_many_files_as_ansible(folder: Path) -> None:
+    """It may start a job, which inherits that."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limits[0] - 1, limits[1]))
+    try:
+        made = Room(1, str(folder))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    path = ticket(folder, 'one', f"ulimit -n > {folder}/files; echo '{ENDED}'")
+    made.hand(path)
+    heard(made, 1)
+    made.end()
+    assert (folder / 'files').read_text().strip() == str(limits[0] - 1)
+
+
 def test_few_processes_are_no_fault_of_a_host(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """A fork that fails is tried again when another request has ended."""
     main, pidfd = socket.socketpair()[0], os.pidfd_open(os.getpid())
-    made = _Room(main, pidfd, 2)
+    made = _Room(main, pidfd, 2, resource.getrlimit(resource.RLIMIT_NOFILE))
     commands = made._kinds[1]
     one, other = (ParkedHost.read(ticket(folder, name, 'true')) for name in ('one', 'other'))
     assert made._ask(commands, one)
