@@ -23,13 +23,12 @@ import socket
 import time
 import typing as t
 
-from ansible import constants as C
-from ansible import context
 from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat import parked_task
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.parked_task import Key
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.worker import current_worker
+from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
 from ansible_collections.background.jobs.plugins.plugin_utils._show import events
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import ReportForm
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting import tickets
@@ -172,8 +171,7 @@ class ParkedHosts:
                 if self.has_given_up():
                     raise OSError('the room was killed again and again')
                 self._rooms += 1
-                forks = context.CLIARGS.get('forks') or C.DEFAULT_FORKS
-                self._room = Room(forks, os.path.dirname(path))
+                self._room = Room(settings.forks(), os.path.dirname(path))
         except OSError as error:
             display.vvv(f'No room waits for parked hosts: {error}')
             self._leave(path, ended=False, answered=None)

@@ -25,8 +25,6 @@ import signal
 import threading
 import typing as t
 
-from ansible import constants as C
-from ansible import context
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
@@ -125,8 +123,7 @@ class Worker:
             if guarded is not None:
                 _guard(guarded, ansible, _wait_is_over, f'{self._host}: the process that waited for {jobs}')
             descriptors.pop_all()  # the child holds its lock until it ends
-        forks = context.CLIARGS.get('forks') or C.DEFAULT_FORKS  # no command line if ansible-core is a library
-        return Turns(number, forks, self._hosts)
+        return Turns(number, settings.forks(), self._hosts)
 
     def _begin_watch(self, jobs: str) -> None:
         """Have the watcher make the task fail if this process and its guardian are killed. Raises OSError."""
