@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where a job lives: the public face of this package.
+"""The target of an inventory host, as a place where jobs live.
 
 `Remote.ask()` sends one request to the runtime on a target and returns the looks of its response. How the request
 travels is the business of a transport, which is chosen here: by command (command.py) if that works, by module

@@ -8,7 +8,8 @@ It is a program of its own, so that it does not keep the memory of ansible. Ansi
 (parked_hosts.py), hands it tickets, and learns which hosts can go on. The room handles the good case only: if a host does
 not answer, it says so, and a worker of ansible finds out what is the matter.
 
-Messages are JSON objects over a socket that keeps their bounds. To the room: ``{"path": ticket}``; without a path, the room ends. From the room:
+The room and the main process exchange JSON objects, one in each message of a SEQPACKET socket. The main process sends
+``{"path": ticket}``. Without a path, it asks the room to end. The room sends
 ``{"path": ticket, "what": one of below}``, and ``answered``, when the host last answered (time.monotonic()).
 
 - ``ended``: all jobs have ended; ``<ticket>.looks`` has the looks (a list of the JSON objects of protocol.Look).
@@ -83,7 +84,10 @@ class _Room:
         self._is_dismissed = False
 
     def run(self) -> bool:
-        """Wait until ansible has ended, or does not want this room any more. Returns whether it was killed."""
+        """Wait until ansible has ended, or does not want this room any more.
+
+        Returns True if ansible has ended and this process must remove the tickets.
+        """
         self._main.setblocking(False)
         self._selector.register(self._pidfd, selectors.EVENT_READ)
         self._selector.register(self._main, selectors.EVENT_READ)

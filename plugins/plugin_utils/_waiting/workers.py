@@ -103,7 +103,9 @@ class Worker:
             else:
                 _turns = self._fork(jobs)
         except OSError as error:
-            display.vvv(f'{self._host}: this task holds its fork while it waits for {jobs}: {error}')
+            display.vvv(
+                f'{self._host}: this task holds its fork while it waits for {jobs}, or nobody watches it: {error}'
+            )
         signal.alarm(alarm)
         return _turns
 
@@ -280,7 +282,7 @@ def _open_main_process() -> int:
     """A pidfd of ansible's main process. Ends this process if ansible has ended. Raises OSError.
 
     getppid() does not tell the pid: if ansible has ended, it is 1, or the pid of another process that adopts orphans, and
-    the guardian would wait for that one's end (issue 18, line 3). multiprocessing has recorded the pid before the fork. If
+    the guardian would wait for that one's end. multiprocessing has recorded the pid before the fork. If
     getppid() is still the same after the pidfd was opened, the pid has not been reused by another process.
     """
     global _main_pidfd
