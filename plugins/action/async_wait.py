@@ -65,7 +65,7 @@ class ActionModule(ActionBase):
         task_vars = task_vars or {}
         parked = resumed(self)
         if parked is not None:
-            return self._go_on(parked.wait, parked.looks, parked.answered, task_vars)
+            return self._go_on(parked.of_action, parked.looks, parked.answered, task_vars)
         options = arguments(self, ASYNC_WAIT)
         ids = references(options['jobs'])
         timeout = None if options['timeout'] is None else seconds(options['timeout'], 'timeout')
@@ -103,9 +103,9 @@ class ActionModule(ActionBase):
                 answered=waited.answered,
                 follow=follow,
                 on_interrupt=on_interrupt,
-                wait=waited,
+                of_action=waited,
             )
-            turns = Worker(self, task_vars).leave(looks, parking)
+            turns = Worker(self, task_vars).free_fork(looks, parking)
             looks = wait_interruptibly(
                 remote, looks, reporter, on_interrupt=on_interrupt, timeout=timeout, margin=margin, turns=turns
             )
@@ -122,7 +122,7 @@ class ActionModule(ActionBase):
             if waited.timeout is not None:
                 left = max(0.0, waited.answered + waited.timeout - time.monotonic())
             if left != 0:
-                turns = Worker(self, task_vars).leave(looks, None)
+                turns = Worker(self, task_vars).free_fork(looks, None)
             looks = wait_interruptibly(
                 remote,
                 looks,

@@ -58,7 +58,7 @@ class ParkedTask(t.NamedTuple):
     host: str
     jobs: dict[str, str]
     """Job id -> how people call it: the jobs that had not ended."""
-    wait: t.Any
+    of_action: t.Any
     """What the action needs to know."""
 
 
@@ -174,7 +174,7 @@ class ParkedHosts:
                 self._room = Room(settings.forks(), os.path.dirname(path))
         except OSError as error:
             display.vvv(f'No room waits for parked hosts: {error}')
-            self._leave(path, ended=False, answered=None)
+            self._let_go_on(path, ended=False, answered=None)
         else:
             self._room.hand(path)
 
@@ -197,9 +197,9 @@ class ParkedHosts:
         if message['what'] == 'seen':
             self._reports.add(path, message['looks'])
         else:
-            self._leave(path, ended=message['what'] == 'ended', answered=message['answered'])
+            self._let_go_on(path, ended=message['what'] == 'ended', answered=message['answered'])
 
-    def _leave(self, path: str, *, ended: bool, answered: float | None) -> None:
+    def _let_go_on(self, path: str, *, ended: bool, answered: float | None) -> None:
         """Have the task of a parked host go on as soon as there is a worker for it."""
         parked = self._parked.pop(path)
         self._reports.remove(path)

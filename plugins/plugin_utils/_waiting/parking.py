@@ -64,7 +64,7 @@ class Parking(t.NamedTuple):
     """Whether live output is shown."""
     on_interrupt: str
     """What becomes of the jobs when the play is interrupted."""
-    wait: t.Any
+    of_action: t.Any
     """What the action needs to know to go on; it can be pickled."""
 
 
@@ -84,7 +84,7 @@ def park(action: ActionBase, looks: list[Look], parking: Parking, play_hosts: in
 
 def _park(action: ActionBase, looks: list[Look], parking: Parking, play_hosts: int) -> str | None:
     """Do all that this worker has to do before it exits. Returns None, or why the host cannot be parked."""
-    hosts, remote, host = t.cast('ParkedHosts', parked_hosts()), t.cast('Remote', parking.remote), parking.form.host
+    main, remote, host = t.cast('ParkedHosts', parked_hosts()), t.cast('Remote', parking.remote), parking.form.host
     line = remote.command_line()
     if line is None:
         return 'not with this connection'
@@ -106,22 +106,22 @@ def _park(action: ActionBase, looks: list[Look], parking: Parking, play_hosts: i
         form=parking.form,
         host=host,
         jobs=jobs,
-        wait=parking.wait,
+        of_action=parking.of_action,
     )
     display.vvv(f'{host}: this host is parked until {", ".join(jobs.values())} ended')
     action.cleanup()
     remove_local_files(action)
-    _leave_ticket(hosts, parked_task.key_of(worker), ticket, parked)
+    _leave_ticket(main, parked_task.key_of(worker), ticket, parked)
     return None
 
 
-def _leave_ticket(hosts: ParkedHosts, key: parked_task.Key, ticket: tickets.Ticket, parked: ParkedTask) -> None:
+def _leave_ticket(main: ParkedHosts, key: parked_task.Key, ticket: tickets.Ticket, parked: ParkedTask) -> None:
     """Raises OSError, or whatever pickle raises. It removes the files first."""
     path = new_path()
     try:
         tickets.write_private(tickets.task_path(path), pickle.dumps(parked))
         tickets.write_private(path, json.dumps(ticket).encode())
-        hosts.send(key, path)
+        main.send(key, path)
     except BaseException:
         tickets.remove(path)
         raise
@@ -136,8 +136,8 @@ def _why_not(parking: Parking) -> str | None:
     if parking.on_interrupt == settings.CANCEL:
         return 'an interrupt is to cancel its jobs'
     worker = current_worker()
-    hosts = parked_hosts()
-    if worker is None or hosts is None or hosts.has_given_up():
+    main = parked_hosts()
+    if worker is None or main is None or main.has_given_up():
         return 'its main process takes no tickets'
     task = task_of_worker(worker)
     for keyword in ('loop', 'loop_with', 'until', 'retries', 'timeout', 'throttle'):
@@ -149,8 +149,8 @@ def _why_not(parking: Parking) -> str | None:
 class Resumed(t.NamedTuple):
     """What a fresh worker knows that goes on with the task of a parked host."""
 
-    wait: t.Any
-    """What the action has left for it (Parking.wait)."""
+    of_action: t.Any
+    """What the action has left for it (Parking.of_action)."""
     looks: list[Look] | None
     """Looks at all jobs after their ends, or None if the host must be asked."""
     answered: float
@@ -162,11 +162,11 @@ def resumed(action: ActionBase) -> Resumed | None:
 
     Raises AnsibleActionFail if the files of the ticket are gone.
     """
-    hosts = parked_hosts()
-    resumption = None if hosts is None else hosts.resumption
-    if hosts is None or resumption is None:
+    main = parked_hosts()
+    resumption = None if main is None else main.resumption
+    if main is None or resumption is None:
         return None
-    hosts.resumption = None
+    main.resumption = None
     try:
         looks = _read_looks(resumption)
     finally:
@@ -179,7 +179,7 @@ def resumed(action: ActionBase) -> Resumed | None:
     defer_warnings(resumption.task.warnings)
     how = 'have ended' if looks is not None else 'are to be asked for'
     display.vvv(f'{task_of(action).get_name()}: goes on, because {", ".join(resumption.task.jobs.values())} {how}')
-    return Resumed(resumption.task.wait, looks, resumption.answered)
+    return Resumed(resumption.task.of_action, looks, resumption.answered)
 
 
 def _read_looks(resumption: Resumption) -> list[Look] | None:

@@ -188,7 +188,7 @@ class _Room:
     def _use_command(self, host: ParkedHost) -> None:
         """The master connection of ssh did not do: ssh itself makes a new one. Nothing else is left after that."""
         if host.control is None:
-            self._leave(host, 'lost')
+            self._finish(host, 'lost')
             return
         self._move(host, None)
         self._kind(host).ready.append(host)
@@ -208,7 +208,7 @@ class _Room:
         exchange.close()
         return host.take_output()
 
-    def _leave(self, host: ParkedHost, what: str) -> None:
+    def _finish(self, host: ParkedHost, what: str) -> None:
         self._kind(host).hosts -= 1
         self._tell(host.path, what, answered=host.answered)
 
@@ -224,9 +224,9 @@ class _Room:
             return
         host.answered = time.monotonic()
         if all(look['ended'] or not look['job'] for look in looks):
-            self._leave(host, 'ended' if host.write(looks) else 'lost')
+            self._finish(host, 'ended' if host.write(looks) else 'lost')
         elif host.answered >= host.until:
-            self._leave(host, 'lost')
+            self._finish(host, 'lost')
         else:
             self._report(host, looks)
             self._move(host, host.first_control)  # ssh has made a new master connection
@@ -244,7 +244,7 @@ class _Room:
         """End the requests that have not been answered in time."""
         for host in [host for host in self._asked.values() if host.deadline < now]:
             self._end(host)
-            self._leave(host, 'lost')
+            self._finish(host, 'lost')
 
 
 class _Kind:

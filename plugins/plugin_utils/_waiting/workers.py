@@ -79,7 +79,7 @@ class Worker:
         self._may = settings.flag(action, task_vars, 'background_jobs_give_back_forks', True) and _is_possible()
         _forget_other_run()
 
-    def leave(self, looks: list[Look], parking: Parking | None) -> Turns | None:
+    def free_fork(self, looks: list[Look], parking: Parking | None) -> Turns | None:
         """Have the host parked (*parking*), or give the fork back; None: the host must not be parked."""
         if parking is not None and self._may and self._may_park:
             park(self._action, looks, parking, self._hosts)
@@ -191,7 +191,7 @@ def _fork_guarded() -> _Guarded | None:
         raise
     if guardian:
         _close(tell_watched, leaves)
-        _leave_or_raise(guardian, watched, tell_leaves)
+        _exit_or_raise(guardian, watched, tell_leaves)
     _close(watched, tell_leaves)
     os.setsid()
     try:
@@ -215,7 +215,7 @@ def _fork_guarded() -> _Guarded | None:
     return None
 
 
-def _leave_or_raise(guardian: int, watched: int, tell_leaves: int) -> t.NoReturn:
+def _exit_or_raise(guardian: int, watched: int, tell_leaves: int) -> t.NoReturn:
     if os.read(watched, len(_GO)):
         with contextlib.suppress(BrokenPipeError):  # the child was killed already, which the guardian reports
             os.write(tell_leaves, _GO)
