@@ -9,6 +9,7 @@ import time
 import typing as t
 
 from ansible import constants as C
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils._arguments import ASYNC_WAIT
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
@@ -66,6 +67,10 @@ class ActionModule(ActionBase):
         parked = resumed(self)
         if parked is not None:
             return self._go_on(parked.of_action, parked.looks, parked.answered, task_vars)
+        if keywords.limit is not None:
+            raise AnsibleActionFail(
+                "'async' of async_wait has no effect: the limits belong to the jobs. Set 'timeout' to give up after a time."
+            )
         options = arguments(self, ASYNC_WAIT)
         ids = references(options['jobs'])
         timeout = None if options['timeout'] is None else seconds(options['timeout'], 'timeout')
