@@ -106,11 +106,7 @@ class ActionModule(WithRawArguments):
             parking = Parking(
                 remote=remote.target_of([look.id for look in looks]),
                 form=reporter.form,
-                poll=started.poll,
                 until=None,
-                answered=started.answered,
-                follow=started.follow,
-                on_interrupt=started.on_interrupt,
                 of_action=started,
             )
             turns = worker.free_fork(looks, parking)

@@ -96,23 +96,29 @@ class ActionModule(ActionBase):
             follow=follow,
             on_interrupt=on_interrupt,
         )
-        turns = None
-        if follow or not all(look.ended for look in looks):
+        return self._wait(waited, remote, task_vars)
+
+    def _wait(self, waited: Waited, remote: HostPlaces, task_vars: dict[str, t.Any]) -> Result:
+        """The result of the task after the ends of the jobs, or at its timeout."""
+        turns, looks = None, waited.looks
+        if waited.follow or not all(look.ended for look in looks):
             reporter = self._reporter(waited, task_vars)
             reporter.begin(looks)
             parking = Parking(
                 remote=remote.target_of([look.id for look in looks]),
                 form=reporter.form,
-                poll=waited.poll,
-                until=None if timeout is None else waited.answered + timeout,
-                answered=waited.answered,
-                follow=follow,
-                on_interrupt=on_interrupt,
+                until=None if waited.timeout is None else waited.answered + waited.timeout,
                 of_action=waited,
             )
             turns = Worker(self, task_vars).free_fork(looks, parking)
             looks = wait_interruptibly(
-                remote, looks, reporter, on_interrupt=on_interrupt, timeout=timeout, margin=margin, turns=turns
+                remote,
+                looks,
+                reporter,
+                on_interrupt=waited.on_interrupt,
+                timeout=waited.timeout,
+                margin=waited.margin,
+                turns=turns,
             )
         return self._result(waited, looks, remote, turns, task_vars)
 

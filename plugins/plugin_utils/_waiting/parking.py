@@ -48,24 +48,35 @@ _STRATEGIES = ('linear', 'ansible.builtin.linear', 'free', 'ansible.builtin.free
 display = Display()
 
 
+class Waiting(t.Protocol):
+    """What an action needs to know to go on with its task: start.Started or wait.Waited. It can be pickled."""
+
+    @property
+    def poll(self) -> int:
+        """Seconds between two reports."""
+
+    @property
+    def answered(self) -> float:
+        """When the host last answered (time.monotonic())."""
+
+    @property
+    def follow(self) -> bool:
+        """Whether live output is shown."""
+
+    @property
+    def on_interrupt(self) -> str:
+        """What becomes of the jobs when the play is interrupted."""
+
+
 class Parking(t.NamedTuple):
     """How a host may be parked."""
 
     remote: Remote | None
     """The target, if all of the jobs are there."""
     form: ReportForm
-    poll: float
-    """Seconds between two reports."""
     until: float | None
     """When the task does not want to wait any longer (time.monotonic()); None: never."""
-    answered: float
-    """When the host last answered (time.monotonic())."""
-    follow: bool
-    """Whether live output is shown."""
-    on_interrupt: str
-    """What becomes of the jobs when the play is interrupted."""
-    of_action: t.Any
-    """What the action needs to know to go on; it can be pickled."""
+    of_action: Waiting
 
 
 def park(action: ActionBase, looks: list[Look], parking: Parking, play_hosts: int) -> None:
@@ -96,9 +107,9 @@ def _park(action: ActionBase, looks: list[Look], parking: Parking, play_hosts: i
         placeholder=REQUEST,
         request=remote.request('wait', ids=[look.id for look in looks], offsets=None, output=False, results=False),
         hosts=play_hosts,
-        poll=parking.poll,
+        poll=parking.of_action.poll,
         until=parking.until,
-        answered=parking.answered,
+        answered=parking.of_action.answered,
     )
     parked = ParkedTask(
         keywords=parked_task.validated_keywords(task_of_worker(t.cast('t.Any', worker))),
@@ -131,9 +142,9 @@ def _why_not(parking: Parking) -> str | None:
     """Why the host cannot be parked, or why a fresh worker could not run this task again. None: it can be parked."""
     if parking.remote is None:
         return 'not all of its jobs are on the target'
-    if parking.follow:
+    if parking.of_action.follow:
         return 'its output is followed'
-    if parking.on_interrupt == settings.CANCEL:
+    if parking.of_action.on_interrupt == settings.CANCEL:
         return 'an interrupt is to cancel its jobs'
     worker = current_worker()
     main = parked_hosts()
