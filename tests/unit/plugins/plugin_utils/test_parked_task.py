@@ -83,20 +83,48 @@ def test_a_full_inbox_stops_no_worker_and_is_emptied_before_a_task_is_queued(
     hosts.send(('h1', 'task'), '/gone')
 
 
-def test_a_task_that_no_process_goes_on_with_names_its_jobs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    key, path, said = ('h1', 'task'), str(tmp_path / 'ticket'), []
+KEY = ('h1', 'task')
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    """The path of the ticket of the task KEY."""
+    made = str(tmp_path / 'ticket')
     fields = dict.fromkeys(ParkedTask._fields)
     task = ParkedTask(**{**fields, 'keywords': {}, 'jobs': {'j1': 'upgrade'}})  # type: ignore[arg-type]
-    tickets.write_private(tickets.task_path(path), pickle.dumps(task))
+    tickets.write_private(tickets.task_path(made), pickle.dumps(task))
+    return made
+
+
+@pytest.fixture
+def strategy() -> Strategy:
+    """It waits for the result of the task KEY."""
+    made = object.__new__(Strategy)
+    made._queued_task_cache = {KEY: {}}
+    return made
+
+
+@pytest.fixture
+def hosts(monkeypatch: pytest.MonkeyPatch) -> ParkedHosts:
+    monkeypatch.setattr(parked_task, 'call_while_results_are_awaited', lambda *_arguments: None)
+    return ParkedHosts()
+
+
+def test_a_report_that_cannot_be_made_fails_nothing(hosts: ParkedHosts, strategy: Strategy, path: str) -> None:
+    """It is made in ansible's main process."""
+    hosts._parked[path] = parked_hosts._Parked(KEY, path, 0)
+    hosts._report(strategy, path, [{'ended': False, 'job': {'id': 'j1', 'state': 'running'}}])
+
+
+def test_a_task_that_no_process_goes_on_with_names_its_jobs(
+    monkeypatch: pytest.MonkeyPatch, hosts: ParkedHosts, strategy: Strategy, path: str
+) -> None:
+    said: list[str] = []
     monkeypatch.setattr(parked_hosts, '_FORK_SECONDS', 0)
     monkeypatch.setattr(parked_task, 'has_free_worker', lambda strategy: True)
     monkeypatch.setattr(parked_task, 'queue_again', lambda *_arguments: False)  # as where a fork fails
     monkeypatch.setattr(parked_task, 'send_failure', lambda _strategy, _key, message: said.append(message))
-    monkeypatch.setattr(parked_task, 'call_while_results_are_awaited', lambda *_arguments: None)
-    strategy = object.__new__(Strategy)
-    strategy._queued_task_cache = {key: {}}
-    hosts = ParkedHosts()
-    hosts._to_resume.append((parked_hosts._Parked(key, path, 0), False, 0))
+    hosts._to_resume.append((parked_hosts._Parked(KEY, path, 0), False, 0))
     hosts.look(strategy, False)
     assert [message.startswith('h1: ') and 'upgrade' in message and 'async_wait' in message for message in said] == [
         True
