@@ -7,6 +7,7 @@ from __future__ import annotations
 import functools
 import typing as t
 
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils._arguments import ASYNC_CANCEL
 
@@ -15,13 +16,15 @@ from ansible_collections.background.jobs.plugins.modules.async_cancel import mai
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import discovered_facts
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.registered import hosts_with_job
+from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import arguments, refuse_follow
 from ansible_collections.background.jobs.plugins.plugin_utils._options.durations import seconds
 from ansible_collections.background.jobs.plugins.plugin_utils._options.references import references
 from ansible_collections.background.jobs.plugins.plugin_utils._places.host_places import HostPlaces
+from ansible_collections.background.jobs.plugins.plugin_utils._places.patience import STOP_SECONDS
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
-from ansible_collections.background.jobs.plugins.plugin_utils._show.results import Missing, with_facts
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import wait
+from ansible_collections.background.jobs.plugins.plugin_utils._show.results import Missing, label_of, with_facts
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import MARGIN_SECONDS, wait
 
 
 class ActionModule(ActionBase):
@@ -34,7 +37,9 @@ class ActionModule(ActionBase):
         options = arguments(self, ASYNC_CANCEL)
         refuse_follow(self, options)
         ids = references(options['jobs'])
-        request = {'grace': seconds(options['grace'], 'grace'), 'check': self._task.check_mode}
+        grace = seconds(options['grace'], 'grace')
+        request = {'grace': grace, 'check': self._task.check_mode}
+        margin = settings.duration(self, task_vars, 'background_jobs_margin', MARGIN_SECONDS)
         if not ids:
             return {'changed': False, 'jobs': []}
         remote = HostPlaces(self, task_vars)
@@ -46,5 +51,12 @@ class ActionModule(ActionBase):
             looks = remote.ask('cancel', ids=[look.id for look in looks], **request)
         changed = any(look.to_stop for look in looks)
         if changed and not self._task.check_mode:
-            looks = wait(remote, looks, SilentReporter())
+            within = grace + STOP_SECONDS
+            looks = wait(remote, looks, SilentReporter(), timeout=within, margin=margin)
+            live = ', '.join(label_of(look) for look in looks if look.job and not look.ended)
+            if live:
+                raise AnsibleActionFail(
+                    f'{remote.host}: {live} did not end within {within:g} s after the request to stop. Look with async_info '
+                    'what goes on, and run the task again.'
+                )
         return with_facts({'changed': changed, 'jobs': [look.job for look in looks]}, discovered_facts(self))

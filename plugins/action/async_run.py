@@ -64,7 +64,7 @@ class ActionModule(WithRawArguments):
         task_vars = task_vars or {}
         parked = resumed(self)
         if parked is not None:
-            return self._go_on(parked.wait, parked.looks, parked.answered, task_vars)
+            return self._go_on(parked.of_action, parked.looks, parked.answered, task_vars)
         take_free_form(self)
         options = arguments(self, ASYNC_RUN)
         remote = HostPlaces(self, task_vars)
@@ -106,14 +106,10 @@ class ActionModule(WithRawArguments):
             parking = Parking(
                 remote=remote.target_of([look.id for look in looks]),
                 form=reporter.form,
-                poll=started.poll,
                 until=None,
-                answered=started.answered,
-                follow=started.follow,
-                on_interrupt=started.on_interrupt,
-                wait=started,
+                of_action=started,
             )
-            turns = worker.leave(looks, parking)
+            turns = worker.free_fork(looks, parking)
         looks = wait_and_remove(remote, looks, reporter, started.margin, turns, on_interrupt=started.on_interrupt)
         return self._ended(started, looks, reporter, task_vars)
 
@@ -128,7 +124,7 @@ class ActionModule(WithRawArguments):
         turns = None
         if looks is None:
             looks = aged(started.looks, answered - started.answered)
-            turns = Worker(self, task_vars).leave(looks, None)
+            turns = Worker(self, task_vars).free_fork(looks, None)
         else:
             looks = replaced(started.looks, looks)
         looks = wait_and_remove(

@@ -7,8 +7,6 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible import constants as C
-from ansible import context
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._arguments import ASYNC_TABLE
@@ -17,6 +15,7 @@ from ansible_collections.background.jobs.plugins.module_utils._arguments import 
 from ansible_collections.background.jobs.plugins.modules.async_table import main  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import without_empty_traceback
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.host_tasks import run_on_hosts
+from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import arguments, refuse_follow
 from ansible_collections.background.jobs.plugins.plugin_utils._options.numbers import whole
 from ansible_collections.background.jobs.plugins.plugin_utils._show import table
@@ -38,9 +37,8 @@ class ActionModule(ActionBase):
         args = arguments(self, ASYNC_TABLE)
         refuse_follow(self, args)
         hosts = list((task_vars or {})['ansible_play_hosts_all'])
-        forks = context.CLIARGS.get('forks') or C.DEFAULT_FORKS  # no command line where ansible-core is a library
         filters = {key: args[key] for key in _FILTERS if args[key] is not None}
-        results = run_on_hosts(hosts, 'background.jobs.async_info', {**filters, 'output': True}, forks)
+        results = run_on_hosts(hosts, 'background.jobs.async_info', {**filters, 'output': True}, settings.forks())
         rows = table.rows(results)
         for text, color in table.lines(rows, _columns(args['columns'])) if rows else ():
             display.display(text, color=color, **stream())

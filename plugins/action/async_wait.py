@@ -9,6 +9,7 @@ import time
 import typing as t
 
 from ansible import constants as C
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils._arguments import ASYNC_WAIT
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
@@ -65,7 +66,11 @@ class ActionModule(ActionBase):
         task_vars = task_vars or {}
         parked = resumed(self)
         if parked is not None:
-            return self._go_on(parked.wait, parked.looks, parked.answered, task_vars)
+            return self._go_on(parked.of_action, parked.looks, parked.answered, task_vars)
+        if keywords.limit is not None:
+            raise AnsibleActionFail(
+                "'async' of async_wait has no effect: the limits belong to the jobs. Set 'timeout' to give up after a time."
+            )
         options = arguments(self, ASYNC_WAIT)
         ids = references(options['jobs'])
         timeout = None if options['timeout'] is None else seconds(options['timeout'], 'timeout')
@@ -91,23 +96,29 @@ class ActionModule(ActionBase):
             follow=follow,
             on_interrupt=on_interrupt,
         )
-        turns = None
-        if follow or not all(look.ended for look in looks):
+        return self._wait(waited, remote, task_vars)
+
+    def _wait(self, waited: Waited, remote: HostPlaces, task_vars: dict[str, t.Any]) -> Result:
+        """The result of the task after the ends of the jobs, or at its timeout."""
+        turns, looks = None, waited.looks
+        if waited.follow or not all(look.ended for look in looks):
             reporter = self._reporter(waited, task_vars)
             reporter.begin(looks)
             parking = Parking(
                 remote=remote.target_of([look.id for look in looks]),
                 form=reporter.form,
-                poll=waited.poll,
-                until=None if timeout is None else waited.answered + timeout,
-                answered=waited.answered,
-                follow=follow,
-                on_interrupt=on_interrupt,
-                wait=waited,
+                until=None if waited.timeout is None else waited.answered + waited.timeout,
+                of_action=waited,
             )
-            turns = Worker(self, task_vars).leave(looks, parking)
+            turns = Worker(self, task_vars).free_fork(looks, parking)
             looks = wait_interruptibly(
-                remote, looks, reporter, on_interrupt=on_interrupt, timeout=timeout, margin=margin, turns=turns
+                remote,
+                looks,
+                reporter,
+                on_interrupt=waited.on_interrupt,
+                timeout=waited.timeout,
+                margin=waited.margin,
+                turns=turns,
             )
         return self._result(waited, looks, remote, turns, task_vars)
 
@@ -122,7 +133,7 @@ class ActionModule(ActionBase):
             if waited.timeout is not None:
                 left = max(0.0, waited.answered + waited.timeout - time.monotonic())
             if left != 0:
-                turns = Worker(self, task_vars).leave(looks, None)
+                turns = Worker(self, task_vars).free_fork(looks, None)
             looks = wait_interruptibly(
                 remote,
                 looks,

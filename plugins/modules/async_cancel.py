@@ -11,6 +11,8 @@ description:
   - Stops jobs, and returns when they have ended. The module's process and its group get a C(TERM), and after O(grace)
     seconds everything that is left of the job's processes a C(KILL).
   - A job that waits in a queue is taken out of it. One that has ended is left alone.
+  - If a job has not ended 90 seconds after O(grace), the task fails. If the host cannot be reached, it is asked again until
+    then, and for as long as C(background_jobs_margin) says, which is a minute unless it is set.
   - If one of the jobs is unknown, none is stopped, unless O(missing=ok).
 author:
   - background.jobs contributors (@background-jobs)

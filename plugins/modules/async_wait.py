@@ -27,7 +27,9 @@ attributes:
   diff_mode:
     support: none
   async:
-    support: full
+    support: none
+    details:
+      - The keyword C(async) is an error, because the limits belong to the jobs. O(timeout) bounds the wait.
 options:
   jobs:
     description:

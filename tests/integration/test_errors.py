@@ -98,6 +98,10 @@ BAD_TASKS: dict[str, tuple[dict[str, t.Any], list[str]]] = {
     ),
     'on_end that is no task': ({RUN: {'tasks': [{**GOOD, 'on_end': 3}]}}, ["'tasks[0].on_end' must be a mapping", '3']),
     'follow of a list': ({INFO: {'follow': True}}, ["'follow' of async_info has no effect"]),
+    'async of a wait': (
+        {WAIT: {'jobs': 'x'}, 'async': 60},
+        ["'async' of async_wait has no effect: the limits belong to the jobs", "Set 'timeout'"],
+    ),
     'follow of a cancel': ({CANCEL: {'jobs': 'x', 'follow': True}}, ["'follow' of async_cancel has no effect"]),
     'follow of a look': ({STATUS: {'jid': 'x', 'follow': False}}, ["'follow' of async_status has no effect"]),
     'follow of a prune': ({PRUNE: {'follow': True}}, ["'follow' of async_prune has no effect"]),

@@ -362,6 +362,32 @@ def test_after_a_killed_child_the_guardian_goes_on_with_the_loop(
     assert [event.kind for event in run.of('job')] == ['item_failed', 'item_ok', 'failed'], run.output
 
 
+def test_a_child_killed_in_a_later_item_starts_no_job_again(
+    controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path
+) -> None:
+    """Its guardian knows the first item only, and must not go on with the second."""
+    job = {
+        'name': 'job',
+        **script('{{ item }}'),
+        'async': LONG,
+        'poll': 2,
+        'loop': [
+            f'echo first >> {tmp_path}/log; sleep 2',
+            f'echo second >> {tmp_path}/log',
+            f'echo third >> {tmp_path}/log; {meeting.wait()}',
+        ],
+    }
+    with Playing(tmp_path, controller, many(1), {'tasks': [job, AFTER], 'vars': CHILDREN}) as playing, meeting.closed():
+        ((_guardian, child),) = eventually(lambda: meeting.came() and playing.waiting(), 'the last item waits')
+        os.kill(child.pid, signal.SIGKILL)
+    run = playing.result()
+    assert (tmp_path / 'log').read_text().split() == ['first', 'second', 'third'], run.output
+    (failed,) = [event for event in run.of('job') if not event.kind.startswith('item')]
+    assert failed.kind == 'failed'
+    assert 'async_wait' in failed.result['msg']
+    assert kinds(run, 'after') == {}
+
+
 @pytest.mark.any_core
 @pytest.mark.parametrize('whose', ['child', 'guardian'])
 def test_a_killed_group_never_hangs_the_play(

@@ -4,4 +4,5 @@
 
 """Every private name of ansible-core that this collection uses, one module for each part of ansible-core.
 
-Beside them, watchdog.py bounds the time for which ansible-core waits for a target. Imports nothing of this collection. Private to this collection."""
+Beside them, watchdog.py bounds the time for which ansible-core waits for a target. Imports no other
+package of this collection. Private to this collection."""

@@ -49,10 +49,15 @@ def run_on_hosts(hosts: list[str], action: str, args: dict[str, t.Any], at_once:
     waiting = list(reversed(hosts))
     with selectors.DefaultSelector() as selector:
         while waiting or selector.get_map():
-            while waiting and len(selector.get_map()) < at_once:
+            if waiting and len(selector.get_map()) < at_once:
                 host = waiting.pop()
-                child = _Child(worker, task, host)
-                selector.register(child.reader, selectors.EVENT_READ, child)
+                try:
+                    child = _Child(worker, task, host)
+                except OSError as error:
+                    results[host] = _failed(f'This machine could make no process that looks at this host: {error}.')
+                else:
+                    selector.register(child.reader, selectors.EVENT_READ, child)
+                continue
             for key, _events in selector.select():
                 if key.data.read():
                     selector.unregister(key.fileobj)
@@ -72,13 +77,18 @@ def _load(worker: t.Any, action: str, args: dict[str, t.Any]) -> Task:
 
 
 class _Child:
-    """A fork that runs the task on one host, and writes the result into a pipe."""
+    """A fork that runs the task on one host, and writes the result into a pipe. Raises OSError."""
 
     def __init__(self, worker: t.Any, task: Task, host: str) -> None:
         self.host = host
         self._data = b''
         reader, writer = os.pipe()
-        self._pid = os.fork()
+        try:
+            self._pid = os.fork()
+        except OSError:
+            os.close(reader)
+            os.close(writer)
+            raise
         if self._pid == 0:
             try:
                 os.close(reader)
@@ -102,9 +112,14 @@ class _Child:
     def result(self) -> dict[str, t.Any]:
         os.close(self.reader)
         os.waitpid(self._pid, 0)
-        if not self._data:
-            return {'failed': True, 'msg': 'The process that looked at this host ended without an answer.'}
-        return t.cast('dict[str, t.Any]', json.loads(self._data))
+        try:
+            return t.cast('dict[str, t.Any]', json.loads(self._data))
+        except ValueError:  # it was killed, perhaps in the middle of the result
+            return _failed('The process that looked at this host ended without an answer.')
+
+
+def _failed(message: str) -> dict[str, t.Any]:
+    return {'failed': True, 'msg': f'{message} Run the task again.'}
 
 
 def _execute(worker: t.Any, task: Task, host_name: str) -> dict[str, t.Any]:

@@ -52,12 +52,21 @@ def is_as_expected() -> bool:
     )
 
 
-def call_while_results_are_awaited(call: c.Callable[[StrategyBase, bool], None]) -> None:
-    """Have *call* called each time that a strategy looks for results: some hundred times a second while it waits.
+def call_while_results_are_awaited(
+    call: c.Callable[[StrategyBase, bool], None], before_a_task: c.Callable[[StrategyBase], None]
+) -> None:
+    """Have *call* called each time that a strategy looks for results: 1,000 times a second while it waits.
 
-    It gets the strategy, and whether that still queues tasks.
+    It gets the strategy, and whether that still queues tasks. *before_a_task* is called before each task that a strategy
+    queues: `free` queues one for every host before it looks for results again.
     """
     original: t.Any = StrategyBase._process_pending_results
+    queue: t.Any = StrategyBase._queue_task
+
+    @functools.wraps(queue)
+    def queue_task(self: StrategyBase, host: t.Any, task: t.Any, task_vars: t.Any, play_context: t.Any) -> None:
+        before_a_task(self)
+        queue(self, host, task, task_vars, play_context)
 
     @functools.wraps(original)
     def process(
@@ -67,6 +76,7 @@ def call_while_results_are_awaited(call: c.Callable[[StrategyBase, bool], None])
         return t.cast('list[t.Any]', original(self, iterator, one_pass=one_pass, max_passes=max_passes))
 
     StrategyBase._process_pending_results = process
+    StrategyBase._queue_task = queue_task
 
 
 def key_of(worker: t.Any) -> Key:

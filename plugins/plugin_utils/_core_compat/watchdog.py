@@ -9,6 +9,7 @@ Private to this collection.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import pathlib
@@ -50,10 +51,10 @@ class Watchdog:
 
     def __enter__(self) -> Watchdog:
         if self._seconds is not None:
+            self._thread.start()  # first of all: it raises RuntimeError where this machine makes no thread
             if threading.current_thread() is threading.main_thread():  # only there can handlers be set
                 self._handler = signal.signal(_SIGNAL, self._interrupt)
                 self._may_interrupt = True
-            self._thread.start()
         return self
 
     def __exit__(
@@ -79,10 +80,8 @@ class Watchdog:
         for attempt in itertools.count():
             children = _children()
             for pid in children:
-                try:
+                with contextlib.suppress(OSError):  # it has ended, or has become another user's by sudo
                     os.kill(pid, signal.SIGKILL if attempt else signal.SIGTERM)
-                except ProcessLookupError:
-                    pass
             if self._may_interrupt and (attempt > 1 or not children):
                 signal.pthread_kill(t.cast('int', threading.main_thread().ident), _SIGNAL)
             if self._called_off.wait(_PAUSE_SECONDS):
@@ -90,8 +89,19 @@ class Watchdog:
 
 
 def _children() -> list[int]:
+    """The processes that this process has made, as far as the system tells them."""
     lists = list(pathlib.Path('/proc/self/task').glob('*/children'))
     if lists:
-        return [int(pid) for path in lists for pid in path.read_text('ascii').split()]
-    children = subprocess.run(['pgrep', '-P', str(os.getpid())], stdout=subprocess.PIPE, check=False)  # not Linux
+        return [int(pid) for path in lists for pid in _text(path).split()]
+    try:
+        children = subprocess.run(['pgrep', '-P', str(os.getpid())], stdout=subprocess.PIPE, check=False)  # not Linux
+    except OSError:
+        return []
     return [int(pid) for pid in children.stdout.split()]
+
+
+def _text(path: pathlib.Path) -> str:
+    try:
+        return path.read_text('ascii')
+    except OSError:  # the thread has ended
+        return ''

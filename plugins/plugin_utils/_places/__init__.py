@@ -4,4 +4,4 @@
 
 """Where a job lives, and how a request travels there.
 
-`place` is its public face. Imports `_core_compat`, `_options` and `_show`. Private to this collection."""
+Actions use `host_places`; `place` is the target alone. Imports `_core_compat`, `_options` and `_show`. Private to this collection."""

@@ -52,11 +52,8 @@ class Controller(Place):
             return False
         return job is not None and job.exists()
 
-    def give_up_name(self, name: str) -> None:
-        """Forget which job has *name*: a job on the target gets it now, and whoever looks finds that one.
-
-        Raises AnsibleActionFail if the job lives.
-        """
+    def check_name(self, name: str) -> None:
+        """Raises AnsibleActionFail if the job of *name* lives: a job on the target cannot get its name."""
         if not self.has({'name': name}):
             return
         (look,) = self.ask('wait', ids=[{'name': name}], seconds=0)
@@ -65,8 +62,12 @@ class Controller(Place):
                 f"Job {look.id} of the name '{name}' is {look.job['state']} on the controller already: wait for it, cancel "
                 'it, or give this job another name.'
             )
-        with Name(path_of(self._store, name)) as held:
-            held.forget()
+
+    def forget_name(self, name: str) -> None:
+        """Forget which job has *name*: a job on the target has got it, and whoever looks is to find that one."""
+        if self.has({'name': name}):
+            with Name(path_of(self._store, name)) as held:
+                held.forget()
 
     def ask(
         self, op: str, within: float | None = None, *, functions: dict[str, Function] | None = None, **details: t.Any

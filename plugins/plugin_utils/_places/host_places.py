@@ -77,10 +77,11 @@ class HostPlaces(Place):
         here = [job['id'] in functions for job in jobs]
         self._check_dependencies(jobs, here)
         there, ours = _part(jobs, here, False), _part(jobs, here, True)
-        for job in there:
-            if job['name'] is not None:
-                self._controller.give_up_name(job['name'])
+        for name in _names(there):
+            self._controller.check_name(name)
         remote = self._target.ask('start', within, jobs=there, **details) if there else []
+        for name in _names([job for job, look in zip(there, remote, strict=True) if not look.error]):
+            self._controller.forget_name(name)
         local = self._start_here(ours, functions, alone=not there) if ours else []
         return _merged(here, local, remote)
 
@@ -137,6 +138,10 @@ class HostPlaces(Place):
         details['seconds'] = max(0.0, deadline - time.monotonic())
         local = self._controller.ask('wait', **_parts(details, here, True))
         return _merged(here, local, remote)
+
+
+def _names(jobs: list[t.Any]) -> list[str]:
+    return [job['name'] for job in jobs if job['name'] is not None]
 
 
 def _part(items: list[t.Any], here: list[bool], which: bool) -> list[t.Any]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where a job lives: the public face of this package.
+"""The target of an inventory host, as a place where jobs live.
 
 `Remote.ask()` sends one request to the runtime on a target and returns the looks of its response. How the request
 travels is the business of a transport, which is chosen here: by command (command.py) if that works, by module
@@ -11,6 +11,7 @@ travels is the business of a transport, which is chosen here: by command (comman
 
 from __future__ import annotations
 
+import errno
 import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
@@ -32,6 +33,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._places import mit
 from ansible_collections.background.jobs.plugins.plugin_utils._places.base import Place
 from ansible_collections.background.jobs.plugins.plugin_utils._places.command import Command
 from ansible_collections.background.jobs.plugins.plugin_utils._places.module import Module
+from ansible_collections.background.jobs.plugins.plugin_utils._places.response import looks_of
 from ansible_collections.background.jobs.plugins.plugin_utils._places.transport import CannotCarry, Transport
 from ansible_collections.background.jobs.plugins.plugin_utils._show.text import readable_lines
 
@@ -47,6 +49,9 @@ _NOT_SENT = (
 )
 """What ssh says if there was no connection to begin with. The last two are ansible-core's (before 2.19, and from it on)
 if ssh ended before it had taken the whole request; a part of a request starts nothing."""
+_EXHAUSTED = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+_NO_PROCESS = ('Unable to execute ssh command line on a controller', "can't start new thread")
+"""What ansible-core and Python say if this machine makes no process for ssh, or no thread for the Watchdog."""
 REQUEST = 'background.jobs.request'
 """Stands for a request in Remote.command_line()."""
 _RESET_SECONDS = 30
@@ -67,6 +72,16 @@ display = Display()
 def was_sent(error: AnsibleConnectionFailure) -> bool:
     """Whether the request that *error* ended may have reached the target."""
     return not any(words in str(error.message) for words in _NOT_SENT)
+
+
+def may_succeed_later(error: Exception) -> bool:
+    """Whether the request that *error* ended may succeed if it is sent again.
+
+    The connection was lost, or this machine could make no process for it at the moment.
+    """
+    if isinstance(error, OSError):
+        return error.errno in _EXHAUSTED
+    return isinstance(error, AnsibleConnectionFailure) or any(words in str(error) for words in _NO_PROCESS)
 
 
 def _transports(action: ActionBase, task_vars: dict[str, t.Any]) -> list[Transport]:
@@ -131,9 +146,15 @@ class Remote(Place):
             if uncertain and was_sent(error):
                 raise AnsibleConnectionFailure(f'{error.message} {uncertain}') from error
             raise
-        if 'error' in response:
+        if isinstance(response, dict) and 'error' in response:
             raise AnsibleActionFail(readable_lines(response['error']))
-        return [_safe(Look(**look)) for look in response['jobs']]
+        try:
+            return [_safe(Look(**look)) for look in looks_of(response)]
+        except (TypeError, ValueError) as error:
+            raise AnsibleActionFail(
+                f'{self.host}: the answer to the request {request["op"]} cannot be understood: {error}. Look on the host '
+                f'what is wrong with the files in {self._async_dir}.'
+            ) from None
 
     def _send(self, request: dict[str, t.Any], watchdog: Watchdog) -> dict[str, t.Any]:
         """The response to *request*, by the first transport that can carry it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.errors import AnsibleError
 from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import BAD, Look
 from ansible_collections.background.jobs.plugins.plugin_utils._places.base import Place
@@ -90,10 +90,10 @@ def _tidy_up(remote: Place, op: str, looks: list[Look], turns: Turns | None) -> 
     try:
         with turn(turns):
             remote.ask(op, within=SILENCE_SECONDS, ids=ids)
-    except (AnsibleActionFail, AnsibleConnectionFailure) as error:
+    except (AnsibleError, OSError, RuntimeError) as error:
         display.warning(
             f'{remote.host}: the files of {", ".join(map(label_of, looks))} could not be tidied up, and stay there until '
-            f'async_prune removes them, or their retention ends: {error.message}'
+            f'async_prune removes them, or their retention ends: {error}'
         )
 
 

@@ -41,7 +41,8 @@ class DueReports:
     def make_one(self, make: t.Callable[[str, Looks], None]) -> None:
         """Call *make* with the report that has been due for the longest time, unless reports have taken their share."""
         if self._looks and time.monotonic() >= self._next:
-            began = time.thread_time()  # not of the clock on the wall: a busy machine lets each report take long
+            # Processor time, not real time: on a busy machine a report takes long, but costs no more.
+            began = time.thread_time()
             path = next(iter(self._looks))
             make(path, self._looks.pop(path))
             self._next = time.monotonic() + (time.thread_time() - began) * (1 / _SHARE - 1)

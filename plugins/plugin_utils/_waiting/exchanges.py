@@ -10,7 +10,10 @@ Standard library only. Private to this collection.
 from __future__ import annotations
 
 import array
+import contextlib
+import functools
 import os
+import resource
 import socket
 import struct
 import subprocess
@@ -77,16 +80,22 @@ def _text(data: bytes) -> bytes:
 
 
 class Command:
-    """A command in a process of its own. Raises OSError."""
+    """A command in a process of its own, which may open *files* files (as getrlimit() has them). Raises OSError."""
 
-    def __init__(self, line: CommandLine, null: int) -> None:
-        self._process = subprocess.Popen(
-            [os.fsencode(word) for word in line.argv], stdin=null, stdout=subprocess.PIPE, stderr=null
+    def __init__(self, line: CommandLine, null: int, *, files: tuple[int, int]) -> None:
+        self._process = subprocess.Popen(  # pylint: disable=subprocess-popen-preexec-fn
+            [os.fsencode(word) for word in line.argv],
+            stdin=null,
+            stdout=subprocess.PIPE,
+            stderr=null,
+            # The request of a local host may start a queued job, which is not to inherit the limit of the room.
+            preexec_fn=functools.partial(resource.setrlimit, resource.RLIMIT_NOFILE, files),  # noqa: PLW1509
         )
         self._output = t.cast('t.IO[bytes]', self._process.stdout)
         self.descriptor = self._output.fileno()
 
     def close(self) -> None:
-        self._process.kill()
+        with contextlib.suppress(PermissionError):  # it may be sudo, which is root's and ends with its output
+            self._process.kill()
         self._output.close()
-        self._process.wait()
+        self._process.poll()  # wait() could last for ever; what still runs is waited for when the next process is made

@@ -24,7 +24,7 @@ import threading
 import types
 import typing as t
 
-from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import GRACE, Look
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.worker import current_worker
@@ -72,15 +72,18 @@ def wait_interruptibly(
     """wait(), but an interrupt leaves the jobs or cancels them, as *on_interrupt* says, and ends this process."""
     if current_worker() is None or threading.current_thread() is not threading.main_thread():
         return wait(remote, looks, reporter, turns=turns, **details)  # signals belong to others there
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # one that comes now is to find the wait under way
     try:
         registration = _Registration(on_interrupt)
     except OSError as error:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         display.warning(
             f'{remote.host}: if this play is interrupted, nobody will be told what becomes of the jobs that this task waits for, '
             f'and they go on: {error}'
         )
         return wait(remote, looks, reporter, turns=turns, **details)
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         return wait(remote, looks, reporter, turns=turns, **details)
     except _Interrupted:
         live = [look for look in reporter.latest or looks if not look.ended]
@@ -124,7 +127,8 @@ class _Registration:
 
     def end(self, endings: list[Ending]) -> t.NoReturn:
         """Say what became of the jobs, and end this process as by TERM, with the processes of its connection."""
-        os.write(self._file, f'{json.dumps(endings)}\n'.encode())
+        with contextlib.suppress(OSError):  # the disk is full, and this process must end nevertheless
+            os.write(self._file, f'{json.dumps(endings)}\n'.encode())
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if os.getpgrp() == os.getpid():
             os.killpg(0, signal.SIGTERM)
@@ -145,8 +149,8 @@ def _cancel(remote: Place, looks: list[Look], turns: Turns | None) -> list[Endin
             # To wait longer helps nobody: they were sent KILL by then, or the host is gone.
             seconds = GRACE + SILENCE_SECONDS
             stopped = wait(remote, stopped, SilentReporter(), timeout=seconds, margin=0, turns=turns)
-    except (AnsibleActionFail, AnsibleConnectionFailure) as error:
-        return [_ending(remote, look, f'may go on, because it could not be stopped: {error.message}') for look in looks]
+    except (AnsibleError, OSError, RuntimeError) as error:
+        return [_ending(remote, look, f'may go on, because it could not be stopped: {error}') for look in looks]
     newer = {look.id: look for look in [*asked, *stopped]}
     return [_ending(remote, look, _what_became(newer[look.id])) for look in looks]
 
@@ -201,10 +205,14 @@ class Wait:
             os.kill(self._pid, signal.SIGTERM)
 
     def endings(self) -> list[Ending]:
-        """Wait for the end of the wait. What became of the jobs; nothing if they have ended in time."""
+        """Wait until the process has ended its wait. Returns what became of its jobs, or nothing if they had all ended before."""
         fcntl.flock(self._file, fcntl.LOCK_SH)
+        endings: list[Ending] = []
         with self._file:
-            return [Ending(*fields) for line in self._file for fields in json.loads(line)]
+            for line in self._file:
+                with contextlib.suppress(ValueError):  # half a line, because the disk was full
+                    endings += [Ending(*fields) for fields in json.loads(line)]
+        return endings
 
 
 def waits() -> dict[str, Wait]:

@@ -15,6 +15,7 @@ import typing as t
 import zlib
 
 from ansible_collections.background.jobs.plugins.module_utils._loader import MARK
+from ansible_collections.background.jobs.plugins.plugin_utils._places.response import looks_of
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.exchanges import CommandLine, Exchange
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.tickets import Ticket, looks_path, write_private
 
@@ -73,7 +74,7 @@ class ParkedHost:
         """The looks of the answer in *output*, or None where there is none."""
         lines = [line for line in output.splitlines() if line.startswith(_MARK)]
         try:
-            return t.cast('list[dict[str, t.Any]]', json.loads(lines[0][len(_MARK) :])['response']['jobs'])
+            return looks_of(json.loads(lines[0][len(_MARK) :])['response'])
         except (IndexError, KeyError, TypeError, ValueError):
             return None
 

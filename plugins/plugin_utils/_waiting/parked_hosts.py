@@ -5,7 +5,7 @@
 """Parked hosts in ansible's main process: takes their tickets, and queues their tasks again when they can go on.
 
 A worker whose host is to wait sends the path of its ticket over a socket, which it has inherited, and exits (parking.py).
-The main process reads the socket whenever its strategy looks for results. It hands the ticket to the room, and when the
+The main process reads the socket before its strategy queues a task, and whenever that looks for results. It hands the ticket to the room, and when the
 room says that the jobs have ended, or that it does not know what is the matter, it has a fresh worker run the task again.
 That worker finds a Resumption here. Private to this collection.
 """
@@ -23,13 +23,12 @@ import socket
 import time
 import typing as t
 
-from ansible import constants as C
-from ansible import context
 from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat import parked_task
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.parked_task import Key
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.worker import current_worker
+from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
 from ansible_collections.background.jobs.plugins.plugin_utils._show import events
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import ReportForm
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting import tickets
@@ -59,7 +58,7 @@ class ParkedTask(t.NamedTuple):
     host: str
     jobs: dict[str, str]
     """Job id -> how people call it: the jobs that had not ended."""
-    wait: t.Any
+    of_action: t.Any
     """What the action needs to know."""
 
 
@@ -93,12 +92,12 @@ class ParkedHosts:
         self._room: Room | None = None
         self._rooms = 0
         self._parked: dict[str, _Parked] = {}
-        self._ended: collections.deque[tuple[_Parked, bool, float]] = collections.deque()
+        self._to_resume: collections.deque[tuple[_Parked, bool, float]] = collections.deque()
         self._fork_fails_since: float | None = None
         self._shared: dict[str, t.Any] = {}
         self._strategy: t.Any = None
         self._reports = DueReports()
-        parked_task.call_while_results_are_awaited(self.look)
+        parked_task.call_while_results_are_awaited(self.look, self.take_tickets)
         atexit.register(self._end)
 
     def has_given_up(self) -> bool:
@@ -106,24 +105,26 @@ class ParkedHosts:
         return self._room is None and self._rooms >= _ROOMS
 
     def send(self, key: Key, path: str) -> None:
-        """In a worker: tell the main process that the host of the task *key* is parked. Raises OSError."""
-        self._outlet.send(json.dumps([key, path]).encode())
+        """In a worker: tell the main process that the host of the task *key* is parked. Raises OSError.
+
+        It never waits for room in the socket: the main process may be waiting for this worker's end.
+        """
+        self._outlet.send(json.dumps([key, path]).encode(), socket.MSG_DONTWAIT)
 
     def look(self, strategy: t.Any, queues: bool) -> None:
         """Look for tickets and ends. *queues*: whether *strategy* still queues tasks."""
         if os.getpid() != self.pid:
             return
-        if strategy is not self._strategy:
-            self._give_up_all()
-            self._strategy = strategy
-        self._take_tickets(strategy)
+        self.take_tickets(strategy)
         if self._room is not None:
             self._listen(self._room)
         self._reports.make_one(functools.partial(self._report, strategy))
-        while self._ended and parked_task.has_free_worker(strategy) and self._resume(strategy):
+        while self._to_resume and parked_task.has_free_worker(strategy) and self._resume(strategy):
             pass
-        if self._ended and queues:  # one of each, so that the ends do not wait until all tasks are queued
+        if self._to_resume and queues:  # one of each, so that the ends do not wait until all tasks are queued
             self._resume(strategy)
+        if not self._to_resume:
+            self._fork_fails_since = None
         if self._parked and not queues and len(self._parked) == parked_task.number_of_expected(strategy):
             self._rest()
 
@@ -142,7 +143,13 @@ class ParkedHosts:
         if self._room is not None:
             self._room.wait(self._inbox, min(_REST_SECONDS, self._reports.seconds()))
 
-    def _take_tickets(self, strategy: t.Any) -> None:
+    def take_tickets(self, strategy: t.Any) -> None:
+        """Take the tickets that workers of *strategy* have left. Call it so often that the socket does not fill up."""
+        if os.getpid() != self.pid:
+            return
+        if strategy is not self._strategy:
+            self._give_up_all()
+            self._strategy = strategy
         while True:
             try:
                 message = self._inbox.recv(_MESSAGE_BYTES)
@@ -164,11 +171,10 @@ class ParkedHosts:
                 if self.has_given_up():
                     raise OSError('the room was killed again and again')
                 self._rooms += 1
-                forks = context.CLIARGS.get('forks') or C.DEFAULT_FORKS
-                self._room = Room(forks, os.path.dirname(path))
+                self._room = Room(settings.forks(), os.path.dirname(path))
         except OSError as error:
             display.vvv(f'No room waits for parked hosts: {error}')
-            self._leave(path, ended=False, answered=None)
+            self._let_go_on(path, ended=False, answered=None)
         else:
             self._room.hand(path)
 
@@ -191,36 +197,38 @@ class ParkedHosts:
         if message['what'] == 'seen':
             self._reports.add(path, message['looks'])
         else:
-            self._leave(path, ended=message['what'] == 'ended', answered=message['answered'])
+            self._let_go_on(path, ended=message['what'] == 'ended', answered=message['answered'])
 
-    def _leave(self, path: str, *, ended: bool, answered: float | None) -> None:
+    def _let_go_on(self, path: str, *, ended: bool, answered: float | None) -> None:
         """Have the task of a parked host go on as soon as there is a worker for it."""
         parked = self._parked.pop(path)
         self._reports.remove(path)
-        self._ended.append((parked, ended, answered or parked.parked))
+        self._to_resume.append((parked, ended, answered or parked.parked))
 
     def _report(self, strategy: t.Any, path: str, reported: Looks) -> None:
         """Tell callback plugins and people of the looks *reported*. No task fails because of that."""
         parked = self._parked[path]
-        looks = [look for look in (Look(**fields) for fields in reported) if look.job]
         task = _read(parked.path)
-        if task is None or not looks or not parked_task.is_expected(strategy, parked.key):
+        if task is None or not parked_task.is_expected(strategy, parked.key):
             return
-        result = events.as_told(task.form.event(looks))
         try:
-            parked_task.send_event_of(strategy, parked.key, task.keywords, 'v2_runner_on_async_poll', result)
-        except (AttributeError, TypeError) as error:
-            display.vvv(f'Callback plugins are not told of this job: {error}')
-        task.form.show_line(looks)
+            looks = [look for look in (Look(**fields) for fields in reported) if look.job]
+            if looks:
+                result = events.as_told(task.form.event(looks))
+                parked_task.send_event_of(strategy, parked.key, task.keywords, 'v2_runner_on_async_poll', result)
+                task.form.show_line(looks)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            display.vvv(f'{task.host}: nothing is reported of its jobs at the moment: {error}')
 
     def _resume(self, strategy: t.Any) -> bool:
         """Queue the task of the host that can go on for the longest time. Returns whether another one may follow."""
-        parked, ended, answered = self._ended.popleft()
+        parked, ended, answered = self._to_resume.popleft()
         if not parked_task.is_expected(strategy, parked.key):
             tickets.remove(parked.path)
             return True
-        self.resumption = Resumption(_read(parked.path), parked.path, ended, answered)
-        keywords: dict[str, t.Any] = {'args': {}} if self.resumption.task is None else self.resumption.task.keywords
+        task = _read(parked.path)
+        self.resumption = Resumption(task, parked.path, ended, answered)
+        keywords: dict[str, t.Any] = {'args': {}} if task is None else task.keywords
         try:
             queued = parked_task.queue_again(strategy, parked.key, keywords)
         finally:
@@ -231,10 +239,16 @@ class ParkedHosts:
         now = time.monotonic()
         self._fork_fails_since = self._fork_fails_since or now
         if now - self._fork_fails_since < _FORK_SECONDS:
-            self._ended.appendleft((parked, ended, answered))
+            self._to_resume.appendleft((parked, ended, answered))
             return False
         tickets.remove(parked.path)
-        parked_task.send_failure(strategy, parked.key, f'{parked.key[0]}: this machine can make no process any more.')
+        jobs = 'its jobs' if task is None else ', '.join(task.jobs.values())
+        parked_task.send_failure(
+            strategy,
+            parked.key,
+            f'{parked.key[0]}: this machine could make no process for {_FORK_SECONDS} s, so nobody waits for {jobs} any more. '
+            'The jobs go on: wait for them with async_wait.',
+        )
         return True
 
     def _end(self) -> None:

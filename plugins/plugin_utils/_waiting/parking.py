@@ -48,24 +48,35 @@ _STRATEGIES = ('linear', 'ansible.builtin.linear', 'free', 'ansible.builtin.free
 display = Display()
 
 
+class Waiting(t.Protocol):
+    """What an action needs to know to go on with its task: start.Started or wait.Waited. It can be pickled."""
+
+    @property
+    def poll(self) -> int:
+        """Seconds between two reports."""
+
+    @property
+    def answered(self) -> float:
+        """When the host last answered (time.monotonic())."""
+
+    @property
+    def follow(self) -> bool:
+        """Whether live output is shown."""
+
+    @property
+    def on_interrupt(self) -> str:
+        """What becomes of the jobs when the play is interrupted."""
+
+
 class Parking(t.NamedTuple):
     """How a host may be parked."""
 
     remote: Remote | None
     """The target, if all of the jobs are there."""
     form: ReportForm
-    poll: float
-    """Seconds between two reports."""
     until: float | None
     """When the task does not want to wait any longer (time.monotonic()); None: never."""
-    answered: float
-    """When the host last answered (time.monotonic())."""
-    follow: bool
-    """Whether live output is shown."""
-    on_interrupt: str
-    """What becomes of the jobs when the play is interrupted."""
-    wait: t.Any
-    """What the action needs to know to go on; it can be pickled."""
+    of_action: Waiting
 
 
 def park(action: ActionBase, looks: list[Look], parking: Parking, play_hosts: int) -> None:
@@ -73,66 +84,71 @@ def park(action: ActionBase, looks: list[Look], parking: Parking, play_hosts: in
 
     *play_hosts*: how many hosts the play has.
     """
-    hosts, why_not, remote, host = parked_hosts(), _why_not(parking), parking.remote, parking.form.host
-    line = None if why_not or remote is None else remote.command_line()
-    if hosts is None or remote is None or line is None:
-        display.vvv(f'{host}: this host is not parked: {why_not or "not with this connection"}')
-        return
+    try:
+        why_not = _why_not(parking) or _park(action, looks, parking, play_hosts)
+    except Exception as error:  # pickle calls code of what the task has in it, which may raise anything
+        why_not = str(error)
+    if why_not is None:
+        os._exit(0)
+    display.vvv(f'{parking.form.host}: this host is not parked: {why_not}')
+
+
+def _park(action: ActionBase, looks: list[Look], parking: Parking, play_hosts: int) -> str | None:
+    """Do all that this worker has to do before it exits. Returns None, or why the host cannot be parked."""
+    main, remote, host = t.cast('ParkedHosts', parked_hosts()), t.cast('Remote', parking.remote), parking.form.host
+    line = remote.command_line()
+    if line is None:
+        return 'not with this connection'
     jobs = {look.id: label_of(look) for look in looks if look.job and not look.ended}
     worker = current_worker()
-    task = task_of_worker(t.cast('t.Any', worker))
     ticket = tickets.Ticket(
         argv=line.argv,
         control=line.control,
         placeholder=REQUEST,
         request=remote.request('wait', ids=[look.id for look in looks], offsets=None, output=False, results=False),
         hosts=play_hosts,
-        poll=parking.poll,
+        poll=parking.of_action.poll,
         until=parking.until,
-        answered=parking.answered,
+        answered=parking.of_action.answered,
     )
     parked = ParkedTask(
-        keywords=parked_task.validated_keywords(task),
+        keywords=parked_task.validated_keywords(task_of_worker(t.cast('t.Any', worker))),
         warnings=deferred_warnings(),
         form=parking.form,
         host=host,
         jobs=jobs,
-        wait=parking.wait,
+        of_action=parking.of_action,
     )
     display.vvv(f'{host}: this host is parked until {", ".join(jobs.values())} ended')
     action.cleanup()
     remove_local_files(action)
-    try:
-        _leave_ticket(hosts, parked_task.key_of(worker), ticket, parked)
-    except Exception as error:  # pickle calls code of what the task has in it, which may raise anything
-        display.vvv(f'{host}: this host is not parked: {error}')
-        return
-    os._exit(0)
+    _leave_ticket(main, parked_task.key_of(worker), ticket, parked)
+    return None
 
 
-def _leave_ticket(hosts: ParkedHosts, key: parked_task.Key, ticket: tickets.Ticket, parked: ParkedTask) -> None:
-    """Raises OSError, and what pickle raises. Then nothing is left."""
+def _leave_ticket(main: ParkedHosts, key: parked_task.Key, ticket: tickets.Ticket, parked: ParkedTask) -> None:
+    """Raises OSError, or whatever pickle raises. It removes the files first."""
     path = new_path()
     try:
         tickets.write_private(tickets.task_path(path), pickle.dumps(parked))
         tickets.write_private(path, json.dumps(ticket).encode())
-        hosts.send(key, path)
+        main.send(key, path)
     except BaseException:
         tickets.remove(path)
         raise
 
 
 def _why_not(parking: Parking) -> str | None:
-    """Why the host cannot be parked, or the task of this worker not be run again from its beginning; None if it can."""
+    """Why the host cannot be parked, or why a fresh worker could not run this task again. None: it can be parked."""
     if parking.remote is None:
         return 'not all of its jobs are on the target'
-    if parking.follow:
+    if parking.of_action.follow:
         return 'its output is followed'
-    if parking.on_interrupt == settings.CANCEL:
+    if parking.of_action.on_interrupt == settings.CANCEL:
         return 'an interrupt is to cancel its jobs'
     worker = current_worker()
-    hosts = parked_hosts()
-    if worker is None or hosts is None or hosts.has_given_up():
+    main = parked_hosts()
+    if worker is None or main is None or main.has_given_up():
         return 'its main process takes no tickets'
     task = task_of_worker(worker)
     for keyword in ('loop', 'loop_with', 'until', 'retries', 'timeout', 'throttle'):
@@ -144,8 +160,8 @@ def _why_not(parking: Parking) -> str | None:
 class Resumed(t.NamedTuple):
     """What a fresh worker knows that goes on with the task of a parked host."""
 
-    wait: t.Any
-    """What the action has left for it (Parking.wait)."""
+    of_action: t.Any
+    """What the action has left for it (Parking.of_action)."""
     looks: list[Look] | None
     """Looks at all jobs after their ends, or None if the host must be asked."""
     answered: float
@@ -157,11 +173,11 @@ def resumed(action: ActionBase) -> Resumed | None:
 
     Raises AnsibleActionFail if the files of the ticket are gone.
     """
-    hosts = parked_hosts()
-    resumption = None if hosts is None else hosts.resumption
-    if hosts is None or resumption is None:
+    main = parked_hosts()
+    resumption = None if main is None else main.resumption
+    if main is None or resumption is None:
         return None
-    hosts.resumption = None
+    main.resumption = None
     try:
         looks = _read_looks(resumption)
     finally:
@@ -174,7 +190,7 @@ def resumed(action: ActionBase) -> Resumed | None:
     defer_warnings(resumption.task.warnings)
     how = 'have ended' if looks is not None else 'are to be asked for'
     display.vvv(f'{task_of(action).get_name()}: goes on, because {", ".join(resumption.task.jobs.values())} {how}')
-    return Resumed(resumption.task.wait, looks, resumption.answered)
+    return Resumed(resumption.task.of_action, looks, resumption.answered)
 
 
 def _read_looks(resumption: Resumption) -> list[Look] | None:

@@ -8,7 +8,8 @@ It is a program of its own, so that it does not keep the memory of ansible. Ansi
 (parked_hosts.py), hands it tickets, and learns which hosts can go on. The room handles the good case only: if a host does
 not answer, it says so, and a worker of ansible finds out what is the matter.
 
-Messages are JSON objects over a socket that keeps their bounds. To the room: ``{"path": ticket}``; without a path, the room ends. From the room:
+The room and the main process exchange JSON objects, one in each message of a SEQPACKET socket. The main process sends
+``{"path": ticket}``. Without a path, it asks the room to end. The room sends
 ``{"path": ticket, "what": one of below}``, and ``answered``, when the host last answered (time.monotonic()).
 
 - ``ended``: all jobs have ended; ``<ticket>.looks`` has the looks (a list of the JSON objects of protocol.Look).
@@ -22,6 +23,7 @@ from __future__ import annotations
 
 import collections
 import errno
+import functools
 import json
 import math
 import os
@@ -34,7 +36,12 @@ import sys
 import time
 import typing as t
 
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting.exchanges import Command, Session
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.exchanges import (
+    Command,
+    CommandLine,
+    Exchange,
+    Session,
+)
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.parked_host import ParkedHost
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.rounds import (
     LONGEST_REQUEST_SECONDS,
@@ -50,19 +57,26 @@ _SPARE_DESCRIPTORS = 64
 _RECEIVED_BYTES = 1 << 16
 _END_SECONDS = 10
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+"""What this process has no more of at the moment."""
 
 
 class _Room:
-    """*main*: the socket to ansible's main process. *pidfd*: of that process. *forks*: commands at once."""
+    """*main*: the socket to ansible's main process. *pidfd*: of that process. *forks*: commands at once.
 
-    def __init__(self, main: socket.socket, pidfd: int, forks: int) -> None:
+    *files*: how many files a command may open, as getrlimit() has them.
+    """
+
+    def __init__(self, main: socket.socket, pidfd: int, forks: int, files: tuple[int, int]) -> None:
         self._main = main
         self._pidfd = pidfd
         self._null = os.open(os.devnull, os.O_RDWR)
         self._selector = selectors.DefaultSelector()
         self._kinds = (
-            _Kind(Session, max(1, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE_DESCRIPTORS) // 2)),
-            _Kind(Command, forks),
+            # EAGAIN of a Session is about its master, which takes no more connections; of a Command about processes.
+            _Kind(
+                Session, max(1, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE_DESCRIPTORS) // 2), _EXHAUSTED
+            ),
+            _Kind(functools.partial(Command, files=files), forks, (*_EXHAUSTED, errno.EAGAIN)),
         )
         self._asked: dict[int, ParkedHost] = {}
         self._outbox: collections.deque[bytes] = collections.deque()
@@ -70,14 +84,17 @@ class _Room:
         self._is_dismissed = False
 
     def run(self) -> bool:
-        """Wait until ansible has ended, or does not want this room any more. Returns whether it was killed."""
+        """Wait until ansible has ended, or does not want this room any more.
+
+        Returns True if ansible has ended and this process must remove the tickets.
+        """
         self._main.setblocking(False)
         self._selector.register(self._pidfd, selectors.EVENT_READ)
         self._selector.register(self._main, selectors.EVENT_READ)
         second = time.monotonic()
         while True:
             for kind in self._kinds:
-                while kind.ready and kind.asked < kind.places and self._ask(kind, kind.ready.popleft()):
+                while kind.ready and kind.asked < kind.at_once and self._ask(kind, kind.ready.popleft()):
                     pass
             for key, events in self._selector.select(1):
                 if key.fileobj == self._pidfd:
@@ -91,11 +108,6 @@ class _Room:
                 self._reports = min(_REPORTS_PER_SECOND, self._reports + (now - second) * _REPORTS_PER_SECOND)
                 self._give_up(now)
                 second = now
-
-    def close(self) -> None:
-        """End all requests."""
-        for host in list(self._asked.values()):
-            self._end(host)
 
     def _talk(self, events: int) -> bool:
         """Exchange messages with the main process. Returns whether it still listens."""
@@ -147,7 +159,7 @@ class _Room:
         try:
             exchange = kind.exchange(host.command_line(seconds), self._null)
         except OSError as error:
-            if error.errno in _EXHAUSTED and self._asked:
+            if error.errno in kind.exhausted and self._asked:
                 kind.ready.appendleft(host)  # there is room again when another request has ended
                 return False
             self._use_command(host)
@@ -165,8 +177,8 @@ class _Room:
         # A report that could not be made is tried again, but not so often that the requests cost more than the reports.
         due = min(max(1.0, interval / 10, host.reported + interval - now), max(0.0, host.until - now))
         # The others of its play may come yet: they must not wait until a long request is over.
-        crowded = max(kind.hosts, host.hosts) > kind.places
-        sharers = math.ceil(kind.hosts / kind.places) if crowded else 0
+        crowded = max(kind.hosts, host.hosts) > kind.at_once
+        sharers = math.ceil(kind.hosts / kind.at_once) if crowded else 0
         return request_seconds(min(due, LONGEST_REQUEST_SECONDS), sharers, waited=now - host.parked, followed=False)
 
     def _report_seconds(self, host: ParkedHost) -> float:
@@ -176,7 +188,7 @@ class _Room:
     def _use_command(self, host: ParkedHost) -> None:
         """The master connection of ssh did not do: ssh itself makes a new one. Nothing else is left after that."""
         if host.control is None:
-            self._leave(host, 'lost')
+            self._finish(host, 'lost')
             return
         self._move(host, None)
         self._kind(host).ready.append(host)
@@ -196,7 +208,7 @@ class _Room:
         exchange.close()
         return host.take_output()
 
-    def _leave(self, host: ParkedHost, what: str) -> None:
+    def _finish(self, host: ParkedHost, what: str) -> None:
         self._kind(host).hosts -= 1
         self._tell(host.path, what, answered=host.answered)
 
@@ -212,9 +224,9 @@ class _Room:
             return
         host.answered = time.monotonic()
         if all(look['ended'] or not look['job'] for look in looks):
-            self._leave(host, 'ended' if host.write(looks) else 'lost')
+            self._finish(host, 'ended' if host.write(looks) else 'lost')
         elif host.answered >= host.until:
-            self._leave(host, 'lost')
+            self._finish(host, 'lost')
         else:
             self._report(host, looks)
             self._move(host, host.first_control)  # ssh has made a new master connection
@@ -232,15 +244,21 @@ class _Room:
         """End the requests that have not been answered in time."""
         for host in [host for host in self._asked.values() if host.deadline < now]:
             self._end(host)
-            self._leave(host, 'lost')
+            self._finish(host, 'lost')
 
 
 class _Kind:
-    """The hosts that are asked in the same way: *exchange*, at most *places* at once."""
+    """The hosts that are asked in the same way: *exchange*, at most *at_once* of them at the same time.
 
-    def __init__(self, exchange: type[Session | Command], places: int) -> None:
+    *exhausted*: the errors after which another request has to end before the next one can be sent.
+    """
+
+    def __init__(
+        self, exchange: t.Callable[[CommandLine, int], Exchange], at_once: int, exhausted: tuple[int, ...]
+    ) -> None:
         self.exchange = exchange
-        self.places = places
+        self.at_once = at_once
+        self.exhausted = exhausted
         self.asked = 0
         self.hosts = 0
         self.ready: collections.deque[ParkedHost] = collections.deque()
@@ -249,12 +267,11 @@ class _Kind:
 def main() -> None:
     """Arguments: descriptors of the socket and of the pidfd, the number of forks, the folder of the tickets."""
     descriptor, pidfd, forks, folder = sys.argv[1:]
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-    room = _Room(socket.socket(fileno=int(descriptor)), int(pidfd), int(forks))
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files[1], files[1]))
+    room = _Room(socket.socket(fileno=int(descriptor)), int(pidfd), int(forks), files)
     try:
         if room.run():
             shutil.rmtree(folder, ignore_errors=True)  # ansible was killed; it may have had no time to do so
     finally:
-        room.close()
         os.killpg(0, signal.SIGKILL)  # what its commands have started; the room leads a group of its own

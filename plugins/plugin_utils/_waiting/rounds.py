@@ -7,15 +7,15 @@
 from __future__ import annotations
 
 LONGEST_REQUEST_SECONDS = 60.0
-"""A host that is cut off says nothing, and only an answer that is overdue shows it."""
+"""The longest request. If a host is cut off, we notice it only when its answer is overdue, so a request must not be long."""
 SILENCE_SECONDS = 30
-"""Beyond what a request takes on the target: then the connection counts as lost."""
+"""If the answer comes so much later than it should, the connection counts as lost."""
 _FIRST_REQUEST_SECONDS = 2.0
 """Of a request of a host that takes turns with others, while its wait is young."""
 _REQUEST_SHARE = 0.1
 """Later such a request may take this share of the time that the host has waited."""
 _LONGEST_ROUND_SECONDS = 10.0
-"""The hosts that share a turn have all asked within this time, so an end is noticed within it (issue 18, line 20)."""
+"""The hosts that share a turn have all asked within this time, so an end is noticed within it."""
 _ROUND_SECONDS_PER_SHARER = 2.5
 """Where many hosts share a turn, a round takes longer: requests cost the controller processor time."""
 _FOLLOWED_REQUEST_SECONDS = 0.5

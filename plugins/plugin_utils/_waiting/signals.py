@@ -37,10 +37,10 @@ def take_signals() -> None:
     """Have this process, if it is ansible's main process, end all waits of the run before it ends by a signal."""
     if multiprocessing.parent_process() is None and threading.current_thread() is threading.main_thread():
         for number in SIGNALS:
-            _Interrupt.take(number)
+            _Handler.take(number)
 
 
-class _Interrupt:
+class _Handler:
     """Handles a signal in the main process: ends all waits, tells what became of their jobs, and lets ansible end."""
 
     def __init__(self, previous: t.Any) -> None:
@@ -62,7 +62,7 @@ class _Interrupt:
         if os.getpid() == self._main:  # workers inherit this
             for other in SIGNALS:  # the next signal ends ansible at once
                 handler = signal.getsignal(other)
-                if isinstance(handler, _Interrupt):
+                if isinstance(handler, _Handler):
                     handler.give_back(other)
             _end_waits()
         if callable(self._previous):

@@ -5,7 +5,7 @@
 """The files of a parked host, in the temporary directory of ansible: only its user can read them.
 
 ``<path>`` is the ticket, for the room; ``<path>.task`` what ansible needs to go on with the task (a pickled ParkedTask of
-parking.py); ``<path>.looks`` what the room has seen at the end (JSON). Standard library only. Private to this collection.
+parked_hosts.py); ``<path>.looks`` what the room has seen at the end (JSON). Standard library only. Private to this collection.
 """
 
 from __future__ import annotations

@@ -11,15 +11,20 @@ import time
 import typing as t
 
 from ansible import constants as C
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
 from ansible_collections.background.jobs.plugins.plugin_utils._places.base import Place
+from ansible_collections.background.jobs.plugins.plugin_utils._places.place import may_succeed_later
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import label_of
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.rounds import SILENCE_SECONDS, request_seconds
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.turns import Turns
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers import end_if_orphaned, renew_watch
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers import (
+    end_if_orphaned,
+    end_wait,
+    renew_watch,
+)
 
 MARGIN_SECONDS = 60
 """Beyond the limits of the jobs: for how long an unreachable host is asked again, unless `background_jobs_margin` says
@@ -75,29 +80,34 @@ def wait(
     began = time.monotonic()
     deadline = None if timeout is None else began + timeout
     contact = _Contact(remote.host, looks, margin, deadline, began if answered is None else answered)
-    while True:
-        end_if_orphaned()
-        renew_watch()
-        try:
-            with turn(turns if remote.is_remote(ids) else None) as sharers:
-                now = time.monotonic()
-                offsets = reporter.offsets(ids)
-                seconds = request_seconds(reporter.due(), sharers, waited=now - began, followed=bool(offsets))
-                last = deadline is not None and now + seconds >= deadline
-                if deadline is not None:
-                    seconds = min(seconds, max(0.0, deadline - now))
-                request = {'ids': ids, 'seconds': seconds, 'offsets': offsets, 'output': last, 'results': results}
-                looks = remote.ask('wait', within=seconds + SILENCE_SECONDS, **request)
-        except AnsibleConnectionFailure as error:
-            contact.lost(error)
-            remote.reset()
-            continue
-        contact.made(looks)
-        over = last and time.monotonic() >= t.cast('float', deadline)
-        over = over or all(look.ended or not look.job for look in looks)
-        reporter.seen(looks, over=over)
-        if over:
-            return looks
+    try:
+        while True:
+            end_if_orphaned()
+            renew_watch()
+            try:
+                with turn(turns if remote.is_remote(ids) else None) as sharers:
+                    now = time.monotonic()
+                    offsets = reporter.offsets(ids)
+                    seconds = request_seconds(reporter.due(), sharers, waited=now - began, followed=bool(offsets))
+                    last = deadline is not None and now + seconds >= deadline
+                    if deadline is not None:
+                        seconds = min(seconds, max(0.0, deadline - now))
+                    request = {'ids': ids, 'seconds': seconds, 'offsets': offsets, 'output': last, 'results': results}
+                    looks = remote.ask('wait', within=seconds + SILENCE_SECONDS, **request)
+            except (AnsibleError, OSError, RuntimeError) as error:
+                if not may_succeed_later(error):
+                    raise
+                contact.lost(error)
+                remote.reset()
+                continue
+            contact.made(looks)
+            over = last and time.monotonic() >= t.cast('float', deadline)
+            over = over or all(look.ended or not look.job for look in looks)
+            reporter.seen(looks, over=over)
+            if over:
+                return looks
+    finally:
+        end_wait()
 
 
 def aged(looks: list[Look], seconds: float) -> list[Look]:
@@ -138,17 +148,15 @@ class _Contact:
         ends = [end for end in (None if limit is None else self._answered + limit, self._deadline) if end is not None]
         self._patient_until = min(ends) + self._margin if ends else None
 
-    def lost(self, error: AnsibleConnectionFailure) -> None:
+    def lost(self, error: Exception) -> None:
         """Sleep before the next attempt, or raise *error* with what a person needs to know."""
         when = time.strftime('%Y-%m-%d %H:%M:%S', self._answered_at)
         if self._patient_until is not None and time.monotonic() > self._patient_until:
             raise AnsibleConnectionFailure(
-                f'The host was last seen at {when}; {self._names} may still run there. {error.message}'
+                f'The host was last seen at {when}; {self._names} may still run there. {error}'
             ) from error
         if not self._warned:
-            text = (
-                f'connection lost while waiting for {self._names}; asking again. Last seen at {when}: {error.message}'
-            )
+            text = f'connection lost while waiting for {self._names}; asking again. Last seen at {when}: {error}'
             # Not by warning(): from 2.19 on, a worker's warnings are shown when its task has ended, and this is news now.
             display.display(f'[WARNING]: {self._host}: {text}', color=C.COLOR_WARN, stderr=True)
         self._warned = True

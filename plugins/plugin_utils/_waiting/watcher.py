@@ -17,6 +17,7 @@ Private to this collection.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import gc
 import os
@@ -26,6 +27,7 @@ import select
 import selectors
 import signal
 import socket
+import termios
 import typing as t
 
 from ansible.executor.process.worker import WorkerProcess
@@ -174,7 +176,7 @@ def _keep_only(*descriptors: int) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
         os.dup2(null, standard)
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]  # each task takes three
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]  # each task takes four: two connections, a pipe, a result
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
@@ -188,6 +190,7 @@ class _Watcher:
         self._results: dict[int, int] = {}
         """The pipe's inode -> descriptor of the failed result, of each task that is watched."""
         self._selector = selectors.DefaultSelector()
+        self._spare = os.dup(main_pidfd)
 
     def run(self) -> None:
         """Watch until ansible has ended."""
@@ -201,11 +204,25 @@ class _Watcher:
                 key.data(key.fileobj)
 
     def _accept(self, listening: socket.socket) -> None:
-        self._selector.register(listening.accept()[0], selectors.EVENT_READ, self._receive)
+        try:
+            self._selector.register(listening.accept()[0], selectors.EVENT_READ, self._receive)
+        except OSError as error:
+            if error.errno == errno.EMFILE:
+                self._refuse(listening)
+
+    def _refuse(self, listening: socket.socket) -> None:
+        """End a connection for which no descriptor is left, so that its task holds its fork. It would wait for ever."""
+        os.close(self._spare)
+        with contextlib.suppress(OSError):
+            listening.accept()[0].close()
+        self._spare = os.dup(self._main_pidfd)
 
     def _receive(self, connection: socket.socket) -> None:
         """Take the descriptors of a task. Guardian and child both send them if they have lost another watcher."""
-        data, descriptors, _flags, _address = socket.recv_fds(connection, len(_READY), 2)
+        try:
+            data, descriptors, _flags, _address = socket.recv_fds(connection, len(_READY), 2)
+        except OSError:  # it was killed before it had read the answer
+            data, descriptors = b'', []
         if not data or len(descriptors) != 2:
             self._selector.unregister(connection)
             connection.close()
@@ -220,11 +237,13 @@ class _Watcher:
         else:
             self._results[inode] = result
             self._selector.register(reader, selectors.EVENT_READ, self._ended)
-        connection.send(_READY)
+        with contextlib.suppress(OSError):  # it was killed, which the next event of the connection tells
+            connection.send(_READY)
 
     def _ended(self, reader: int) -> None:
         """The result of a task was sent, or all its processes have ended."""
-        sent = os.read(reader, len(_SENT))
+        # The byte stays in the pipe: guardian or child may be about to send the same pipe once more.
+        sent = any(fcntl.ioctl(reader, termios.FIONREAD, bytes(4)))
         result = self._results.pop(os.fstat(reader).st_ino)
         self._selector.unregister(reader)
         os.close(reader)

@@ -7,8 +7,8 @@
 ansible-core lets one worker process run one task of one host from its beginning to its end. Here the worker forks a
 guardian, the guardian forks a child that goes on with the task, and the worker exits. ansible-core then has a free worker,
 and still expects a result, which the child sends when the jobs have ended. The guardian does nothing but wait: if the
-child is killed, it makes the task fail; if ansible ends, it kills the child. If both are killed, the watcher of the run
-(watcher.py) makes the task fail.
+child is killed in its wait, it makes the task fail; if ansible ends, it ends the child. If both are killed, or the child
+is killed after its wait, in a later item of a loop for one, the watcher of the run (watcher.py) makes the task fail.
 
 The fork is held, as ansible-core does, where the internals of ansible-core are not as expected, and where this machine
 cannot make the processes. Private to this collection.
@@ -17,6 +17,7 @@ cannot make the processes. Private to this collection.
 from __future__ import annotations
 
 import contextlib
+import mmap
 import multiprocessing
 import os
 import select
@@ -24,8 +25,6 @@ import signal
 import threading
 import typing as t
 
-from ansible import constants as C
-from ansible import context
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
@@ -53,12 +52,14 @@ _GO = b'.'
 
 _turns: Turns | None = None
 """The turns of this process, if it is a child that waits without a fork."""
+_wait_is_over: mmap.mmap | None = None
+"""A byte that the last guardian and its child share: 1 as soon as the wait is over in which they were forked."""
 _watch: Watch | None = None
 """The watch over the task of this process, from the first attempt to give its fork back on."""
 _main_pidfd: int | None = None
 """A pidfd of ansible's main process, as soon as this process has opened or inherited one."""
 _run: int | None = None
-"""The pid of ansible's main process that the three above belong to."""
+"""The pid of ansible's main process that the four above belong to."""
 
 display = Display()
 
@@ -78,7 +79,7 @@ class Worker:
         self._may = settings.flag(action, task_vars, 'background_jobs_give_back_forks', True) and _is_possible()
         _forget_other_run()
 
-    def leave(self, looks: list[Look], parking: Parking | None) -> Turns | None:
+    def free_fork(self, looks: list[Look], parking: Parking | None) -> Turns | None:
         """Have the host parked (*parking*), or give the fork back; None: the host must not be parked."""
         if parking is not None and self._may and self._may_park:
             park(self._action, looks, parking, self._hosts)
@@ -89,7 +90,7 @@ class Worker:
 
         *looks*: at the jobs that the child will wait for. Code that comes after this runs in the child. An error of the
         operating system is not raised, because the jobs run already. In the guardian it raises AnsibleActionFail, which
-        names the jobs, if the child dies.
+        names the jobs, if the child dies before its wait is over.
         """
         global _turns
         if not self._may or not _has_one_thread(self._action):
@@ -102,13 +103,17 @@ class Worker:
             else:
                 _turns = self._fork(jobs)
         except OSError as error:
-            display.vvv(f'{self._host}: this task holds its fork while it waits for {jobs}: {error}')
+            display.vvv(
+                f'{self._host}: this task holds its fork while it waits for {jobs}, or nobody watches it: {error}'
+            )
         signal.alarm(alarm)
         return _turns
 
     def _fork(self, jobs: str) -> Turns | None:
         """The turns of the child, in the child; None where no number is left. Raises OSError."""
+        global _wait_is_over
         ansible = _open_main_process()
+        _wait_is_over = mmap.mmap(-1, 1)
         with contextlib.ExitStack() as descriptors:
             taken = take_number(self._max_waiting)
             if taken is None:
@@ -118,10 +123,9 @@ class Worker:
             self._begin_watch(jobs)
             guarded = _fork_guarded()
             if guarded is not None:
-                _guard(guarded, ansible, f'{self._host}: the process that waited for {jobs}')
+                _guard(guarded, ansible, _wait_is_over, f'{self._host}: the process that waited for {jobs}')
             descriptors.pop_all()  # the child holds its lock until it ends
-        forks = context.CLIARGS.get('forks') or C.DEFAULT_FORKS  # no command line if ansible-core is a library
-        return Turns(number, forks, self._hosts)
+        return Turns(number, settings.forks(), self._hosts)
 
     def _begin_watch(self, jobs: str) -> None:
         """Have the watcher make the task fail if this process and its guardian are killed. Raises OSError."""
@@ -133,10 +137,16 @@ class Worker:
 
 def _forget_other_run() -> None:
     """In a worker of a branch, which is a run of its own: forget what was inherited from the run that it was started by."""
-    global _turns, _watch, _main_pidfd, _run
+    global _turns, _wait_is_over, _watch, _main_pidfd, _run
     if current_worker() is not None and _run != _main_pid():
-        _turns = _watch = _main_pidfd = None
+        _turns = _wait_is_over = _watch = _main_pidfd = None
         _run = _main_pid()
+
+
+def end_wait() -> None:
+    """Call it when a wait is over: what this process does from now on, its guardian must not do again."""
+    if _wait_is_over is not None:
+        _wait_is_over[0] = 1
 
 
 def renew_watch() -> None:
@@ -150,7 +160,7 @@ def renew_watch() -> None:
 def end_if_orphaned() -> None:
     """End this process if ansible has ended, for which it works. Call it before each request of a wait.
 
-    A guardian kills its child at once. This is for a child whose guardian was killed, and for a worker that holds its
+    A guardian ends its child then. This is for a child whose guardian was killed, and for a worker that holds its
     fork, which ansible-core lets run to the end of its task.
     """
     _forget_other_run()
@@ -181,7 +191,7 @@ def _fork_guarded() -> _Guarded | None:
         raise
     if guardian:
         _close(tell_watched, leaves)
-        _leave_or_raise(guardian, watched, tell_leaves)
+        _exit_or_raise(guardian, watched, tell_leaves)
     _close(watched, tell_leaves)
     os.setsid()
     try:
@@ -205,7 +215,7 @@ def _fork_guarded() -> _Guarded | None:
     return None
 
 
-def _leave_or_raise(guardian: int, watched: int, tell_leaves: int) -> t.NoReturn:
+def _exit_or_raise(guardian: int, watched: int, tell_leaves: int) -> t.NoReturn:
     if os.read(watched, len(_GO)):
         with contextlib.suppress(BrokenPipeError):  # the child was killed already, which the guardian reports
             os.write(tell_leaves, _GO)
@@ -225,10 +235,12 @@ def _close(*descriptors: int) -> None:
         os.close(descriptor)
 
 
-def _guard(child: _Guarded, ansible: int, what: str) -> t.NoReturn:
+def _guard(child: _Guarded, ansible: int, wait_is_over: mmap.mmap, what: str) -> t.NoReturn:
     """Wait for the end of *child*. End both when *ansible* (a pidfd) ends.
 
-    Raises AnsibleActionFail if it died; *what* begins the message: a host, and "the process that waited for" its jobs.
+    Raises AnsibleActionFail if it died in its wait; *what* begins the message: a host, and "the process that waited for"
+    its jobs. If it died later, the watcher makes the whole task fail: this process knows nothing of the items of a loop
+    that the child has done since, and would do them again.
     """
     while (ended := _first_end(child, ansible)) != child.pidfd:
         if ended == ansible:
@@ -238,6 +250,9 @@ def _guard(child: _Guarded, ansible: int, what: str) -> t.NoReturn:
     status = os.waitpid(child.pid, 0)[1]
     if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
         os._exit(0)
+    if wait_is_over[0]:
+        renew_watch()
+        os._exit(1)
     how = f'signal {os.WTERMSIG(status)}' if os.WIFSIGNALED(status) else f'exit code {os.WEXITSTATUS(status)}'
     raise AnsibleActionFail(f'{what} ended with {how}. {_WHAT_NEXT}')
 
@@ -267,7 +282,7 @@ def _open_main_process() -> int:
     """A pidfd of ansible's main process. Ends this process if ansible has ended. Raises OSError.
 
     getppid() does not tell the pid: if ansible has ended, it is 1, or the pid of another process that adopts orphans, and
-    the guardian would wait for that one's end (issue 18, line 3). multiprocessing has recorded the pid before the fork. If
+    the guardian would wait for that one's end. multiprocessing has recorded the pid before the fork. If
     getppid() is still the same after the pidfd was opened, the pid has not been reused by another process.
     """
     global _main_pidfd

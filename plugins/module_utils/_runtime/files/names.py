@@ -61,8 +61,11 @@ def forget_names(store):
 
 
 def forget_name(store, name):
-    """Forget *name* (a user's) as forget_names() does."""
-    path = path_of(store, name)
+    """Forget *name* (a user's) as forget_names() does. Does nothing where it cannot be a name: it is of a damaged file."""
+    try:
+        path = path_of(store, name)
+    except StoreError:
+        return
     if os.path.exists(path):
         _forget(store, path)
 

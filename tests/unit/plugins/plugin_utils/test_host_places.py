@@ -14,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import (
     ABOUT,
     Look,
@@ -34,9 +34,12 @@ class Target(Place):
     def __init__(self, *ids: str) -> None:
         self._ids = ids
         self.asked: list[tuple[str, dict[str, t.Any]]] = []
+        self.error: Exception | None = None
 
     def ask(self, op: str, within: float | None = None, **details: t.Any) -> list[Look]:
         self.asked.append((op, details))
+        if self.error is not None:
+            raise self.error
         if op == 'list':
             return [self._look(job_id) for job_id in self._ids]
         return [self._look(one['id'] if op == 'start' else one) for one in details.get('jobs') or details['ids']]
@@ -130,9 +133,14 @@ def test_a_name_goes_to_the_job_that_was_started_last(places: HostPlaces, target
         places.ask('start', jobs=[theirs], bases={}, functions={})
     (tmp_path / 'gate').write_text('go on')
     places.ask('wait', ids=[ours], seconds=HUNG_SECONDS)
+    target.error = AnsibleConnectionFailure('gone')
+    with pytest.raises(AnsibleConnectionFailure):
+        places.ask('start', jobs=[theirs], bases={}, functions={})
+    assert places.ask('status', ids=[{'name': 'deploy'}])[0].id == ours, 'the branch keeps its name until then'
+    target.error = None
     places.ask('start', jobs=[theirs], bases={}, functions={})
     places.ask('status', ids=[{'name': 'deploy'}])
-    assert [op for op, _details in target.asked] == ['start', 'status']
+    assert [op for op, _details in target.asked] == ['start', 'start', 'status']
     assert places.ask('wait', ids=[ours], seconds=0)[0].ended
 
 

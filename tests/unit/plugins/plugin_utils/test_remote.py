@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import pathlib
 import re
 import signal
 import subprocess
@@ -17,7 +19,7 @@ import typing as t
 from types import SimpleNamespace
 
 import pytest
-from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look, new_look
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat import watchdog
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.watchdog import Watchdog
@@ -25,8 +27,10 @@ from ansible_collections.background.jobs.plugins.plugin_utils._places import com
 from ansible_collections.background.jobs.plugins.plugin_utils._places.loader import MARK
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote, was_sent
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.collect import mark_collected
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.rounds import request_seconds
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait import wait
+from ansible_collections.background.jobs.tests.tools.nobody import as_nobody
 
 GOOD = f'Be welcome\r\n{MARK}{json.dumps({"response": {"jobs": []}})}\r\n'
 
@@ -69,6 +73,14 @@ def test_half_an_answer_is_a_lost_connection(length: int) -> None:
     with pytest.raises(AnsibleConnectionFailure, match='middle of the answer'):
         remote(action).ask('wait', ids=[], seconds=0)
     assert not action.modules
+
+
+@pytest.mark.parametrize('response', [None, {}, {'jobs': {}}, {'jobs': [1]}, {'jobs': [{'ended': True, 'job': None}]}])
+def test_an_answer_of_another_shape_is_named(response: t.Any) -> None:
+    with pytest.raises(
+        AnsibleActionFail, match=r'the answer to the request status cannot be understood: .*ansible_async'
+    ):
+        remote(Action(MARK + json.dumps({'response': response}))).ask('status', ids=[])
 
 
 def test_an_error_of_the_target_controls_no_terminal() -> None:
@@ -183,6 +195,25 @@ def test_what_swallows_errors_is_interrupted_again(monkeypatch: pytest.MonkeyPat
         hang()
 
 
+def test_a_request_that_belongs_to_root_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with `become` on the local connection: the shell executes sudo in its own place."""
+    monkeypatch.setattr(watchdog, '_PAUSE_SECONDS', 0.5)
+    with subprocess.Popen(['sleep', '600']) as request:
+        try:
+            with pytest.raises(AnsibleConnectionFailure), as_nobody(), Watchdog(0.5):
+                request.wait(60)
+        finally:
+            request.kill()
+
+
+def test_where_no_program_tells_the_processes_the_request_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a system without /proc that has no pgrep either."""
+    monkeypatch.setattr(pathlib.Path, 'glob', lambda *_arguments: ())
+    monkeypatch.setenv('PATH', '/nowhere')
+    with pytest.raises(AnsibleConnectionFailure), Watchdog(0.5):
+        threading.Event().wait(60)
+
+
 class Silent(Action):
     """An action whose commands do not come back."""
 
@@ -239,6 +270,42 @@ class Away:
 
     def is_remote(self, ids: list[t.Any]) -> bool:
         return True
+
+
+class Busy(Away):
+    """A host that a controller without processes asks: *errors*, then the end of the job."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self._errors = list(errors)
+
+    def ask(self, op: str, **details: t.Any) -> list[Look]:
+        if self._errors:
+            raise self._errors.pop(0)
+        return [look(None)._replace(ended=True)]
+
+
+_NO_PROCESS = (
+    AnsibleError('Unable to execute ssh command line on a controller.'),
+    BlockingIOError(errno.EAGAIN, 'Resource temporarily unavailable'),
+    RuntimeError("can't start new thread"),
+)
+
+
+@pytest.mark.parametrize('error', _NO_PROCESS, ids=lambda error: type(error).__name__)
+def test_a_moment_without_processes_ends_no_wait(error: Exception) -> None:
+    (last,) = wait(t.cast('t.Any', Busy(error)), [look(None)], SilentReporter())
+    assert last.ended
+
+
+@pytest.mark.parametrize('error', _NO_PROCESS, ids=lambda error: type(error).__name__)
+def test_files_that_cannot_be_tidied_up_fail_no_task(error: Exception) -> None:
+    mark_collected(t.cast('t.Any', Busy(error)), [look(None)._replace(ended=True)])
+
+
+@pytest.mark.parametrize('error', [AnsibleError('The template is wrong.'), PermissionError(errno.EACCES, 'no')])
+def test_other_errors_end_a_wait(error: Exception) -> None:
+    with pytest.raises(type(error)):
+        wait(t.cast('t.Any', Busy(error)), [look(None)], SilentReporter())
 
 
 def look(limit: int | None) -> Look:

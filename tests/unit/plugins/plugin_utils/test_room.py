@@ -9,6 +9,7 @@ from __future__ import annotations
 import array
 import collections.abc as c
 import contextlib
+import errno
 import json
 import os
 import resource
@@ -25,9 +26,14 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting import room_client, tickets
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.exchanges import Command, CommandLine
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.parked_host import ParkedHost
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.room import _Room
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.room_client import Room
+from ansible_collections.background.jobs.tests.tools.nobody import as_nobody
 
-ENDED = 'background.jobs>' + json.dumps({'response': {'jobs': [{'ended': True, 'job': {'state': 'succeeded'}}]}})
+LOOK: dict[str, t.Any] = {'ended': True, 'job': {'id': 'j1', 'state': 'succeeded'}}
+ENDED = 'background.jobs>' + json.dumps({'response': {'jobs': [LOOK]}})
 
 
 @pytest.fixture
@@ -78,10 +84,20 @@ def test_an_end_is_told_and_its_looks_are_private(room: Room, folder: Path) -> N
     assert heard(room, 1)[path]['what'] == 'ended'
     looks = Path(tickets.looks_path(path))
     assert stat.S_IMODE(looks.stat().st_mode) == 0o600
-    assert json.loads(looks.read_text()) == [{'ended': True, 'job': {'state': 'succeeded'}}]
+    assert json.loads(looks.read_text()) == [LOOK]
 
 
-@pytest.mark.parametrize('command', ['exit 255', 'echo no answer', 'echo "background.jobs>{half"'])
+@pytest.mark.parametrize(
+    'command',
+    [
+        'exit 255',
+        'echo no answer',
+        'echo "background.jobs>{half"',
+        *(f"echo '{ENDED.replace(json.dumps(LOOK), answer)}'" for answer in ('1', '{"ended": true, "job": "j1"}')),
+        f"echo '{ENDED.replace('succeeded', 'gone')}'",
+        f"echo '{ENDED.replace('[', '').replace(']', '')}'",
+    ],
+)
 def test_a_host_without_an_answer_is_lost(room: Room, folder: Path, command: str) -> None:
     path = ticket(folder, 'one', command)
     room.hand(path)
@@ -165,6 +181,51 @@ def test_few_descriptors_are_no_fault_of_a_host(folder: Path) -> None:
     finally:
         made.end()
     assert {message['what'] for message in told.values()} == {'ended'}
+
+
+def test_a_command_that_belongs_to_root_does_not_hold_the_room_up() -> None:
+    """As with `become` on the local connection: the shell executes sudo in its own place."""
+    command = Command(
+        CommandLine(['sleep', '600'], None), subprocess.DEVNULL, files=resource.getrlimit(resource.RLIMIT_NOFILE)
+    )
+    try:
+        with as_nobody():
+            command.close()
+        assert command._process.returncode is None
+    finally:
+        command._process.kill()
+        command._process.wait()
+
+
+def test_a_command_may_open_as_many_files_as_ansible(folder: Path) -> None:
+    """It may start a job, which inherits that."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limits[0] - 1, limits[1]))
+    try:
+        made = Room(1, str(folder))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    path = ticket(folder, 'one', f"ulimit -n > {folder}/files; echo '{ENDED}'")
+    made.hand(path)
+    heard(made, 1)
+    made.end()
+    assert (folder / 'files').read_text().strip() == str(limits[0] - 1)
+
+
+def test_few_processes_are_no_fault_of_a_host(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """A fork that fails is tried again when another request has ended."""
+    main, pidfd = socket.socketpair()[0], os.pidfd_open(os.getpid())
+    made = _Room(main, pidfd, 2, resource.getrlimit(resource.RLIMIT_NOFILE))
+    commands = made._kinds[1]
+    one, other = (ParkedHost.read(ticket(folder, name, 'true')) for name in ('one', 'other'))
+    assert made._ask(commands, one)
+
+    def fork(*_arguments: t.Any) -> t.NoReturn:
+        raise BlockingIOError(errno.EAGAIN, 'Resource temporarily unavailable')  # as for a user with too many processes
+
+    monkeypatch.setattr(commands, 'exchange', fork)
+    assert not made._ask(commands, other)
+    assert list(commands.ready) == [other]
 
 
 def test_a_killed_room_is_noticed(room: Room, folder: Path) -> None:
