@@ -372,7 +372,7 @@ def test_a_child_killed_in_a_later_item_starts_no_job_again(
         'async': LONG,
         'poll': 2,
         'loop': [
-            f'echo first >> {tmp_path}/log; sleep 2',
+            f'echo first >> {tmp_path}/log; sleep 5',
             f'echo second >> {tmp_path}/log',
             f'echo third >> {tmp_path}/log; {meeting.wait()}',
         ],
