@@ -103,7 +103,7 @@ def page(title: str, when: str, bars: list[Bar], begin: float, end: float, ahead
 <h1>Background jobs: {_text(title)}</h1>
 <p>{_text(when)}, {clock(end - begin)} in all. Jobs: {_summary(bars)}.</p>
 <div class="lists">
-{_bad_ends([bar for bar in bars if bar.job.state in BAD])}
+{_bad_ends([job_bar for job_bar in bars if job_bar.job.state in BAD])}
 {_longest(bars) if len(bars) > _LONGEST_JOBS else ''}
 </div>
 <p class="legend">{''.join(f'<span><i class="key {name}"></i>{meaning}</span>' for name, meaning in _LEGEND)}</p>
@@ -114,16 +114,16 @@ def page(title: str, when: str, bars: list[Bar], begin: float, end: float, ahead
 
 
 def _summary(bars: list[Bar]) -> str:
-    states = t.Counter[str](_state(bar) for bar in bars)
-    hosts = len({bar.job.host for bar in bars})
+    states = t.Counter[str](_state(job_bar) for job_bar in bars)
+    hosts = len({job_bar.job.host for job_bar in bars})
     return f'{len(bars)} on {number(hosts, "host")}, ' + ', '.join(
         f'{count} {_text(state)}' for state, count in states.most_common()
     )
 
 
 def _table(bars: list[Bar], scale: _Scale, ahead: c.Callable[[str], float]) -> str:
-    labels = {bar.job.id: bar.job.label for bar in bars}
-    hosts = [(host, list(group)) for host, group in itertools.groupby(bars, key=lambda bar: bar.job.host)]
+    labels = {job_bar.job.id: job_bar.job.label for job_bar in bars}
+    hosts = [(host, list(group)) for host, group in itertools.groupby(bars, key=lambda job_bar: job_bar.job.host)]
     return f"""<table style="--step: {100 * scale.step / scale.span:.4f}%">
 <caption>Times in minutes and seconds. All bars are by the controller's clock, from the beginning of the run.</caption>
 <thead><tr><th scope="col">Host</th><th scope="col">Job</th><th scope="col">State</th>
@@ -163,46 +163,48 @@ def _host(host: str, bars: list[Bar], scale: _Scale, ahead: float, labels: dict[
         note = f'<small>its clock is {clock(abs(ahead))} {"ahead" if ahead > 0 else "behind"}</small>'
     heads = [f'<th scope="rowgroup" rowspan="{len(bars)}">{_text(host)}{note}</th>', *[''] * (len(bars) - 1)]
     rows = (
-        f'<tr id="{_text(bar.job.id)}">{head}{_row(bar, scale, labels)}</tr>\n'
-        for head, bar in zip(heads, bars, strict=True)
+        f'<tr id="{_text(job_bar.job.id)}">{head}{_row(job_bar, scale, labels)}</tr>\n'
+        for head, job_bar in zip(heads, bars, strict=True)
     )
     return f'<tbody>\n{"".join(rows)}</tbody>\n'
 
 
-def _row(bar: Bar, scale: _Scale, labels: dict[str, str]) -> str:
+def _row(job_bar: Bar, scale: _Scale, labels: dict[str, str]) -> str:
     """*labels*: job id -> how people call it."""
-    job = bar.job
+    job = job_bar.job
     kind = 'open' if job.live else 'bad' if job.state in BAD else ''
     starts_after = after([labels.get(job_id, job_id) for job_id in job.after])
     notes = ''.join(f'<br><small>{_text(note)}</small>' for note in (job.summary, starts_after, job.cause) if note)
-    queued = bar.queued if bar.queued >= _QUEUED_SECONDS else None
+    queued = job_bar.queued if job_bar.queued >= _QUEUED_SECONDS else None
     return (
         f'<td class="name" title="{_text(job.id)}">{_text(job.label)}{notes}</td>'
-        f'<td class="state-{kind}">{_text(_state(bar))}</td><td class="time">{_time(queued)}</td>'
-        f'<td class="time duration">{_time(bar.ran)}</td><td class="time">{_time(job.limit)}</td>'
-        f'<td class="time">{_time(bar.waited)}</td>'
-        f'<td class="chart"><div class="track" aria-hidden="true">{_pieces(bar, kind, scale)}</div></td>'
+        f'<td class="state-{kind}">{_text(_state(job_bar))}</td><td class="time">{_time(queued)}</td>'
+        f'<td class="time duration">{_time(job_bar.ran)}</td><td class="time">{_time(job.limit)}</td>'
+        f'<td class="time">{_time(job_bar.waited)}</td>'
+        f'<td class="chart"><div class="track" aria-hidden="true">{_pieces(job_bar, kind, scale)}</div></td>'
     )
 
 
-def _pieces(bar: Bar, kind: str, scale: _Scale) -> str:
-    """What the chart shows of *bar*."""
+def _pieces(job_bar: Bar, kind: str, scale: _Scale) -> str:
+    """What the chart shows of *job_bar*."""
     pieces = []
-    if bar.queued >= _QUEUED_SECONDS:
-        pieces.append(scale.piece('queued', bar.created, bar.created + bar.queued))
-    if bar.started is not None:
-        pieces.append(scale.piece(f'ran {kind}'.strip(), bar.started, bar.until))
-        if bar.job.limit:
-            pieces.append(scale.piece('limit', bar.started + bar.job.limit, bar.started + bar.job.limit))
-    return ''.join([*pieces, *(scale.piece('wait', begin, end) for begin, end in bar.waits)])
+    if job_bar.queued >= _QUEUED_SECONDS:
+        pieces.append(scale.piece('queued', job_bar.created, job_bar.created + job_bar.queued))
+    if job_bar.started is not None:
+        pieces.append(scale.piece(f'ran {kind}'.strip(), job_bar.started, job_bar.until))
+        if job_bar.job.limit:
+            pieces.append(
+                scale.piece('limit', job_bar.started + job_bar.job.limit, job_bar.started + job_bar.job.limit)
+            )
+    return ''.join([*pieces, *(scale.piece('wait', begin, end) for begin, end in job_bar.waits)])
 
 
 def _bad_ends(bars: list[Bar]) -> str:
     """All of *bars*, grouped by how and why they ended. The largest group comes first."""
     groups: dict[tuple[str, str], list[Bar]] = {}
-    for bar in bars:
+    for job_bar in bars:
         # "stopped after 60.1 s" is the same reason as "stopped after 60.2 s"
-        groups.setdefault((_state(bar), _FRACTION.sub('…', bar.job.cause or '')), []).append(bar)
+        groups.setdefault((_state(job_bar), _FRACTION.sub('…', job_bar.job.cause or '')), []).append(job_bar)
     lists = [
         f'<h3>{_text(": ".join(filter(None, (state, _reason(reason, group)))))} ({len(group)})</h3>\n{_list(group)}'
         for (state, reason), group in sorted(groups.items(), key=lambda item: -len(item[1]))
@@ -212,27 +214,27 @@ def _bad_ends(bars: list[Bar]) -> str:
 
 def _reason(general: str, bars: list[Bar]) -> str:
     """The reason of *bars*; *general*, which has no fractions, if theirs differ."""
-    causes = {bar.job.cause or '' for bar in bars}
+    causes = {job_bar.job.cause or '' for job_bar in bars}
     return causes.pop() if len(causes) == 1 else general
 
 
 def _longest(bars: list[Bar]) -> str:
-    longest = sorted(bars, key=lambda bar: -(bar.ran or 0))[:_LONGEST_JOBS]
+    longest = sorted(bars, key=lambda job_bar: -(job_bar.ran or 0))[:_LONGEST_JOBS]
     return f'<section><h2>Ran longest</h2>\n{_list(longest)}</section>'
 
 
 def _list(bars: list[Bar]) -> str:
     """All of *bars*, each a link to its row."""
     items = ''.join(
-        f'<li><a href="#{urllib.parse.quote(readable(bar.job.id))}">{_text(bar.job.host)}: {_text(bar.job.label)}</a>, '
-        f'{_text(_state(bar))} after {_time(bar.ran)}</li>'
-        for bar in bars
+        f'<li><a href="#{urllib.parse.quote(readable(job_bar.job.id))}">{_text(job_bar.job.host)}: {_text(job_bar.job.label)}</a>, '
+        f'{_text(_state(job_bar))} after {_time(job_bar.ran)}</li>'
+        for job_bar in bars
     )
     return f'<ol tabindex="0">{items}</ol>'
 
 
-def _state(bar: Bar) -> str:
-    return spoken(bar.job.state)
+def _state(job_bar: Bar) -> str:
+    return spoken(job_bar.job.state)
 
 
 def _time(seconds: float | None) -> str:

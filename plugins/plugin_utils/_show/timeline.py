@@ -79,7 +79,7 @@ class Timeline:
         """
         jobs = self._tracker.jobs.values()
         places = {host: place for place, host in enumerate(dict.fromkeys([*self._hosts, *(job.host for job in jobs)]))}
-        return sorted(map(self._bar, jobs), key=lambda bar: places[bar.job.host])
+        return sorted(map(self._bar, jobs), key=lambda job_bar: places[job_bar.job.host])
 
     def ahead(self, host: str) -> float:
         """By how many seconds a host's clock is ahead of the controller's."""

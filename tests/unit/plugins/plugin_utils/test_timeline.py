@@ -35,32 +35,32 @@ def timeline(*, behind: float = 0.0, seen: list[tuple[float, dict[str, t.Any]]])
 @pytest.mark.parametrize('behind', [0.0, 3600.0, -3600.0])
 def test_a_wrong_clock_does_not_matter(behind: float) -> None:
     told = timeline(behind=behind, seen=[(15.2, RUNNING), (15.5, RUNNING), (40.0, ENDED)])
-    (bar,) = told.bars()
-    assert (bar.created, bar.started, bar.until) == pytest.approx((1000.2, 1005.2, 1035.2))
-    assert (bar.queued, bar.ran) == pytest.approx((5.0, 30.0))
+    (job_bar,) = told.bars()
+    assert (job_bar.created, job_bar.started, job_bar.until) == pytest.approx((1000.2, 1005.2, 1035.2))
+    assert (job_bar.queued, job_bar.ran) == pytest.approx((5.0, 30.0))
     assert told.ahead('web1') == pytest.approx(-behind, abs=0.3)
 
 
 @pytest.mark.parametrize(('behind', 'until'), [(0.0, 1035.0), (3600.0, 1035.0 - 3600), (-3600.0, 1040.0)])
 def test_old_news_count_as_right_unless_they_are_of_the_future(behind: float, until: float) -> None:
-    (bar,) = timeline(behind=behind, seen=[(40.0, ENDED)]).bars()
-    assert bar.until == pytest.approx(until)
+    (job_bar,) = timeline(behind=behind, seen=[(40.0, ENDED)]).bars()
+    assert job_bar.until == pytest.approx(until)
 
 
 def test_a_job_that_was_cancelled_in_its_queue_never_ran() -> None:
     cancelled = job(state='cancelled', started=None, ended='2026-11-22T08:00:20Z')
-    (bar,) = timeline(seen=[(1.0, job(state='queued')), (20.0, cancelled)]).bars()
-    assert (bar.queued, bar.ran, bar.until) == (20.0, None, 1020.0)
+    (job_bar,) = timeline(seen=[(1.0, job(state='queued')), (20.0, cancelled)]).bars()
+    assert (job_bar.queued, job_bar.ran, job_bar.until) == (20.0, None, 1020.0)
 
 
 def test_a_job_that_has_not_ended_goes_as_far_as_it_was_seen() -> None:
-    (bar,) = timeline(seen=[(15.0, RUNNING)]).bars()
-    assert (bar.started, bar.until, bar.job.live) == (1005.0, 1015.0, True)
+    (job_bar,) = timeline(seen=[(15.0, RUNNING)]).bars()
+    assert (job_bar.started, job_bar.until, job_bar.job.live) == (1005.0, 1015.0, True)
 
 
 def test_a_job_whose_end_nobody_knows_goes_as_far_as_it_was_seen() -> None:
-    (bar,) = timeline(seen=[(15.0, RUNNING), (90.0, job(state='lost'))]).bars()
-    assert bar.until == 1090.0
+    (job_bar,) = timeline(seen=[(15.0, RUNNING), (90.0, job(state='lost'))]).bars()
+    assert job_bar.until == 1090.0
 
 
 def test_jobs_of_ansible_core_and_hidden_ones_are_known_from_events() -> None:
@@ -73,7 +73,7 @@ def test_jobs_of_ansible_core_and_hidden_ones_are_known_from_events() -> None:
     told.saw(event({**content, 'finished': 1}), 14.0, polling=False, failed=False, final=True)
     told.saw(event(CENSORED, uuid='u2'), 16.0, polling=False, failed=False, final=False)  # async_ok
     told.saw(event(CENSORED, uuid='u2'), 17.0, polling=False, failed=False, final=True)
-    assert [(bar.job.label, bar.started, bar.until, bar.waited) for bar in told.bars()] == [
+    assert [(job_bar.job.label, job_bar.started, job_bar.until, job_bar.waited) for job_bar in told.bars()] == [
         ('Back up', 10.0, 14.0, 5.0),
         ('hidden by no_log', 11.0, 16.0, 7.0),
     ]
@@ -103,7 +103,7 @@ def test_jobs_of_a_host_stand_together() -> None:
     told = Timeline(own_shift=0.0)
     for number, host in enumerate(['web2', 'web1', 'web2']):
         told.saw(event(of_one(job(f'j{number}.1')), host=host), 1.0, polling=True, failed=False, final=False)
-    assert [bar.job.id for bar in told.bars()] == ['j0.1', 'j2.1', 'j1.1']
+    assert [job_bar.job.id for job_bar in told.bars()] == ['j0.1', 'j2.1', 'j1.1']
 
 
 def test_hosts_stand_in_the_order_of_the_inventory() -> None:
@@ -112,4 +112,4 @@ def test_hosts_stand_in_the_order_of_the_inventory() -> None:
     told.add_hosts(['web1', 'web2', 'db1'])  # the next play's
     for number, host in enumerate(['added', 'db1', 'web1', 'web2']):
         told.saw(event(of_one(job(f'j{number}.1')), host=host), 1.0, polling=True, failed=False, final=False)
-    assert [bar.job.host for bar in told.bars()] == ['web2', 'web1', 'db1', 'added']
+    assert [job_bar.job.host for job_bar in told.bars()] == ['web2', 'web1', 'db1', 'added']
