@@ -320,7 +320,7 @@ def test_a_short_limit_that_nobody_waits_for_brings_a_warning(play: Play, local:
         {RUN: {'cmd': 'true'}, 'async': 4, 'poll': 1},
         {RUN: {'cmd': 'true'}, 'async': 600, 'poll': 0},
     )
-    warnings = re.findall(r'async: ([0-9]+) with poll: 0\s+stops', run.output)
+    warnings = re.findall(r'limit of ([0-9]+) s with poll: 0\s+stops', run.output)
     assert warnings == ['1'], run.output
 
 
