@@ -179,7 +179,13 @@ def test_the_module_wants_more_memory_than_there_is(
     """The module takes up what its command prints, until the kernel has had enough of it."""
     host = hosts[0]
     host.shell(f'mkfifo {GATE}')
-    job = {**shell(f'read line < {GATE}; tr "\\0" x < /dev/zero'), **MARKED, 'async': 900, 'poll': 600, 'register': 'job'}
+    job = {
+        **shell(f'read line < {GATE}; tr "\\0" x < /dev/zero'),
+        **MARKED,
+        'async': 900,
+        'poll': 600,
+        'register': 'job',
+    }
     try:
         group = MemoryGroup(f'background-jobs-tests-{os.getpid()}', 40_000_000)
     except HostsError as error:
