@@ -19,6 +19,7 @@ _ABSENT = (
     errno.ELOOP,  # a link
     errno.ENXIO,  # a socket
     errno.EACCES,
+    errno.ESRCH,  # in /proc: the process has ended
 )
 """Errors that mean: there is no such file, or something else in its place."""
 

@@ -10,9 +10,9 @@ Standard library only, Python 3.6 and up. Private to this collection.
 import os
 import time
 
+from .atomic import raise_unless_absent
+
 _ISO = '%Y-%m-%dT%H:%M:%S'
-_ABSENT = (FileNotFoundError, NotADirectoryError, ProcessLookupError, PermissionError)
-"""Errors of a file in /proc that mean: there is none, for this user. Any other one says nothing: too many open files, say."""
 
 
 def utc():
@@ -41,7 +41,8 @@ def boot_id():
         try:
             with open('/proc/sys/kernel/random/boot_id') as stream:
                 _boot_id = stream.read().strip()
-        except _ABSENT:
+        except OSError as error:
+            raise_unless_absent(error)
             _boot_id = ''
     return _boot_id
 
@@ -54,7 +55,8 @@ def process_start(pid):
     try:
         with open('/proc/%d/stat' % pid, 'rb') as stream:
             fields = stream.read().rpartition(b')')[2].split()  # a command's name may hold spaces
-    except _ABSENT:
+    except OSError as error:
+        raise_unless_absent(error)
         return None
     # A zombie has ended. In some containers, no process reaps zombies.
     return None if fields[0] in (b'Z', b'X') else int(fields[19])
