@@ -63,9 +63,6 @@ _UNCERTAIN = {
 """What may have happened on a host whose answer was lost: operation -> sentence. Whoever starts jobs, or waits for them,
 asks again and knows more; other operations only look."""
 
-_SHOWN = ('error', 'warning', 'user', 'looked_in')
-"""The fields of a look that tasks show as they are."""
-
 display = Display()
 
 
@@ -89,12 +86,6 @@ def _transports(action: ActionBase, task_vars: dict[str, t.Any]) -> list[Transpo
     if is_of_mitogen(connection_of(action)):
         return [mitogen.Mitogen(action, task_vars)]
     return [Command(action, task_vars), Module(action, task_vars)]
-
-
-def _safe(look: Look) -> Look:
-    """*look* with the texts that tasks show as they are, safe for any terminal."""
-    texts = {key: getattr(look, key) for key in _SHOWN}
-    return look._replace(**{key: readable_lines(text) for key, text in texts.items() if isinstance(text, str)})
 
 
 class Remote(Place):
@@ -149,7 +140,7 @@ class Remote(Place):
         if isinstance(response, dict) and 'error' in response:
             raise AnsibleActionFail(readable_lines(response['error']))
         try:
-            return [_safe(Look(**look)) for look in looks_of(response)]
+            return [Look(**look) for look in looks_of(response)]
         except (TypeError, ValueError) as error:
             raise AnsibleActionFail(
                 f'{self.host}: the answer to the request {request["op"]} cannot be understood: {error}. Look on the host '

@@ -9,20 +9,32 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import STATES
+from ansible_collections.background.jobs.plugins.plugin_utils._show.text import readable_lines
+
+_SHOWN = ('error', 'warning', 'user', 'looked_in')
+"""The fields of a look that tasks show as they are."""
 
 
 def looks_of(response: t.Any) -> list[dict[str, t.Any]]:
-    """The looks of *response* (protocol.Look). Raises ValueError if they have not the shape of looks."""
+    """The looks of *response* (protocol.Look); the texts that tasks show as they are, are safe for any terminal.
+
+    Raises ValueError if they have not the shape of looks.
+    """
     looks = response.get('jobs') if isinstance(response, dict) else None
     if not isinstance(looks, list) or not all(map(_is_look, looks)):
         raise ValueError('the response of the runtime has no looks at jobs')
-    return looks
+    return [_safe(look) for look in looks]
 
 
 def _is_look(look: t.Any) -> bool:
     return (
         isinstance(look, dict) and 'ended' in look and 'job' in look and (look['job'] is None or _is_job(look['job']))
     )
+
+
+def _safe(look: dict[str, t.Any]) -> dict[str, t.Any]:
+    texts = {key: look[key] for key in _SHOWN if isinstance(look.get(key), str)}
+    return {**look, **{key: readable_lines(text) for key, text in texts.items()}}
 
 
 def _is_job(job: t.Any) -> bool:

@@ -104,6 +104,16 @@ def test_a_host_without_an_answer_is_lost(room: Room, folder: Path, command: str
     assert heard(room, 1)[path]['what'] == 'lost'
 
 
+def test_what_the_looks_of_a_parked_host_say_controls_no_terminal(room: Room, folder: Path) -> None:
+    """As without parking (test_remote.py): the worker that goes on shows the texts as they are."""
+    answer = 'background.jobs>' + json.dumps({'response': {'jobs': [{**LOOK, 'warning': 'a\x1b]0;owned\x07'}]}})
+    path = ticket(folder, 'one', f"printf '%s\\n' '{answer}'")
+    room.hand(path)
+    assert heard(room, 1)[path]['what'] == 'ended'
+    (look,) = json.loads(Path(tickets.looks_path(path)).read_text('utf-8'))
+    assert look == {**LOOK, 'warning': 'a\\x1b]0;owned\\x07'}
+
+
 def test_a_ticket_that_is_gone_is_lost(room: Room, folder: Path) -> None:
     room.hand(str(folder / 'gone'))
     assert heard(room, 1)[str(folder / 'gone')]['what'] == 'lost'
