@@ -22,8 +22,8 @@ from ansible_collections.background.jobs.plugins.plugin_utils._waiting.rounds im
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.turns import Turns
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.workers import (
     end_if_orphaned,
-    end_wait,
     renew_watch,
+    under_guard,
 )
 
 MARGIN_SECONDS = 60
@@ -56,6 +56,7 @@ class Waited(t.NamedTuple):
     """What becomes of the jobs when the play is interrupted."""
 
 
+@under_guard()
 def wait(
     remote: Place,
     looks: list[Look],
@@ -80,34 +81,31 @@ def wait(
     began = time.monotonic()
     deadline = None if timeout is None else began + timeout
     contact = _Contact(remote.host, looks, margin, deadline, began if answered is None else answered)
-    try:
-        while True:
-            end_if_orphaned()
-            renew_watch()
-            try:
-                with turn(turns if remote.is_remote(ids) else None) as sharers:
-                    now = time.monotonic()
-                    offsets = reporter.offsets(ids)
-                    seconds = request_seconds(reporter.due(), sharers, waited=now - began, followed=bool(offsets))
-                    last = deadline is not None and now + seconds >= deadline
-                    if deadline is not None:
-                        seconds = min(seconds, max(0.0, deadline - now))
-                    request = {'ids': ids, 'seconds': seconds, 'offsets': offsets, 'output': last, 'results': results}
-                    looks = remote.ask('wait', within=seconds + SILENCE_SECONDS, **request)
-            except (AnsibleError, OSError, RuntimeError) as error:
-                if not may_succeed_later(error):
-                    raise
-                contact.lost(error)
-                remote.reset()
-                continue
-            contact.made(looks)
-            over = last and time.monotonic() >= t.cast('float', deadline)
-            over = over or all(look.ended or not look.job for look in looks)
-            reporter.seen(looks, over=over)
-            if over:
-                return looks
-    finally:
-        end_wait()
+    while True:
+        end_if_orphaned()
+        renew_watch()
+        try:
+            with turn(turns if remote.is_remote(ids) else None) as sharers:
+                now = time.monotonic()
+                offsets = reporter.offsets(ids)
+                seconds = request_seconds(reporter.due(), sharers, waited=now - began, followed=bool(offsets))
+                last = deadline is not None and now + seconds >= deadline
+                if deadline is not None:
+                    seconds = min(seconds, max(0.0, deadline - now))
+                request = {'ids': ids, 'seconds': seconds, 'offsets': offsets, 'output': last, 'results': results}
+                looks = remote.ask('wait', within=seconds + SILENCE_SECONDS, **request)
+        except (AnsibleError, OSError, RuntimeError) as error:
+            if not may_succeed_later(error):
+                raise
+            contact.lost(error)
+            remote.reset()
+            continue
+        contact.made(looks)
+        over = last and time.monotonic() >= t.cast('float', deadline)
+        over = over or all(look.ended or not look.job for look in looks)
+        reporter.seen(looks, over=over)
+        if over:
+            return looks
 
 
 def aged(looks: list[Look], seconds: float) -> list[Look]:

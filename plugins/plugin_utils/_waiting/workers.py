@@ -16,6 +16,7 @@ cannot make the processes. Private to this collection.
 
 from __future__ import annotations
 
+import collections.abc as c
 import contextlib
 import mmap
 import multiprocessing
@@ -143,10 +144,14 @@ def _forget_other_run() -> None:
         _run = _main_pid()
 
 
-def end_wait() -> None:
-    """Call it when a wait is over: what this process does from now on, its guardian must not do again."""
-    if _wait_is_over is not None:
-        _wait_is_over[0] = 1
+@contextlib.contextmanager
+def under_guard() -> c.Iterator[None]:
+    """A wait: what this process does after it, its guardian must not do again."""
+    try:
+        yield
+    finally:
+        if _wait_is_over is not None:
+            _wait_is_over[0] = 1
 
 
 def renew_watch() -> None:
