@@ -345,42 +345,41 @@ def test_a_killed_process_never_hangs_the_play(
     assert set(kinds(run, 'after')) == {'h1', 'h2', 'h3'} - {failed.host}
 
 
-def test_after_a_killed_child_the_guardian_goes_on_with_the_loop(
+@pytest.fixture
+def loop_with_a_killed_child(
     controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path
+) -> c.Callable[[list[str]], Run]:
+    """Play a task with a loop of these scripts, whose child is killed when one of them has come to the meeting."""
+
+    def play(scripts: list[str]) -> Run:
+        job = {'name': 'job', **script('{{ item }}'), 'async': LONG, 'poll': 2, 'loop': scripts}
+        tasks = {'tasks': [job, AFTER], 'vars': CHILDREN}
+        with Playing(tmp_path, controller, many(1), tasks) as playing, meeting.closed():
+            ((_guardian, child),) = eventually(lambda: meeting.came() and playing.waiting(), 'the item waits')
+            os.kill(child.pid, signal.SIGKILL)
+            return playing.result()
+
+    return play
+
+
+def test_after_a_killed_child_the_guardian_goes_on_with_the_loop(
+    loop_with_a_killed_child: c.Callable[[list[str]], Run], meeting: Meeting
 ) -> None:
-    job = {
-        'name': 'job',
-        **script('{{ item }}'),
-        'async': LONG,
-        'poll': 2,
-        'loop': [meeting.wait(), 'sleep 2; echo two'],
-    }
-    with Playing(tmp_path, controller, many(1), {'tasks': [job], 'vars': CHILDREN}) as playing, meeting.closed():
-        ((_guardian, child),) = eventually(lambda: meeting.came() and playing.waiting(), 'the first item waits')
-        os.kill(child.pid, signal.SIGKILL)
-        run = playing.result()
+    run = loop_with_a_killed_child([meeting.wait(), 'sleep 2; echo two'])
     assert [event.kind for event in run.of('job')] == ['item_failed', 'item_ok', 'failed'], run.output
 
 
 def test_a_child_killed_in_a_later_item_starts_no_job_again(
-    controller: Controller, many: t.Any, meeting: Meeting, tmp_path: Path
+    loop_with_a_killed_child: c.Callable[[list[str]], Run], meeting: Meeting, tmp_path: Path
 ) -> None:
     """Its guardian knows the first item only, and must not go on with the second."""
-    job = {
-        'name': 'job',
-        **script('{{ item }}'),
-        'async': LONG,
-        'poll': 2,
-        'loop': [
+    run = loop_with_a_killed_child(
+        [
             f'echo first >> {tmp_path}/log; sleep 5',
             f'echo second >> {tmp_path}/log',
             f'echo third >> {tmp_path}/log; {meeting.wait()}',
-        ],
-    }
-    with Playing(tmp_path, controller, many(1), {'tasks': [job, AFTER], 'vars': CHILDREN}) as playing, meeting.closed():
-        ((_guardian, child),) = eventually(lambda: meeting.came() and playing.waiting(), 'the last item waits')
-        os.kill(child.pid, signal.SIGKILL)
-    run = playing.result()
+        ]
+    )
     assert (tmp_path / 'log').read_text().split() == ['first', 'second', 'third'], run.output
     (failed,) = [event for event in run.of('job') if not event.kind.startswith('item')]
     assert failed.kind == 'failed'
