@@ -5,9 +5,9 @@
 """Parked hosts in ansible's main process: takes their tickets, and queues their tasks again when they can go on.
 
 A worker whose host is to wait sends the path of its ticket over a socket, which it has inherited, and exits (parking.py).
-The main process reads the socket before its strategy queues a task, and whenever that looks for results. It hands the ticket to the room, and when the
-room says that the jobs have ended, or that it does not know what is the matter, it has a fresh worker run the task again.
-That worker finds a Resumption here. Private to this collection.
+The main process reads the socket before its strategy queues a task, and whenever the strategy looks for results. It hands
+the ticket to the room, and when the room says that the jobs have ended, or that it does not know what is the matter, it has a
+fresh worker run the task again. That worker finds a Resumption here. Private to this collection.
 """
 
 from __future__ import annotations
