@@ -5,8 +5,8 @@
 """The first code of a request that travels as a command: finds the runtime on the target, and hands the request over.
 
 The controller sends the source of this file (plugin_utils/_places/loader.py) with each request, so it is short, imports
-as little as it can (each supervisor inherits that memory: hashlib alone takes 0.6 MB), and imports nothing of the
-runtime but what is sent with it.
+as little as it can, because each request takes the time for it and each supervisor inherits the memory, and imports
+nothing of the runtime but what is sent with it.
 
 The runtime is one file for each of its versions and each Python: compiled once, and named by the hash of its source. It
 is imported from the very bytes that were checked, and only if nobody but this user could have written them: each
@@ -24,18 +24,11 @@ from binascii import a2b_base64
 
 from ._runtime.files.async_dir import OPEN_DIRECTORY, Unsafe, expand_user, open_directory, others_may_write
 
-try:
-    from _sha2 import sha256  # type: ignore[import-not-found]
-except ImportError:
-    try:
-        from _sha256 import sha256  # type: ignore[import-not-found]
-    except ImportError:
-        from hashlib import sha256
-
 MARK = 'background.jobs>'
 """Begins the one line of output that is the answer; banners and the like may come before and after it."""
 PACKAGE = 'background_jobs'
-_HASH_LENGTH = 64
+_CHECKSUM_BYTES = 8
+"""At the beginning of a file of the runtime. It tells a file that is not whole; who may write the file is checked apart."""
 
 
 class Runtime:
@@ -141,9 +134,8 @@ def read(folder, name, path):
         check_private(fd, path)
         data = stream.read()
         os.utime(fd)  # requests/retention.py removes a runtime that no request has used for a week
-    if sha256(data[_HASH_LENGTH:]).hexdigest().encode() != data[:_HASH_LENGTH]:
-        return None
-    return marshal.loads(data[_HASH_LENGTH:])
+    modules = memoryview(data)[_CHECKSUM_BYTES:]
+    return marshal.loads(modules) if data[:_CHECKSUM_BYTES] == _checksum(modules) else None
 
 
 def write(folder, name, modules):
@@ -156,10 +148,14 @@ def write(folder, name, modules):
         return
     try:
         with os.fdopen(fd, 'wb') as stream:
-            stream.write(sha256(data).hexdigest().encode() + data)
+            stream.write(_checksum(data) + data)
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     except OSError:
         os.unlink(temporary, dir_fd=folder)
+
+
+def _checksum(data):
+    return b'%08x' % zlib.crc32(data)
 
 
 def find(root, digest, files):

@@ -15,26 +15,7 @@ from .files.store import Store
 from .files.tmpdir import remove_unused_tmpdirs
 from .files.users import user
 from .protocol import VERSION
-from .requests.cancel import cancel
-from .requests.collect import collect
-from .requests.listing import list_jobs
-from .requests.prune import prune
-from .requests.remove import remove
-from .requests.start import start
-from .requests.status import status
-from .requests.wait import wait
 
-_OPERATIONS = {
-    'start': start,
-    'wait': wait,
-    'status': status,
-    'collect': collect,
-    'cancel': cancel,
-    'list': list_jobs,
-    'prune': prune,
-    'remove': remove,
-}
-"""The ``op`` of a request -> the function that carries it out on a store, and returns looks."""
 _HIDDEN_FIELDS = ('output', 'result', 'live_output', 'last_line')
 """The fields of a look that hold what a job printed."""
 
@@ -51,8 +32,8 @@ def respond(request, functions=None):
     try:
         operation = _operation(request)
         store = Store(request['async_dir'])
-        if operation is start:  # it makes the directories, and checks them then
-            looks = start(store, request, umask, functions or {})
+        if request['op'] == 'start':  # it makes the directories, and checks them then
+            looks = operation(store, request, umask, functions or {})
         else:
             store.check()
             looks = operation(store, request)
@@ -77,9 +58,37 @@ def _operation(request):
             'this runtime of background.jobs speaks version %d of its protocol, and was asked in version %s: use the '
             'same version of the collection on both sides' % (VERSION, request.get('version'))
         )
-    if request.get('op') not in _OPERATIONS:
+    operation = _load(request.get('op'))
+    if operation is None:
         raise StoreError('unknown operation %r' % (request.get('op'),))
-    return _OPERATIONS[request['op']]
+    return operation
+
+
+def _load(name):
+    """The function that carries out the operation *name* on a store, and returns looks; None if there is no such operation.
+
+    A request loads the one operation that it needs: to load all of them takes longer than to look at a job. They are
+    imported by statements, because those tell ansible-core what belongs into the archive of a module.
+    """
+    if name == 'start':
+        from .requests.start import start as operation
+    elif name == 'wait':
+        from .requests.wait import wait as operation
+    elif name == 'status':
+        from .requests.status import status as operation
+    elif name == 'collect':
+        from .requests.collect import collect as operation
+    elif name == 'cancel':
+        from .requests.cancel import cancel as operation
+    elif name == 'list':
+        from .requests.listing import list_jobs as operation
+    elif name == 'prune':
+        from .requests.prune import prune as operation
+    elif name == 'remove':
+        from .requests.remove import remove as operation
+    else:
+        operation = None
+    return operation
 
 
 def _failure(request, store, error):

@@ -22,7 +22,7 @@ _LINGERING_USERS = '/var/lib/systemd/linger'
 _SYSTEM_BUS = '/run/dbus/system_bus_socket'
 _SYSTEMD = 'org.freedesktop.systemd1'
 _LOGIND = 'org.freedesktop.login1'
-_SESSION = re.compile(r'/user-([0-9]+)\.slice/session-[^/]+\.scope')
+_SESSION = r'/user-([0-9]+)\.slice/session-[^/]+\.scope'
 """In the path of the cgroup of a process that belongs to a login session; the uid of the user who logged in."""
 
 
@@ -86,7 +86,7 @@ def ending_session():
 def _session_uid():
     try:
         with open('/proc/self/cgroup', encoding='utf-8', errors='replace') as stream:
-            match = _SESSION.search(stream.read())
+            match = re.search(_SESSION, stream.read())
     except OSError:
         return None
     return int(match.group(1)) if match else None

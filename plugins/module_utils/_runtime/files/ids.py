@@ -12,12 +12,12 @@ import re
 from .errors import StoreError
 
 JOB_ID = re.compile(r'j?[0-9]{1,40}\.[0-9]{1,20}')
-_MITOGEN_ID = re.compile(r'[0-9a-f]{16}')  # of jobs that mitogen starts, whose result files are like ansible-core's
+_MITOGEN_ID = '[0-9a-f]{16}'  # of jobs that mitogen starts, whose result files are like ansible-core's
 
 
 def is_job_id(value):
     """Whether *value* is a text that can be a job id: ours, ansible-core's or mitogen's."""
-    return isinstance(value, str) and bool(JOB_ID.fullmatch(value) or _MITOGEN_ID.fullmatch(value))
+    return isinstance(value, str) and bool(JOB_ID.fullmatch(value) or re.fullmatch(_MITOGEN_ID, value))
 
 
 def check_job_id(job_id):

@@ -41,9 +41,9 @@ from .ownership import AS_WHOM, refuse_foreign
 from .records import NewerFormat, Spec, parse
 from .users import user
 
-_HIDDEN = re.compile(r'\.(?:(?:new|gone|base|bundle)-.*|%s)' % JOB_ID.pattern)
+_HIDDEN = r'\.(?:(?:new|gone|base|bundle)-.*|%s)' % JOB_ID.pattern
 """Names of files and directories that a start makes, or a removal."""
-_UNWRITTEN = re.compile(r'(?:%s|state\.json|head\.json)\.[0-9]+\.tmp' % JOB_ID.pattern)
+_UNWRITTEN = r'(?:%s|state\.json|head\.json)\.[0-9]+\.tmp' % JOB_ID.pattern
 """Names under which files/atomic.py writes a file."""
 
 
@@ -161,7 +161,7 @@ class Store:
         folders = [(self.jobs, _HIDDEN), (self.root, _UNWRITTEN), (os.path.join(self.dependents, 'waiting'), _HIDDEN)]
         folders += [(os.path.join(self.queues, name), _UNWRITTEN) for name in _names(self.queues)]
         for folder, pattern in folders:
-            yield from (os.path.join(folder, name) for name in _names(folder) if pattern.fullmatch(name))
+            yield from (os.path.join(folder, name) for name in _names(folder) if re.fullmatch(pattern, name))
 
 
 def _names(folder):

@@ -2,40 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The live output of jobs: how a module gets the tap that writes it (output/tap.py), and how it is read, from any offset.
+"""The live output of jobs (output/tap.py writes it): how it is read, from any offset.
 
 An offset counts the bytes of all records of a job from its beginning, also those that have been dropped since.
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
-import binascii
 import os
 
 from ..files.atomic import open_plain
-from . import tap
 
-# Read at import, because the archive that the file may lie in is removed later. mypy knows loaders that have no source.
-_TAP_SOURCE = tap.__spec__.loader.get_data(tap.__file__)  # type: ignore[union-attr]
 _TAIL_BYTES = 131072
 """The end of the output in which a last line is looked for: more than two of the longest records."""
 _STREAMS = {b'out': 'stdout', b'err': 'stderr'}
-
-
-def tapped(module, path, limit):
-    """The source (bytes) of *module*, a Python program, with a tap that writes to *path* and keeps *limit* bytes."""
-    program = _TAP_SOURCE + ('\n%s(%r, %d)\n' % (tap.install.__name__, path, limit)).encode('utf-8', 'surrogateescape')
-    return (
-        b'try:\n'
-        b'    exec(compile(%s, "<tap>", "exec", 0, True), {"__name__": "tap"})\n'
-        b'except Exception:\n'
-        b'    pass\n'
-        b'exec(compile(%s, "<stdin>", "exec", 0, True))\n' % (_literal(program), _literal(module))
-    )
-
-
-def _literal(data):
-    """A Python expression for *data*. repr() would take ten times as long, in each of a hundred starts."""
-    return b'__import__("binascii").a2b_base64("%s")' % binascii.b2a_base64(data, newline=False)
 
 
 def read(job, offset, limit_bytes, newest=False):

@@ -4,7 +4,7 @@
 
 """Live output: what the commands of a module print goes to a file as it comes, beside the module.
 
-This is executed in the module's own process, as source text before the module (output/reader.py). It waits for the
+This is executed in the module's own process, as source text before the module (output/tapping.py). It waits for the
 import of ansible.module_utils.basic, and puts a reader of its own between AnsibleModule.run_command and the pipes of
 the command.
 The module gets the same bytes at the same time; where anything here fails, it goes on without live output.

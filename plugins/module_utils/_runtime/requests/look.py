@@ -24,7 +24,6 @@ from ..supervise.ending import result_of
 from ..supervise.following import kick
 from ..supervise.module_output import read_text
 from ..supervise.standing import RUNS, has_ended, settle
-from ..supervise.supervisor import supervise
 
 _LEAST_LIVE_OUTPUT_BYTES = 4096
 """Of one job, however many jobs share a response."""
@@ -49,7 +48,7 @@ def after_kick(store, take):
     queues = {job['queue'] for job in queued if 'waits_for' not in job and job['place'] == TARGET} - {None}
     edges = [edge for look in looks if look.ended for edge in edges_to(store, look.id)]
     edges += due_edges(store, [job['id'] for job in queued if 'waits_for' in job])
-    return take(QueueSnapshot(store)) if kick(store, queues, edges, supervise) or edges else looks
+    return take(QueueSnapshot(store)) if _kick(store, queues, edges) or edges else looks
 
 
 def due_edges(store, job_ids):
@@ -71,12 +70,21 @@ def due_edges(store, job_ids):
 
 def start_dependents(store, job_ids):
     """Go on with what waits for the jobs *job_ids*, which have ended, before their files are removed for example."""
-    kick(store, (), [edge for job_id in job_ids for edge in edges_to(store, job_id)], supervise)
+    _kick(store, (), [edge for job_id in job_ids for edge in edges_to(store, job_id)])
 
 
 def kick_waiting(store, queues, job_ids):
     """Start what may start now in *queues* (names), and of the jobs *job_ids* and those that these wait for."""
-    kick(store, queues, due_edges(store, job_ids), supervise)
+    _kick(store, queues, due_edges(store, job_ids))
+
+
+def _kick(store, queues, edges):
+    """following.kick(), with the supervisors of what is started."""
+    if not queues and not edges:
+        return False
+    from ..supervise.supervisor import supervise  # here, because most looks start nothing, and need not load it
+
+    return kick(store, queues, edges, supervise)
 
 
 def with_live_output(store, looks, offsets, limit_bytes, newest=False):

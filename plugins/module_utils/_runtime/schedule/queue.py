@@ -29,7 +29,7 @@ from ..files.machine import other_machine
 from ..files.names import file_name
 from ..files.records import NewerFormat
 
-_ENTRY = re.compile('[0-9]+-(?:%s)' % JOB_ID.pattern)
+_ENTRY = '[0-9]+-(?:%s)' % JOB_ID.pattern
 _HEAD_ENTRIES = 100
 """Entries in head.json. New jobs come in behind them, so it stays true until its entries are gone."""
 
@@ -159,7 +159,7 @@ class Queue(LockedDirectory):
         for entry in head if isinstance(head, list) else ():
             if (
                 isinstance(entry, str)
-                and _ENTRY.fullmatch(entry)
+                and re.fullmatch(_ENTRY, entry)
                 and os.path.exists(os.path.join(self._waiting, entry))
             ):
                 return entry

@@ -19,7 +19,7 @@ import sys
 
 _PACKAGE = __name__.rsplit('.', 2)[0]
 _WITH_SOURCE = _PACKAGE + '.output.tap'
-"""The one module whose source is needed: it goes to the processes of modules (output/reader.py)."""
+"""The one module whose source is needed: it goes to the processes of modules (output/tapping.py)."""
 _ROOM_BYTES = 16 * 1024 * 1024
 """A disk with less room is left to the module."""
 

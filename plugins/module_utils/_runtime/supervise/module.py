@@ -11,7 +11,7 @@ import binascii
 import os
 
 from ..files.atomic import read_file, write_file
-from ..output import reader
+from ..output import tapping
 from ..protocol import PayloadReference
 from .body_start import as_bytes, as_text, ended_environment
 
@@ -38,7 +38,7 @@ class Module:
         module = base[: reference.head] + middle + base[len(base) - reference.tail :]
         if launch.stdin and launch.output_limit:
             os.close(job.open_output('output'))
-            module = reader.tapped(module, job.file('output'), launch.output_limit)
+            module = tapping.tapped(module, job.file('output'), launch.output_limit)
         write_file(payload, module)
         if launch.stdin:
             stdin = os.open(payload, os.O_RDONLY)

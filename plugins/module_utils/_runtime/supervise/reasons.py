@@ -20,7 +20,7 @@ UNWRITTEN_RC = 120
 _QUOTE_CHARACTERS = 1000  # of somebody else's words in a reason
 _QUOTE_BYTES = 2000  # of the same, as JSON
 _ROOM_BYTES = 65536  # a module that finds less may well fail for want of them
-_NO_START = re.compile(r'^Fatal Python error: (.*(?:[Ii]nit|encodings).*)$', re.MULTILINE)
+_NO_START = r'(?m)^Fatal Python error: (.*(?:[Ii]nit|encodings).*)$'
 """What Python says on stderr where it cannot start, because its standard library is not there, for one."""
 
 
@@ -87,7 +87,7 @@ def _reported(job, result):
 
 
 def _no_result(job, end):
-    no_start = _NO_START.search(read_text(job, 'stderr') or '')
+    no_start = re.search(_NO_START, read_text(job, 'stderr') or '')
     if no_start:
         run = job.run()
         return 'the interpreter %s of job %s could not start: %s' % (

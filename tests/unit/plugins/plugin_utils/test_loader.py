@@ -249,7 +249,7 @@ def test_modules_serve_what_the_supervisor_needs(loader: Loader, folder: Path) -
     script = """
 runtime = find(sys.argv[1], sys.argv[2], json.loads(sys.stdin.read()) if len(sys.argv) > 3 else None)
 sys.meta_path.insert(0, runtime)
-__import__(PACKAGE + '.door')
+__import__(PACKAGE + '.supervise.supervisor')
 for name, module in sys.modules.items():
     if (name + '.').startswith(PACKAGE + '.'):
         loader = module.__spec__.loader
@@ -261,3 +261,18 @@ for name, module in sys.modules.items():
 """
     loader.ask(folder)
     assert 'background_jobs.output.tap' in loader.run(script, folder, digest()).split()
+
+
+def test_a_look_loads_neither_other_operations_nor_the_supervisor(loader: Loader, folder: Path) -> None:
+    """To load them takes longer than the look itself."""
+    script = """
+sys.meta_path.insert(0, find(sys.argv[1], sys.argv[2], None))
+door = __import__(PACKAGE + '.door', fromlist=['respond'])
+response = door.respond({'version': int(sys.argv[3]), 'op': 'status', 'async_dir': sys.argv[1], 'ids': ['1.1']})
+assert response['jobs'][0]['known'] is False, response
+print(*(name for name in sys.modules if name.startswith(PACKAGE + '.')))
+"""
+    loader.ask(folder)
+    loaded = {name.partition('.')[2] for name in loader.run(script, folder, digest(), VERSION).split()}
+    assert 'requests.status' in loaded
+    assert not loaded & {'requests.start', 'requests.wait', 'requests.cancel', 'supervise.supervisor', 'output.tap'}
