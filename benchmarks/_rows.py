@@ -23,11 +23,12 @@ class Size:
 
     times: int = 5
     many: int = 100
-    hosts: int = ADDRESSES
+    hosts: int = 20
+    many_hosts: int = ADDRESSES
     watched: float = 20
 
 
-QUICK = Size(times=2, many=10, hosts=6, watched=6)
+QUICK = Size(times=2, many=10, hosts=6, many_hosts=10, watched=6)
 
 Medians = Mapping[str, float]
 """Of one row: engine's name -> median."""
@@ -132,7 +133,18 @@ def _notice(stage: Stage, engine: Engine, size: Size, setting: Setting) -> Sampl
 
 
 def _hosts(stage: Stage, engine: Engine, size: Size, setting: Setting) -> Samples:
-    """Beside the time: the memory of all processes of Ansible while as many hosts wait as can, for each of these."""
+    return _wait_for(stage, engine, size.hosts, setting, "hosts")
+
+
+def _many_hosts(stage: Stage, engine: Engine, size: Size, setting: Setting) -> Samples:
+    return _wait_for(stage, engine, size.many_hosts, setting, "many_hosts")
+
+
+def _wait_for(stage: Stage, engine: Engine, hosts: int, setting: Setting, name: str) -> Samples:
+    """The rows that begin with *name*.
+
+    Beside the time: the memory of all processes of Ansible while as many hosts wait as can, for each of these.
+    """
     looks: list[tuple[int, float]] = []
 
     def watch(mark: str) -> None:
@@ -142,16 +154,16 @@ def _hosts(stage: Stage, engine: Engine, size: Size, setting: Setting) -> Sample
     forks = 5
     variables = {"job_seconds": 10, "job_poll": 2}
     run = stage.run(
-        engine, ["start", "pause", "wait"], variables, setting=setting, hosts=size.hosts, forks=forks, watch=watch
+        engine, ["start", "pause", "wait"], variables, setting=setting, hosts=hosts, forks=forks, watch=watch
     )
-    waiting = forks if engine is CORE else size.hosts
+    waiting = forks if engine is CORE else hosts
     most = max(count for count, _moment in looks)
     memory = statistics.median(size for count, size in looks if count == most) / waiting
     return {
-        "hosts": run.seconds[-1:],
-        "hosts_whole": [run.whole],
-        "hosts_cpu": [run.cpu[-1] / size.hosts],
-        "controller": [memory / MB],
+        name: run.seconds[-1:],
+        f"{name}_whole": [run.whole],
+        f"{name}_cpu": [run.cpu[-1] / hosts],
+        f"{name}_memory": [memory / MB],
     }
 
 
@@ -327,7 +339,7 @@ EXPERIMENTS = [
         [
             Row(
                 "hosts",
-                f"{ADDRESSES} hosts, 5 forks, a 10 s job, `poll: 2`",
+                f"{Size.hosts} hosts, 5 forks, a 10 s job, `poll: 2`",
                 "s",
                 Budget("0.25 of ansible-core", lambda m: 0.25 * m[CORE.name]),
                 why="the last job ends 13.2 to 13.4 s after the task began, and its result comes 0.1 to 0.4 s later: controller and "
@@ -335,10 +347,23 @@ EXPERIMENTS = [
             ),
             Row("hosts_whole", "the same, the whole process, with a start of one job before it", "s"),
             Row("hosts_cpu", "the same, processor time of the controller for each host", "s"),
-            Row("controller", "the same, memory on the controller per waiting host", "MB"),
+            Row("hosts_memory", "the same, memory on the controller per waiting host", "MB"),
         ],
         _by_turns(_hosts, around=True),
-        f"`command: /bin/sleep 10` on {ADDRESSES} addresses of one test host, which runs all the jobs",
+        f"`command: /bin/sleep 10` on {Size.hosts} addresses of one test host, which runs all the jobs",
+        long=True,
+    ),
+    Experiment(
+        "many_hosts",
+        [
+            Row("many_hosts", f"{Size.many_hosts} hosts, 5 forks, a 10 s job, `poll: 2`", "s"),
+            Row("many_hosts_whole", "the same, the whole process, with a start of one job before it", "s"),
+            Row("many_hosts_cpu", "the same, processor time of the controller for each host", "s"),
+            Row("many_hosts_memory", "the same, memory on the controller per waiting host", "MB"),
+        ],
+        _by_turns(_many_hosts),
+        f"`command: /bin/sleep 10` on {Size.many_hosts} addresses of one test host, which runs all the jobs",
+        settings=SETTINGS[:1],
         long=True,
     ),
     Experiment(
@@ -346,7 +371,7 @@ EXPERIMENTS = [
         [
             Row(
                 "block_cpu",
-                f"{ADDRESSES} hosts, 5 at a time, a branch of six tasks each and a task of the play meanwhile, beside the same "
+                f"{Size.hosts} hosts, 5 at a time, a branch of six tasks each and a task of the play meanwhile, beside the same "
                 "in the foreground: processor time of the controller for each host",
                 "s",
                 Budget("1.3 of the foreground", lambda m: 1.3 * m[CORE.name]),
@@ -359,7 +384,7 @@ EXPERIMENTS = [
             Row("copy_cpu", "`copy` in a branch of one task, beside the same in the foreground: processor time", "s"),
         ],
         _by_turns(_branches),
-        f"`file`, `copy`, `template`, `command`, `stat` and `file` on {ADDRESSES} addresses of one test host, and a `command` "
+        f"`file`, `copy`, `template`, `command`, `stat` and `file` on {Size.hosts} addresses of one test host, and a `command` "
         "of the play meanwhile; connections are opened anew",
         settings=SETTINGS[:2],
         long=True,

@@ -31,7 +31,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 WORK = ROOT / ".build/bench"
 HOST = "bench1"
-ADDRESSES = 20
+ADDRESSES = 200
 ONE_WAY = 0.02
 """Seconds that the slow line holds each byte back, in each direction."""
 RUN = "BENCH_RUN"
