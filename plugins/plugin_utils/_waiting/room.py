@@ -25,7 +25,6 @@ import collections
 import errno
 import functools
 import json
-import math
 import os
 import resource
 import selectors
@@ -44,7 +43,6 @@ from ansible_collections.background.jobs.plugins.plugin_utils._waiting.exchanges
 )
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.parked_host import ParkedHost
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.rounds import (
-    LONGEST_REQUEST_SECONDS,
     SILENCE_SECONDS,
     request_seconds,
 )
@@ -178,8 +176,9 @@ class _Room:
         due = min(max(1.0, interval / 10, host.reported + interval - now), max(0.0, host.until - now))
         # The others of its play may come yet: they must not wait until a long request is over.
         crowded = max(kind.hosts, host.hosts) > kind.at_once
-        sharers = math.ceil(kind.hosts / kind.at_once) if crowded else 0
-        return request_seconds(min(due, LONGEST_REQUEST_SECONDS), sharers, waited=now - host.parked, followed=False)
+        # A part of a sharer counts: where there are a few hosts too many for thousands of turns, these hardly wait.
+        sharers = max(1.0, kind.hosts / kind.at_once) if crowded else 0
+        return request_seconds(due, sharers, waited=now - host.parked, followed=False, hosts=kind.hosts)
 
     def _report_seconds(self, host: ParkedHost) -> float:
         """Between two reports about *host*: all hosts together share the number of reports."""

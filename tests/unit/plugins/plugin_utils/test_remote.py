@@ -327,3 +327,12 @@ def test_processes_that_share_a_turn_ask_in_time(sharers: int, waited: float, mo
     """However long a host has waited, an end is noticed when all that share its turn have asked once."""
     seconds = request_seconds(math.inf, sharers, waited=waited, followed=False)
     assert 0 < seconds * sharers <= most
+
+
+@pytest.mark.parametrize('waited', [1, 3600])
+@pytest.mark.parametrize('hosts', [5_000, 9_968, 10_000, 20_000])
+def test_a_process_that_asks_thousands_of_hosts_sends_few_requests(hosts: int, waited: float) -> None:
+    """At most 200 a second. 10,000 hosts at 9,968 turns sent 2,000."""
+    turns = 9_968
+    seconds = request_seconds(math.inf, max(1.0, hosts / turns), waited=waited, followed=False, hosts=hosts)
+    assert min(hosts, turns) / seconds <= 200
