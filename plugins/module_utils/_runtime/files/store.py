@@ -10,7 +10,7 @@
     spec.json                  what was asked for, never changes
     launch.json, base          what to execute; gone as soon as it has been executed
     payload, args              the module and its arguments where it wants them as files; gone when it has ended
-    run.json                   when and as what the module's process was executed
+    run.json                   when and as what the module's process was executed; run.new until it is
     stdout, stderr             what the module's process printed
     output, output.old         what the module's commands print, as it comes (output/tap.py)
     ended.json                 what a job of `on_end` gets to know of the job that has ended

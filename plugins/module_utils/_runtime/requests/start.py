@@ -61,18 +61,20 @@ def start(store, request, umask, functions):
                 this_image().write_bundle(store.jobs)
             starter = _Starter(store, bases, umask, batch, dependencies, functions)
             looks = [starter.start(fields) for fields in request['jobs']]  # None: started or queued
+            ready_looks = starter.ready_looks()
         finally:
             for path in bases.values():
                 remove_file(path)
-            reports = batch.go()
+            begun = batch.go()
     started = [fields for look, fields in zip(looks, request['jobs']) if look is None]
     queues = {fields['queue'] for fields in started if fields['id'] not in functions} - {None}
     kick_waiting(store, queues, [fields['id'] for fields in started if fields['after']])
     snapshot = QueueSnapshot(store)
-    return [
-        look or starter.started_look(store.job(fields['id']), reports.get(fields['id']), snapshot)
-        for look, fields in zip(looks, request['jobs'])
-    ]
+    started_looks = {
+        fields['id']: ready_looks[fields['id']] if fields['id'] in begun else starter.look(fields['id'], snapshot)
+        for fields in started
+    }
+    return [look or started_looks[fields['id']] for look, fields in zip(looks, request['jobs'])]
 
 
 def _at_once(jobs):
@@ -112,11 +114,19 @@ class _Starter:
             remove_unused_tmpdirs(self._store, fields)
         return look
 
-    def started_look(self, job, report, snapshot):
-        """A look at *job*, which was started or queued. *report*: a Report, or None."""
-        look = executed_look(job, report.spec, report.run) if report else take_look(job, snapshot=snapshot)
-        warning = report.warning if report else session.warn()
-        return look._replace(uncollected=self._uncollected.get(job.id), warning=warning)
+    def ready_looks(self):
+        """Looks at the jobs whose bodies can begin, as they will be when the bodies have begun: {job id: look}."""
+        return {
+            job_id: executed_look(self._store.job(job_id), report.spec, report.run)._replace(
+                uncollected=self._uncollected.get(job_id), warning=report.warning
+            )
+            for job_id, report in self._batch.reports().items()
+        }
+
+    def look(self, job_id, snapshot):
+        """A look at the job *job_id*, which waits, or whose body could not begin."""
+        look = take_look(self._store.job(job_id), snapshot=snapshot)
+        return look._replace(uncollected=self._uncollected.get(job_id), warning=session.warn())
 
     def _start(self, fields):
         try:

@@ -8,10 +8,10 @@ A body is a module that is executed (module.py), or a function that is called (f
 responses. Standard library only, Python 3.6 and up. Private to this collection.
 """
 
-import json
 import os
 import shlex
 import signal
+import time
 
 from ..contain import limits, session
 from ..contain.fork import ForkError, fork
@@ -21,7 +21,11 @@ from ..files.records import VERSION, Report, Run
 from ..files.tmpdir import remove_tmpdir
 from ..protocol import ENDED_VARIABLES, resources_of
 from . import ending
+from .batch import BEGUN, report_line
 from .reasons import cut
+
+_UNEXECUTED = 'run.new'
+"""The name of run.json until the body has begun: to rename it is all that is left to do then."""
 
 
 class BodyStart:
@@ -37,6 +41,7 @@ class BodyStart:
         self.resources = resources_of(spec.resources)
         self.cgroup = None
         self.deadline = None
+        self._go = None
 
     def execute(self):
         """True when the body has begun; else the job's files say why not."""
@@ -48,39 +53,49 @@ class BodyStart:
             return False
         failure = self._fork(launch)
         # All that can be done before the gate opens: afterwards a hundred modules may want the processors.
-        starts = process_start(self.vigil.main), process_start(os.getpid())
         detach()
+        run = self._run(launch)
+        self.job.write(_UNEXECUTED, run)
+        self._tell(report_line(Report(self.spec, run, warning)))
+        self._let_go()
         reason = self._failure(failure, launch)
         if reason:
+            self.job.forget(_UNEXECUTED)
             self._end_unexecuted(launch, reason)
             return False
-        run = Run(
+        os.rename(self.job.file(_UNEXECUTED), self.job.file('run.json'))
+        self._tell(BEGUN)
+        self.answer()
+        limit = self.spec.limit
+        self.deadline = None if limit is None else time.monotonic() + limit + self.spec.leeway
+        self.job.forget('launch.json', 'base')  # they may hold secrets, and are of no more use
+        return True
+
+    def _run(self, launch):
+        """The Run of the body, whose process waits for the gate."""
+        return Run(
             version=VERSION,
             pid=self.vigil.main,
-            process_start=starts[0],
+            process_start=process_start(self.vigil.main),
             supervisor=os.getpid(),
-            supervisor_start=starts[1],
+            supervisor_start=process_start(os.getpid()),
             program=self.body.words(self.job, launch)[0],
             tmpdir=launch.tmpdir,
             cgroup=self.cgroup and self.cgroup.path,
             **now(),
         )
-        limit = self.spec.limit
-        self.deadline = None if limit is None else run.monotonic + limit + self.spec.leeway
-        self.job.write('run.json', run)
-        self.answer(Report(self.spec, run, warning))
-        self.job.forget('launch.json', 'base')  # they may hold secrets, and are of no more use
-        return True
 
-    def answer(self, report=None):
-        """Send *report* (a Report) to the request that started the job: its module was executed. None: its files say why not."""
+    def _tell(self, data):
+        """Send *data* to the request that started the job (batch.py)."""
+        try:
+            while data and self.report_fd is not None:
+                data = data[os.write(self.report_fd, data) :]
+        except OSError:  # its connection broke
+            self.answer()
+
+    def answer(self):
+        """Let the request be answered: it was told all, or the job's files say why not."""
         if self.report_fd is not None:
-            try:
-                if report:
-                    fields = {'spec': report.spec._asdict(), 'run': report.run._asdict(), 'warning': report.warning}
-                    os.write(self.report_fd, json.dumps(fields).encode('ascii'))
-            except OSError:  # its connection broke
-                pass
             os.close(self.report_fd)
             self.report_fd = None
 
@@ -101,16 +116,19 @@ class BodyStart:
     def stop_waiting_for_others(self):
         """Let the other jobs of the batch begin, and the request be answered: this job begins later."""
         self.answer()
+        self._leave_gate()
+
+    def _leave_gate(self):
         if self.gate is not None:
             os.close(self.gate)
             self.gate = None
 
     def _fork(self, launch):
-        """Make the process of the body; a descriptor that tells how that went."""
+        """Make the process of the body, which waits for _let_go(); a descriptor that tells how its beginning went."""
         stdin = self.body.open_stdin(self.job, launch)
         stdio = [stdin, self.job.open_output('stdout'), self.job.open_output('stderr')]
         pipe, writer = os.pipe()  # closed when the body begins, by its execution: an end without data means success
-        supervisor = os.getpid()
+        go, self._go = os.pipe()  # a byte lets the body begin; an end without one means that this process was killed
         try:
             self.vigil.main = fork()
         except ForkError:
@@ -118,16 +136,27 @@ class BodyStart:
             raise
         if self.vigil.main == 0:
             try:
-                _prepare(launch, stdio, self.gate, supervisor, self._enter_limits)
+                os.close(self._go)
+                _prepare(launch, stdio, go, self._enter_limits)
                 self.body.begin(self.job, launch, writer)
             except Exception as error:
                 os.write(writer, (getattr(error, 'strerror', None) or str(error)).encode('utf-8', 'replace'))
             finally:
                 os._exit(127)
-        for fd in [*stdio, writer, self.gate]:
-            if fd is not None:
-                os.close(fd)
+        for fd in [*stdio, writer, go]:
+            os.close(fd)
         return pipe
+
+    def _let_go(self):
+        """Let the body begin, as soon as those of the other jobs of the batch can as well."""
+        if self.gate is not None:
+            os.read(self.gate, 1)
+        self._leave_gate()
+        try:
+            os.write(self._go, b'\0')
+        except OSError:  # somebody has killed the process of the body, as _failure() or the vigil will find
+            pass
+        os.close(self._go)
 
     def _enter_limits(self):
         limits.enter(self.cgroup, self.resources)
@@ -143,8 +172,8 @@ class BodyStart:
         return 'could not execute %s: %s' % (command, failure)
 
 
-def _prepare(launch, stdio, gate, supervisor, enter_limits):
-    """In the child: make this process a session of its own, with signals as a login shell leaves them; wait for the gate."""
+def _prepare(launch, stdio, go, enter_limits):
+    """In the child: make this process a session of its own, with signals as a login shell leaves them; wait for *go*."""
     os.setsid()
     signal.set_wakeup_fd(-1)
     for name in ('SIGPIPE', 'SIGXFSZ', 'SIGHUP', 'SIGINT', 'SIGTERM', 'SIGCHLD', 'SIGUSR1'):
@@ -154,9 +183,7 @@ def _prepare(launch, stdio, gate, supervisor, enter_limits):
     os.umask(launch.umask)
     _enter(launch.cwd, launch.environment.get('HOME'))
     enter_limits()
-    if gate is not None:
-        os.read(gate, 1)
-    if os.getppid() != supervisor:  # killed while we waited: nobody would know of the body
+    if not os.read(go, 1):  # the supervisor was killed while we waited: nobody would know of the body
         os._exit(127)
 
 

@@ -15,9 +15,11 @@ from typing import List
 
 import pytest
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.job import SPARE
+from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import VERSION
 from ansible_collections.background.jobs.tests.tools.left_out import left_out
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     ENDED,
+    HUNG,
     PLUGINS,
     Order,
     Target,
@@ -143,6 +145,37 @@ def test_a_wait_that_is_over_as_the_job_ends_brings_the_output_too(some_target: 
         while not look['ended']:
             (look,) = some_target.ask('wait', ids=[job_id], seconds=0)
         assert look['output']['rc'] == 0
+
+
+_KILLED_SUPERVISOR = """
+import json, os, signal, sys
+sys.path.insert(0, sys.argv[1])
+from module_utils._runtime.door import respond
+from module_utils._runtime.files.job import Job
+
+def write(job, name, value):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+Job.write = write
+print(json.dumps(respond(json.loads(sys.stdin.read()))))
+"""
+
+
+def test_a_supervisor_is_killed_before_it_could_report(some_target: Target) -> None:
+    """The process that is to execute the module is there by then. It waits for the request, so that must not wait for it."""
+    order = Order(result())
+    request = {'version': VERSION, 'async_dir': str(some_target.async_dir), **start_request(order)}
+    done = subprocess.run(
+        [some_target.python, '-I', '-S', '-c', _KILLED_SUPERVISOR, str(PLUGINS)],
+        input=json.dumps(request).encode(),
+        stdout=subprocess.PIPE,
+        env=some_target.environment,
+        timeout=HUNG,
+        check=True,
+    )
+    (look,) = looks(json.loads(done.stdout.decode()))
+    assert look['job']['state'] == 'lost'
+    assert 'was cut off before its module was executed' in look['job']['reason']
 
 
 @pytest.mark.parametrize('whom', ['the supervisor', 'both'])
