@@ -17,6 +17,7 @@ from ..contain import limits, session
 from ..contain.fork import ForkError, fork
 from ..files.atomic import read_json
 from ..files.clock import now, process_start
+from ..files.readable import wait_readable
 from ..files.records import VERSION, Report, Run
 from ..files.tmpdir import remove_tmpdir
 from ..protocol import ENDED_VARIABLES, resources_of
@@ -41,7 +42,7 @@ class BodyStart:
         self.resources = resources_of(spec.resources)
         self.cgroup = None
         self.deadline = None
-        self._go = None
+        self._alive = None
 
     def execute(self):
         """True when the body has begun; else the job's files say why not."""
@@ -57,7 +58,6 @@ class BodyStart:
         run = self._run(launch)
         self.job.write(_UNEXECUTED, run)
         self._tell(report_line(Report(self.spec, run, warning)))
-        self._let_go()
         reason = self._failure(failure, launch)
         if reason:
             self.job.forget(_UNEXECUTED)
@@ -124,11 +124,11 @@ class BodyStart:
             self.gate = None
 
     def _fork(self, launch):
-        """Make the process of the body, which waits for _let_go(); a descriptor that tells how its beginning went."""
+        """Make the process of the body, which waits for the gate; a descriptor that tells how its beginning went."""
         stdin = self.body.open_stdin(self.job, launch)
         stdio = [stdin, self.job.open_output('stdout'), self.job.open_output('stderr')]
         pipe, writer = os.pipe()  # closed when the body begins, by its execution: an end without data means success
-        go, self._go = os.pipe()  # a byte lets the body begin; an end without one means that this process was killed
+        end_of_us, self._alive = os.pipe()  # never written to: its end tells the child that this process was killed
         try:
             self.vigil.main = fork()
         except ForkError:
@@ -136,27 +136,17 @@ class BodyStart:
             raise
         if self.vigil.main == 0:
             try:
-                os.close(self._go)
-                _prepare(launch, stdio, go, self._enter_limits)
+                os.close(self._alive)
+                _prepare(launch, stdio, self.gate, end_of_us, self._enter_limits)
                 self.body.begin(self.job, launch, writer)
             except Exception as error:
                 os.write(writer, (getattr(error, 'strerror', None) or str(error)).encode('utf-8', 'replace'))
             finally:
                 os._exit(127)
-        for fd in [*stdio, writer, go]:
+        for fd in [*stdio, writer, end_of_us]:
             os.close(fd)
-        return pipe
-
-    def _let_go(self):
-        """Let the body begin, as soon as those of the other jobs of the batch can as well."""
-        if self.gate is not None:
-            os.read(self.gate, 1)
         self._leave_gate()
-        try:
-            os.write(self._go, b'\0')
-        except OSError:  # somebody has killed the process of the body, as _failure() or the vigil will find
-            pass
-        os.close(self._go)
+        return pipe
 
     def _enter_limits(self):
         limits.enter(self.cgroup, self.resources)
@@ -165,6 +155,7 @@ class BodyStart:
         """None once the body has begun, else the reason why not."""
         with os.fdopen(fd, 'rb') as pipe:
             failure = pipe.read().decode('utf-8', 'replace')
+        os.close(self._alive)
         if not failure:
             return None
         os.waitpid(self.vigil.main, 0)
@@ -172,8 +163,8 @@ class BodyStart:
         return 'could not execute %s: %s' % (command, failure)
 
 
-def _prepare(launch, stdio, go, enter_limits):
-    """In the child: make this process a session of its own, with signals as a login shell leaves them; wait for *go*."""
+def _prepare(launch, stdio, gate, end_of_supervisor, enter_limits):
+    """In the child: make this process a session of its own, with signals as a login shell leaves them; wait for the gate."""
     os.setsid()
     signal.set_wakeup_fd(-1)
     for name in ('SIGPIPE', 'SIGXFSZ', 'SIGHUP', 'SIGINT', 'SIGTERM', 'SIGCHLD', 'SIGUSR1'):
@@ -183,8 +174,10 @@ def _prepare(launch, stdio, go, enter_limits):
     os.umask(launch.umask)
     _enter(launch.cwd, launch.environment.get('HOME'))
     enter_limits()
-    if not os.read(go, 1):  # the supervisor was killed while we waited: nobody would know of the body
-        os._exit(127)
+    # Not for the gate alone: a request that waits for the report of a supervisor that was killed would never open it.
+    waited_for = [end_of_supervisor] if gate is None else [end_of_supervisor, gate]
+    if end_of_supervisor in wait_readable(waited_for, 0 if gate is None else None):
+        os._exit(127)  # nobody would know of the body
 
 
 def _enter(path, home):
