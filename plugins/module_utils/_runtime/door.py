@@ -16,6 +16,7 @@ from .files.tmpdir import remove_unused_tmpdirs
 from .files.users import user
 from .protocol import VERSION
 
+_OPERATIONS = ('start', 'wait', 'status', 'collect', 'cancel', 'list', 'prune', 'remove')
 _HIDDEN_FIELDS = ('output', 'result', 'live_output', 'last_line')
 """The fields of a look that hold what a job printed."""
 
@@ -49,6 +50,12 @@ def respond(request, functions=None):
         return _failure(request, store, trace())
     finally:
         os.umask(umask)
+
+
+def load_operations():
+    """Load all operations now, for a process whose children answer requests: each of them would load its own anew."""
+    for name in _OPERATIONS:
+        _load(name)
 
 
 def _operation(request):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import collections.abc as c
 import itertools
 import os
+import subprocess
+import sys
 import typing as t
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +26,7 @@ from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol 
 from ansible_collections.background.jobs.plugins.plugin_utils._places.base import Place
 from ansible_collections.background.jobs.plugins.plugin_utils._places.host_places import HostPlaces
 
+ROOT = Path(__file__).resolve().parents[4]
 HUNG_SECONDS = 60
 _numbers = itertools.count(1)
 
@@ -178,3 +181,18 @@ def test_what_the_controller_refuses_hides_nothing_that_runs_on_the_target(place
     assert 'cannot make the job directory' in str(looks[1].error)
     with pytest.raises(AnsibleActionFail, match='cannot make the job directory'):
         places.ask('start', jobs=[branch], **request)
+
+
+def test_ansibles_main_process_loads_what_its_workers_need() -> None:
+    """It imports the action. Each worker would compile the rest anew."""
+    script = """
+import importlib, sys
+from ansible.plugins.loader import init_plugin_loader
+init_plugin_loader()
+importlib.import_module('ansible_collections.background.jobs.plugins.action.async_run')
+print(*sys.modules)
+"""
+    environment = {**os.environ, 'ANSIBLE_COLLECTIONS_PATH': str(ROOT / 'collections')}
+    done = subprocess.run([sys.executable, '-c', script], env=environment, stdout=subprocess.PIPE, check=True)
+    loaded = {name.rpartition('._runtime.')[2] for name in done.stdout.decode().split()}
+    assert {'requests.start', 'requests.wait', 'requests.cancel', 'supervise.supervisor'} <= loaded
