@@ -15,7 +15,7 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.background.jobs.plugins.module_utils._runtime.door import load_operations, respond
+from ansible_collections.background.jobs.plugins.module_utils._runtime.door import respond
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.errors import StoreError
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.names import Name, file_name, find, path_of
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import Store
@@ -24,10 +24,6 @@ from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol 
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
 from ansible_collections.background.jobs.plugins.plugin_utils._places.base import Function, Place
 from ansible_collections.background.jobs.plugins.plugin_utils._show.text import readable_lines
-
-# In ansible's main process, which imports this. A worker would compile them anew, which takes it some 50 ms: Ansible keeps no
-# compiled modules of collections.
-load_operations()
 
 _SETTING = 'background_jobs_controller_dir'
 _DEFAULT = '~/.ansible_async/controller'

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 
+from ansible_collections.background.jobs.plugins.module_utils._runtime.door import load_operations
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.branch_variables import apply_joined_layers
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.module_cache import share_built_modules
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.raw_arguments import keep_raw_arguments
@@ -28,9 +29,11 @@ def set_up_main_process() -> None:
     apply_joined_layers()
     share_built_modules()
     take_signals()
-    # Both are kept. Otherwise each worker would make them anew, which takes a sixth of a look at a job.
+    # These are kept. Otherwise each worker would make them anew, which takes a sixth of a look at a job, and compile the
+    # operations anew, which takes longer than that: Ansible keeps no compiled modules of collections.
     loader.command()
     loader.digest()
+    load_operations()
     park_from_now_on()
 
 
