@@ -173,9 +173,13 @@ def test_a_supervisor_is_killed_before_it_could_report(some_target: Target) -> N
         timeout=HUNG,
         check=True,
     )
-    (look,) = looks(json.loads(done.stdout.decode()))
-    assert look['job']['state'] == 'lost'
-    assert 'was cut off before its module was executed' in look['job']['reason']
+    assert looks(json.loads(done.stdout.decode()))
+    until(
+        lambda: not some_target.processes()
+    )  # the process that was to execute the module has the lock until it has ended
+    job = some_target.job(order.id)
+    assert job['state'] == 'lost'
+    assert 'was cut off before its module was executed' in job['reason']
 
 
 @pytest.mark.parametrize('whom', ['the supervisor', 'both'])
