@@ -42,10 +42,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._waiting.exchanges
     Session,
 )
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.parked_host import ParkedHost
-from ansible_collections.background.jobs.plugins.plugin_utils._waiting.rounds import (
-    SILENCE_SECONDS,
-    request_seconds,
-)
+from ansible_collections.background.jobs.plugins.plugin_utils._waiting.rounds import SILENCE_SECONDS, request_seconds
 
 _REPORTS_PER_SECOND = 25
 """Each costs some 3 ms of processor time, of the room and of the main process together."""

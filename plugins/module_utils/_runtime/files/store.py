@@ -161,7 +161,10 @@ class Store:
         folders = [(self.jobs, _HIDDEN), (self.root, _UNWRITTEN), (os.path.join(self.dependents, 'waiting'), _HIDDEN)]
         folders += [(os.path.join(self.queues, name), _UNWRITTEN) for name in _names(self.queues)]
         for folder, pattern in folders:
-            yield from (os.path.join(folder, name) for name in _names(folder) if re.fullmatch(pattern, name))
+            is_temporary = re.compile(
+                pattern
+            ).fullmatch  # here: there may be thousands of names, but most requests ask for none
+            yield from (os.path.join(folder, name) for name in _names(folder) if is_temporary(name))
 
 
 def _names(folder):

@@ -70,11 +70,11 @@ def start(store, request, umask, functions):
     queues = {fields['queue'] for fields in started if fields['id'] not in functions} - {None}
     kick_waiting(store, queues, [fields['id'] for fields in started if fields['after']])
     snapshot = QueueSnapshot(store)
-    started_looks = {
-        fields['id']: ready_looks[fields['id']] if fields['id'] in begun else starter.look(fields['id'], snapshot)
-        for fields in started
-    }
-    return [look or started_looks[fields['id']] for look, fields in zip(looks, request['jobs'])]
+    begun_looks = {job_id: ready_looks[job_id] for job_id in begun}
+    return [
+        look or begun_looks.get(fields['id']) or starter.look(fields['id'], snapshot)
+        for look, fields in zip(looks, request['jobs'])
+    ]
 
 
 def _at_once(jobs):
