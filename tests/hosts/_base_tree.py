@@ -38,7 +38,9 @@ _FILES = {
         "AuthorizedKeysFile /etc/ssh/authorized_keys\n"
         "PasswordAuthentication no\n"
         "MaxSessions 500\n"
-        "MaxStartups 500\n",
+        "MaxStartups 500\n"
+        f"Match User {OPERATOR}\n"
+        "PasswordAuthentication yes\n",
         0o644,
     ),
     "etc/systemd/system/test-network.service": (

@@ -133,7 +133,7 @@ class Fleet:
         self, name: str, command: str, *, user: str = DEPLOY, stdin: str = "", check: bool = True, timeout: float = 60
     ) -> subprocess.CompletedProcess[str]:
         """Run a shell command in a host, on a connection of its own; raise if it fails, unless `check` is false."""
-        options = ["-F", str(self.ssh_config), "-o", "BatchMode=yes", "-o", "ConnectTimeout=10"]
+        options = ["-F", str(self.ssh_config), "-o", "BatchMode=yes", "-o", "ConnectTimeout=30"]
         program = ["ssh", *options, "-l", user, name, command]
         done = subprocess.run(program, input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
         if check and done.returncode:

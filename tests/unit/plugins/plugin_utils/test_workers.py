@@ -258,7 +258,8 @@ def test_a_host_that_no_process_can_look_at_leaves_no_descriptor_open(monkeypatc
     monkeypatch.setattr(os, 'fork', fork)
     monkeypatch.setattr(host_tasks, 'WorkerProcess', type(multiprocessing.current_process()))
     monkeypatch.setattr(host_tasks, '_load', lambda *_arguments: None)
-    before = len(os.listdir('/proc/self/fd'))
+    before = set(os.listdir('/proc/self/fd'))
     results = host_tasks.run_on_hosts(['h1', 'h2'], 'background.jobs.async_info', {}, at_once=2)
-    assert len(os.listdir('/proc/self/fd')) == before
+    # What an earlier test has left may be closed in the meantime.
+    assert set(os.listdir('/proc/self/fd')) <= before
     assert ['could make no process' in results[host]['msg'] for host in ('h1', 'h2')] == [True, True]
