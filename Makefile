@@ -66,7 +66,7 @@ check:
 
 # Of the Pythons of targets, the newest. Each test has a target of its own and waits for it, so two run at once.
 check-unit: .venv/core-$(CORE)/.made $(COLLECTION)
-	$(call in_venv,core-$(CORE)) python -m pytest tests/unit -m "not nightly" --one-python --numprocesses 2
+	$(call in_venv,core-$(CORE)) python -m pytest tests/unit -m "not nightly" --one-python --numprocesses 4
 
 # On this machine by the local connection, the spine only: all that is local takes more processor time than the whole check
 # may. Its tests wait for their jobs a part of the time, so two files run at once.

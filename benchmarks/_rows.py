@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -132,19 +133,12 @@ def _notice(stage: Stage, engine: Engine, size: Size, setting: Setting) -> Sampl
     return {"notice": [run.seconds[-1] - 11], "notice_own": own, "notice_cpu": run.cpu[-1:]}
 
 
-def _hosts(stage: Stage, engine: Engine, size: Size, setting: Setting) -> Samples:
-    return _wait_for(stage, engine, size.hosts, setting, "hosts")
-
-
-def _many_hosts(stage: Stage, engine: Engine, size: Size, setting: Setting) -> Samples:
-    return _wait_for(stage, engine, size.many_hosts, setting, "many_hosts")
-
-
-def _wait_for(stage: Stage, engine: Engine, hosts: int, setting: Setting, name: str) -> Samples:
-    """The rows that begin with *name*.
+def _wait_for(name: str, stage: Stage, engine: Engine, size: Size, setting: Setting) -> Samples:
+    """The rows that begin with *name*, which is the field of *size* that tells how many hosts there are.
 
     Beside the time: the memory of all processes of Ansible while as many hosts wait as can, for each of these.
     """
+    hosts = getattr(size, name)
     looks: list[tuple[int, float]] = []
 
     def watch(mark: str) -> None:
@@ -260,6 +254,26 @@ def _queued(stage: Stage, engine: Engine, size: Size, setting: Setting) -> Sampl
     return {"queued": [(counts[1] - counts[0]) / 10]}
 
 
+def _waiting(
+    name: str, budget: Budget | None = None, why: str = "", settings: list[Setting] = SETTINGS, around: bool = False
+) -> Experiment:
+    """A job on as many hosts as the field *name* of `Size` tells."""
+    hosts = getattr(Size, name)
+    return Experiment(
+        name,
+        [
+            Row(name, f"{hosts} hosts, 5 forks, a 10 s job, `poll: 2`", "s", budget, why=why),
+            Row(f"{name}_whole", "the same, the whole process, with a start of one job before it", "s"),
+            Row(f"{name}_cpu", "the same, processor time of the controller for each host", "s"),
+            Row(f"{name}_memory", "the same, memory on the controller per waiting host", "MB"),
+        ],
+        _by_turns(functools.partial(_wait_for, name), around=around),
+        f"`command: /bin/sleep 10` on {hosts} addresses of one test host, which runs all the jobs",
+        settings=settings,
+        long=True,
+    )
+
+
 EXPERIMENTS = [
     Experiment(
         "floor",
@@ -333,38 +347,14 @@ EXPERIMENTS = [
         _by_turns(_notice),
         "`command: /bin/sleep 11` with `async: 600`, `poll: 10`",
     ),
-    Experiment(
+    _waiting(
         "hosts",
-        [
-            Row(
-                "hosts",
-                f"{Size.hosts} hosts, 5 forks, a 10 s job, `poll: 2`",
-                "s",
-                Budget("0.25 of ansible-core", lambda m: 0.25 * m[CORE.name]),
-                why="controller and 20 targets share two processors: 20 starts, the modules' own processor time, and 20 "
-                "results come on top of the 10 s",
-            ),
-            Row("hosts_whole", "the same, the whole process, with a start of one job before it", "s"),
-            Row("hosts_cpu", "the same, processor time of the controller for each host", "s"),
-            Row("hosts_memory", "the same, memory on the controller per waiting host", "MB"),
-        ],
-        _by_turns(_hosts, around=True),
-        f"`command: /bin/sleep 10` on {Size.hosts} addresses of one test host, which runs all the jobs",
-        long=True,
+        Budget("0.25 of ansible-core", lambda m: 0.25 * m[CORE.name]),
+        why="controller and 20 targets share two processors: 20 starts, the modules' own processor time, and 20 results come "
+        "on top of the 10 s",
+        around=True,
     ),
-    Experiment(
-        "many_hosts",
-        [
-            Row("many_hosts", f"{Size.many_hosts} hosts, 5 forks, a 10 s job, `poll: 2`", "s"),
-            Row("many_hosts_whole", "the same, the whole process, with a start of one job before it", "s"),
-            Row("many_hosts_cpu", "the same, processor time of the controller for each host", "s"),
-            Row("many_hosts_memory", "the same, memory on the controller per waiting host", "MB"),
-        ],
-        _by_turns(_many_hosts),
-        f"`command: /bin/sleep 10` on {Size.many_hosts} addresses of one test host, which runs all the jobs",
-        settings=SETTINGS[:1],
-        long=True,
-    ),
+    _waiting("many_hosts", settings=SETTINGS[:1]),
     Experiment(
         "branches",
         [
