@@ -13,6 +13,9 @@
 #
 # Everything is made inside the checkout, in .venv, .build and collections. `make clean` removes it.
 
+# Otherwise pytest compiles all files of tests anew in each process, where the environment says so.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 CORES ?= 2.16 2.19 2.21
 CORE ?= 2.21
@@ -64,9 +67,10 @@ demo: .venv/demo/.made $(COLLECTION)
 check:
 	+@$(side_by_side) lint check-unit check-local
 
-# Of the Pythons of targets, the newest. Each test has a target of its own and waits for it, so two run at once.
+# Of the Pythons of targets, the newest. Each test has a target of its own and waits for it most of the time, so six run at
+# once.
 check-unit: .venv/core-$(CORE)/.made $(COLLECTION)
-	$(call in_venv,core-$(CORE)) python -m pytest tests/unit -m "not nightly" --one-python --numprocesses 4
+	$(call in_venv,core-$(CORE)) python -m pytest tests/unit -m "not nightly and not long" --one-python --numprocesses 6 --dist worksteal
 
 # On this machine by the local connection, the spine only: all that is local takes more processor time than the whole check
 # may. Its tests wait for their jobs a part of the time, so two files run at once.

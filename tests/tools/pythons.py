@@ -13,6 +13,7 @@ BACKGROUND_JOBS_PYTHONS (paths of interpreters, separated by colons) is asked fi
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -66,14 +67,15 @@ def _probe(candidate: str) -> Interpreter | None:
     return Interpreter((version[0], version[1]), executable, prefix, venv)
 
 
-def interpreters() -> list[Interpreter]:
-    """Return one CPython per version, oldest version first."""
+@functools.cache
+def interpreters() -> tuple[Interpreter, ...]:
+    """Return one CPython per version, oldest version first. All are run once, which takes a second."""
     found: dict[tuple[int, int], Interpreter] = {}
     for candidate in _candidates():
         interpreter = _probe(candidate)
         if interpreter:
             found.setdefault(interpreter.version, interpreter)
-    return sorted(found.values())
+    return tuple(sorted(found.values()))
 
 
 def best(oldest: tuple[int, int], newest: tuple[int, int]) -> Interpreter | None:

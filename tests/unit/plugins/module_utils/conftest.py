@@ -5,7 +5,7 @@
 """Every test of the runtime gets a target of its own, under each interpreter of this machine that a target may have."""
 
 from pathlib import Path
-from typing import Any, Iterator, List
+from typing import Any, Iterator, Sequence
 
 import pytest
 from ansible_collections.background.jobs.tests.tools.pythons import Interpreter, interpreters
@@ -18,7 +18,7 @@ def _name(interpreter: Interpreter) -> str:
     return 'python%d.%d' % interpreter.version
 
 
-def _targets(pythons: List[Interpreter]) -> Any:
+def _targets(pythons: Sequence[Interpreter]) -> Any:
     @pytest.fixture(params=pythons, ids=_name)
     def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
         found = Target(request.param.path, tmp_path)

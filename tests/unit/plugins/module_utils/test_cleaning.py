@@ -441,6 +441,7 @@ def test_starts_that_retire_the_same_jobs_at_the_same_instant(some_target: Targe
     assert len(_list(some_target)) == 6
 
 
+@pytest.mark.long
 def test_a_start_is_not_kept_waiting_by_a_year_of_leftovers(some_target: Target) -> None:
     """It looks at a hundred of them at most, and the next start at the next hundred."""
     orders = [Order('', argv=['/no/such']) for _number in range(220)]
@@ -482,6 +483,7 @@ def test_a_job_that_is_removed_while_its_end_is_written_leaves_no_result_file(so
     assert not (some_target.async_dir / job_id).exists()
 
 
+@pytest.mark.long
 def test_a_look_never_finds_the_half_of_a_job(some_target: Target) -> None:
     """Jobs are made and removed while others look: what they see is whole, and nobody brings one back."""
     for _number in range(5):

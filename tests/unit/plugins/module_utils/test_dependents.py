@@ -332,6 +332,7 @@ _MANY = pytest.mark.parametrize('count', [250, pytest.param(1000, marks=pytest.m
 """Python nests a thousand calls at most, and one supervisor inside of another takes five of them."""
 
 
+@pytest.mark.long
 @_MANY
 def test_a_long_row_nests_nothing(newest_target: Target, count: int) -> None:
     trace = newest_target.directory / 'trace'
@@ -350,6 +351,7 @@ def test_a_long_row_is_skipped(newest_target: Target, count: int) -> None:
     assert _states(newest_target, *orders) == ['failed'] + ['skipped'] * count
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('count', [100, pytest.param(500, marks=pytest.mark.nightly)])
 def test_one_then_many_then_one(newest_target: Target, count: int) -> None:
     gate = newest_target.gate()

@@ -138,6 +138,7 @@ def test_a_wait_ends_at_once_when_the_supervisor_is_killed(target: Target) -> No
     assert look['job']['state'] == 'lost'
 
 
+@pytest.mark.long
 def test_a_wait_that_is_over_as_the_job_ends_brings_the_output_too(some_target: Target) -> None:
     for _number in range(40):  # now and then the end comes between the wait's two looks at the job
         job_id = some_target.run('sleep 0.02; ' + result())
@@ -335,6 +336,7 @@ def test_output_that_is_not_utf_8(target: Target) -> None:
     assert look['output']['stdout'].encode('utf-8', 'surrogateescape') == b'{"text": "caf\351"}'
 
 
+@pytest.mark.long
 def test_output_that_is_too_long_is_cut(some_target: Target) -> None:
     """A look must not need gigabytes of memory."""
     much = 'head -c 20000000 /dev/zero'
@@ -355,6 +357,7 @@ def test_a_long_result_is_not_cut(some_target: Target) -> None:
     assert some_target.result_file(job_id) == {'a': 'x' * 20000000}
 
 
+@pytest.mark.long
 def test_the_result_is_larger_than_the_memory(some_target: Target) -> None:
     """As JSON, each of these bytes is 6 characters."""
     some_target.prefix = ['sh', '-c', 'ulimit -v 120000; exec "$@"', 'sh']

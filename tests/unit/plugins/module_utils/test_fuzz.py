@@ -227,6 +227,7 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
+@pytest.mark.long
 @_FUZZ
 @given(has_ended=st.booleans(), damages=st.dictionaries(st.sampled_from(_FILES), _DAMAGES, min_size=1, max_size=3))
 def test_job_files_are_damaged(world: _World, has_ended: bool, damages: Dict[str, Any]) -> None:
@@ -291,6 +292,7 @@ _PLACES = [
 ]
 
 
+@pytest.mark.long
 @_FUZZ
 @given(damages=st.dictionaries(st.sampled_from(_PLACES), _DAMAGES, min_size=1, max_size=3))
 def test_shared_files_are_damaged(world: _World, damages: Dict[str, Any]) -> None:

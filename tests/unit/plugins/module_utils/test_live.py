@@ -189,6 +189,7 @@ def test_what_is_kept(live: Target) -> None:
     assert _live(live, order, found['offset']) == {'offset': found['offset'], 'skipped': 0, 'records': []}
 
 
+@pytest.mark.long
 def test_a_reader_at_its_own_pace_misses_nothing(live: Target) -> None:
     """While the files are changed under it."""
     gates = [live.gate(str(number)) for number in range(20)]

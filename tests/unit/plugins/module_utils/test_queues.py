@@ -296,6 +296,7 @@ def _most_at_once(trace: Path) -> int:
     return most
 
 
+@pytest.mark.long
 def test_a_thousand_jobs(newest_target: Target) -> None:
     trace = newest_target.directory / 'trace'
     traced = 'echo + >> %s; %s; echo - >> %s' % (trace, result(), trace)
