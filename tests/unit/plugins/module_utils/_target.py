@@ -72,6 +72,11 @@ class Order(Dict[str, Any]):
         return str(self['id'])
 
 
+def function(script: str, **changes: Any) -> Order:
+    """A job that is a function of the process that starts it, which is the test's driver: it runs *script*."""
+    return Order(script, **{'argv': [], 'stdin': False, 'module': 'block', 'output_limit': 100000, **changes})
+
+
 class Gate:
     """A named pipe: an event between a test and a module. Whoever comes first waits for the other."""
 
@@ -83,12 +88,21 @@ class Gate:
         """Let a module pass that stands at `: < {gate}`."""
         self.path.write_bytes(b'')
 
+    def before(self, script: str) -> str:
+        """The script of a module that goes on with *script* when this gate is opened."""
+        return ': < %s; %s' % (self, script)
+
     def heard(self) -> str:
         """What a module says with `echo ... > {gate}`, as soon as it does."""
         return self.path.read_text(encoding='utf-8').strip()
 
     def __str__(self) -> str:
         return str(self.path)
+
+
+def blocked(gate: Gate, script: str = '', order: Callable[..., Order] = Order, **changes: Any) -> Order:
+    """A job that goes on with *script* (or else ends well) when its *gate* is opened. *order*: Order, or function."""
+    return order(gate.before(script or result()), **changes)
 
 
 class Target:
@@ -167,6 +181,14 @@ class Target:
         found = self.end(job_id)[0]['job']
         assert isinstance(found, dict)
         return found
+
+    def states(self, *orders: Order) -> List[str]:
+        """The states of the jobs of *orders*, now."""
+        return [look['job']['state'] for look in self.ask('status', ids=[order.id for order in orders])]
+
+    def end_states(self, *orders: Order) -> List[str]:
+        """The same, as soon as all have ended."""
+        return [look['job']['state'] for look in self.end(*[order.id for order in orders])]
 
     def files(self, job_id: str) -> Path:
         """The job directory."""

@@ -25,6 +25,7 @@ from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target
     Said,
     Target,
     answer,
+    blocked,
     looks,
     result,
     set_clock,
@@ -100,7 +101,7 @@ def test_nothing_is_cancelled_where_one_is_unknown(some_target: Target) -> None:
 
 def test_cancel_takes_a_waiting_job_out_of_its_queue(some_target: Target) -> None:
     gate = some_target.gate()
-    orders = [Order(': < %s; %s' % (gate, result()), queue='q') for _number in range(3)]
+    orders = [blocked(gate, queue='q') for _number in range(3)]
     some_target.start(*orders)
 
     _cancel(some_target, orders[1].id)
@@ -239,8 +240,8 @@ def test_prune_of_a_lost_job(some_target: Target) -> None:
 @pytest.mark.parametrize('state', ['running', 'queued'])
 def test_of_a_live_job_only_the_result_file_is_removed(some_target: Target, state: str) -> None:
     gate = some_target.gate()
-    blocked = Order(': < %s; %s' % (gate, result()), queue='q')
-    orders = [blocked] if state == 'running' else [blocked, Order(result(), queue='q')]
+    holder = blocked(gate, queue='q')
+    orders = [holder] if state == 'running' else [holder, Order(result(), queue='q')]
     some_target.start(*orders)
 
     (look,) = some_target.ask('remove', ids=[orders[-1].id])

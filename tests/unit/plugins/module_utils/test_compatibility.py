@@ -36,10 +36,10 @@ from ansible_collections.background.jobs.tests.unit.plugins.module_utils._stored
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     ENDED,
     HERE,
-    Gate,
     Order,
     Said,
     Target,
+    blocked,
     mode,
     result,
     until,
@@ -76,10 +76,6 @@ def _list(target: Target, **only: Any) -> Dict[str, str]:
 def _cancel(target: Target, *ids: Any) -> List[bool]:
     """Whether there was anything to end of each."""
     return [look['to_stop'] for look in target.ask('cancel', ids=list(ids), grace=1, check=False)]
-
-
-def _blocked(gate: Gate, **changes: Any) -> Order:
-    return Order(': < %s; %s' % (gate, result()), **changes)
 
 
 def _traces(target: Target, job_id: str) -> List[Path]:
@@ -252,7 +248,7 @@ def test_what_a_later_version_leaves_out_does_no_harm_to_other_jobs(stored: Targ
 @LONG_OR_NOT
 def test_an_old_supervisor_is_looked_at_and_waited_for(old: Target, some_target: Target, small: bool) -> None:
     gate = some_target.gate()
-    order = _blocked(gate, name='deploy')
+    order = blocked(gate, name='deploy')
     old.start(order)
     if small:
         old.until_small(order.id)
@@ -307,7 +303,7 @@ def test_the_output_of_an_old_job_is_followed(newest_target: Target) -> None:
 def test_a_new_job_gets_the_slot_of_an_old_one(old: Target, some_target: Target, small: bool) -> None:
     """And is started by the supervisor of the old one, which knows the files of its own version only."""
     gate = some_target.gate()
-    first = _blocked(gate, queue=QUEUE)
+    first = blocked(gate, queue=QUEUE)
     second = Order(result(number=2), queue=QUEUE, name='after')
     third = prints(some_target, 'echo three', queue=QUEUE, argv=[sys.executable], limit=60)
     old.start(first)
@@ -330,7 +326,7 @@ def test_a_new_job_gets_the_slot_of_an_old_one(old: Target, some_target: Target,
 
 def test_an_old_job_gets_the_slot_of_a_new_one(old: Target, some_target: Target) -> None:
     gate = some_target.gate()
-    first, second = _blocked(gate, queue=QUEUE), Order(result(number=2), queue=QUEUE)
+    first, second = blocked(gate, queue=QUEUE), Order(result(number=2), queue=QUEUE)
     some_target.start(first)
     old.start(second)
 
@@ -344,7 +340,7 @@ def test_an_old_job_gets_the_slot_of_a_new_one(old: Target, some_target: Target)
 def test_a_new_job_waits_for_an_old_one(old: Target, some_target: Target) -> None:
     """The old supervisor knows nothing of it, so a look goes on."""
     gate = some_target.gate()
-    first = _blocked(gate, queue=QUEUE)
+    first = blocked(gate, queue=QUEUE)
     old.start(first)
     orders = [Order(result(), after=[first.id], queue=queue) for queue in (None, QUEUE)]
     some_target.start(*orders)
@@ -357,7 +353,7 @@ def test_a_new_job_waits_for_an_old_one(old: Target, some_target: Target) -> Non
 
 def test_slots_count_old_and_new_jobs(old: Target, some_target: Target) -> None:
     gates = [some_target.gate(str(number)) for number in range(4)]
-    orders = [_blocked(gate, queue=QUEUE, slots=2) for gate in gates]
+    orders = [blocked(gate, queue=QUEUE, slots=2) for gate in gates]
     for target, order in zip([old, some_target, old, some_target], orders):
         target.start(order)
 
@@ -412,7 +408,7 @@ def _made_newer(target: Target, job_id: str, name: str) -> None:
 
 def test_each_file_has_a_version_and_all_that_0_1_0_wrote(some_target: Target) -> None:
     gate = some_target.gate()
-    first, second = _blocked(gate, queue='q'), Order(result(), queue='q')
+    first, second = blocked(gate, queue='q'), Order(result(), queue='q')
     some_target.start(first, second)
     launch = some_target.note(second.id, 'launch.json')
     gate.open()
@@ -462,7 +458,7 @@ def test_a_file_of_a_later_version_is_named_and_removed(some_target: Target, nam
 
 def test_a_job_of_a_later_version_that_runs_is_left_alone(some_target: Target) -> None:
     gate = some_target.gate()
-    job_id = some_target.run(': < %s; %s' % (gate, result()))
+    job_id = some_target.run(gate.before(result()))
     spec = some_target.note(job_id, 'spec.json')
     _made_newer(some_target, job_id, 'spec.json')
 

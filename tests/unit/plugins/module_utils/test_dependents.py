@@ -14,10 +14,10 @@ import pytest
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import Store
 from ansible_collections.background.jobs.plugins.module_utils._runtime.schedule.dependents import Dependents
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
-    Gate,
     Order,
     Said,
     Target,
+    blocked,
     result,
     until,
 )
@@ -25,24 +25,11 @@ from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target
 _BAD = result(failed=True, msg='no such host')
 
 
-def _states(target: Target, *orders: Order) -> List[str]:
-    return [look['job']['state'] for look in target.ask('status', ids=[order.id for order in orders])]
-
-
-def _ends(target: Target, *orders: Order) -> List[str]:
-    return [look['job']['state'] for look in target.end(*[order.id for order in orders])]
-
-
 def _row(*orders: Order) -> List[Order]:
     """*orders*, each after the one before."""
     for before, order in zip(orders, orders[1:]):
         order['after'] = [before.id]
     return list(orders)
-
-
-def _blocked(gate: Gate, script: str = '', **changes: Any) -> Order:
-    """A job that ends when its gate is opened."""
-    return Order(': < %s; %s' % (gate, script or result()), **changes)
 
 
 def _left(target: Target) -> List[str]:
@@ -53,7 +40,7 @@ def _left(target: Target) -> List[str]:
 
 def test_a_job_starts_after_the_success_of_another(target: Target) -> None:
     trace, gate = target.directory / 'trace', target.gate()
-    first = _blocked(gate, 'echo first >> %s; %s' % (trace, result()))
+    first = blocked(gate, 'echo first >> %s; %s' % (trace, result()))
     second = Order('echo second >> %s; %s' % (trace, result()), after=[first.id])
     looks = target.start(first, second)
 
@@ -63,7 +50,7 @@ def test_a_job_starts_after_the_success_of_another(target: Target) -> None:
     run = target.note(first.id, 'run.json')
     assert target.processes() == {run['supervisor'], run['pid']}  # what waits takes no process
     gate.open()
-    assert _ends(target, first, second) == ['succeeded', 'succeeded']
+    assert target.end_states(first, second) == ['succeeded', 'succeeded']
     assert trace.read_text(encoding='ascii').split() == ['first', 'second']
     assert 'waits_for' not in target.job(second.id)
     assert _left(target) == []
@@ -74,7 +61,7 @@ def test_the_first_that_does_not_succeed_ends_the_row(target: Target) -> None:
     orders = _row(Order(result()), Order(_BAD, name='fetch'), Order('touch %s' % trace), Order('touch %s' % trace))
     target.start(*orders)
 
-    assert _ends(target, *orders) == ['succeeded', 'failed', 'skipped', 'skipped']
+    assert target.end_states(*orders) == ['succeeded', 'failed', 'skipped', 'skipped']
     reasons = [target.job(order.id)['reason'] for order in orders[2:]]
     assert 'was to start after the success of job %s (fetch), which failed' % orders[1].id in reasons[0]
     assert 'job %s, which was skipped' % orders[2].id in reasons[1]
@@ -93,12 +80,12 @@ def test_after_any_starts_however_the_other_has_ended(some_target: Target, scrip
     first = Order(script)
     second = Order(result(), after=[first.id], after_any=True)
     some_target.start(first, second)
-    assert _ends(some_target, second) == ['succeeded']
+    assert some_target.end_states(second) == ['succeeded']
 
 
 def test_another_request_names_the_job_it_waits_for(some_target: Target) -> None:
     gate = some_target.gate()
-    first = _blocked(gate, name='download')
+    first = blocked(gate, name='download')
     some_target.start(first)
     by_name = Order(result(), after=[{'name': 'download'}])
     by_id = Order(result(), after=[first.id, {'name': 'download'}])
@@ -107,7 +94,7 @@ def test_another_request_names_the_job_it_waits_for(some_target: Target) -> None
     assert some_target.job(by_name.id)['waits_for'] == ['download']
     assert some_target.job(by_id.id)['after'] == [first.id]
     gate.open()
-    assert _ends(some_target, by_name, by_id) == ['succeeded', 'succeeded']
+    assert some_target.end_states(by_name, by_id) == ['succeeded', 'succeeded']
 
 
 def test_what_has_ended_before_counts_at_once(some_target: Target) -> None:
@@ -118,7 +105,7 @@ def test_what_has_ended_before_counts_at_once(some_target: Target) -> None:
     looks = some_target.start(*orders)
 
     assert looks[1]['job']['state'] == 'skipped'
-    assert _ends(some_target, *orders) == ['succeeded', 'skipped', 'succeeded']
+    assert some_target.end_states(*orders) == ['succeeded', 'skipped', 'succeeded']
 
 
 def test_an_unknown_job_is_an_error_before_anything_starts(some_target: Target) -> None:
@@ -144,7 +131,7 @@ def test_a_start_that_is_asked_again_starts_nothing(some_target: Target) -> None
 
 def test_a_job_waits_for_the_one_that_the_start_attached_to(some_target: Target) -> None:
     gate = some_target.gate()
-    there = _blocked(gate, name='download')
+    there = blocked(gate, name='download')
     some_target.start(there)
     again = Order(result(), name='download')
     after = Order(result(), after=[again.id])
@@ -153,7 +140,7 @@ def test_a_job_waits_for_the_one_that_the_start_attached_to(some_target: Target)
     assert looks[0]['attached']
     assert looks[1]['job']['after'] == [there.id]
     gate.open()
-    assert _ends(some_target, after) == ['succeeded']
+    assert some_target.end_states(after) == ['succeeded']
 
 
 def test_a_job_whose_predecessor_was_not_started_is_not_started(some_target: Target) -> None:
@@ -165,38 +152,38 @@ def test_a_job_whose_predecessor_was_not_started_is_not_started(some_target: Tar
 
 def test_a_job_of_a_queue_takes_no_slot_while_it_waits(target: Target) -> None:
     gates = [target.gate('first'), target.gate('other')]
-    first, other = _blocked(gates[0]), _blocked(gates[1], queue='q')
+    first, other = blocked(gates[0]), blocked(gates[1], queue='q')
     waits = Order(result(), queue='q', after=[first.id])
     target.start(first, waits, other)
 
-    assert _states(target, first, waits, other) == ['running', 'queued', 'running']
+    assert target.states(first, waits, other) == ['running', 'queued', 'running']
     gates[0].open()
     target.end(first.id)
     until(lambda: target.job(waits.id).get('position') == 1)
     gates[1].open()
-    assert _ends(target, waits) == ['succeeded']
+    assert target.end_states(waits) == ['succeeded']
 
 
 def test_cancel_of_a_waiting_one_skips_those_behind_it(some_target: Target) -> None:
     gate = some_target.gate()
-    orders = _row(_blocked(gate), Order(result()), Order(result()))
+    orders = _row(blocked(gate), Order(result()), Order(result()))
     any_of = Order(result(), after=[orders[1].id], after_any=True)
     some_target.start(*orders, any_of)
     some_target.ask('cancel', ids=[orders[1].id], grace=0, check=False)
 
-    assert _ends(some_target, *orders[1:], any_of) == ['cancelled', 'skipped', 'succeeded']
+    assert some_target.end_states(*orders[1:], any_of) == ['cancelled', 'skipped', 'succeeded']
     assert 'while it waited for other jobs' in some_target.job(orders[1].id)['reason']
-    assert _states(some_target, orders[0]) == ['running']
+    assert some_target.states(orders[0]) == ['running']
     gate.open()
 
 
 def test_cancel_of_a_whole_row_starts_none_of_it(some_target: Target) -> None:
     trace = some_target.directory / 'trace'
-    orders = _row(_blocked(some_target.gate()), *[Order('touch %s' % trace, after_any=True) for _number in range(3)])
+    orders = _row(blocked(some_target.gate()), *[Order('touch %s' % trace, after_any=True) for _number in range(3)])
     some_target.start(*orders)
     some_target.ask('cancel', ids=[order.id for order in orders], grace=0, check=False)
 
-    assert _ends(some_target, *orders) == ['cancelled'] * 4
+    assert some_target.end_states(*orders) == ['cancelled'] * 4
     assert not trace.exists()
 
 
@@ -210,7 +197,7 @@ def test_cancel_of_a_whole_row_starts_none_of_it(some_target: Target) -> None:
     ],
 )
 def test_whatever_ends_the_other_job_is_told(some_target: Target, how: str, told: str) -> None:
-    first = _blocked(some_target.gate(), limit=0.2 if how == 'timed_out' else None)
+    first = blocked(some_target.gate(), limit=0.2 if how == 'timed_out' else None)
     second = Order(result(), after=[first.id])
     some_target.start(first, second)
     if how == 'cancelled':
@@ -228,19 +215,19 @@ def test_whatever_ends_the_other_job_is_told(some_target: Target, how: str, told
 def test_the_files_of_a_success_may_go_before_the_next_starts(some_target: Target) -> None:
     """Its end counted when it came, though a third job holds the second back."""
     gate = some_target.gate()
-    first, third = Order(result()), _blocked(gate)
+    first, third = Order(result()), blocked(gate)
     second = Order(result(), after=[first.id, third.id])
     some_target.start(first, third, second)
     some_target.end(first.id)
     some_target.ask('remove', ids=[first.id])
     gate.open()
-    assert _ends(some_target, second) == ['succeeded']
+    assert some_target.end_states(second) == ['succeeded']
 
 
 @pytest.mark.parametrize('op', ['status', 'list', 'wait'])
 def test_any_look_goes_on_where_a_supervisor_was_killed(some_target: Target, op: str) -> None:
     """The whole row is settled by one look at its end."""
-    orders = _row(_blocked(some_target.gate()), Order(result(), after_any=True), Order(result()), Order(result()))
+    orders = _row(blocked(some_target.gate()), Order(result(), after_any=True), Order(result()), Order(result()))
     some_target.start(*orders)
     some_target.kill_supervisor(orders[0].id)
     if op == 'list':
@@ -248,61 +235,61 @@ def test_any_look_goes_on_where_a_supervisor_was_killed(some_target: Target, op:
     else:
         some_target.ask(op, ids=[orders[-1].id], seconds=0)
     until((some_target.files(orders[-1].id) / 'end.json').exists)
-    assert _states(some_target, *orders) == ['lost', 'succeeded', 'succeeded', 'succeeded']
+    assert some_target.states(*orders) == ['lost', 'succeeded', 'succeeded', 'succeeded']
 
 
 def test_a_row_outlives_a_power_cut(some_target: Target) -> None:
     """The kernel's locks and all processes are gone, and so is what nobody has synced: who waits for whom, from the end."""
-    orders = _row(_blocked(some_target.gate()), Order(result(), after_any=True), Order(result()))
+    orders = _row(blocked(some_target.gate()), Order(result(), after_any=True), Order(result()))
     some_target.start(*orders)
     some_target.clean_up()
     shutil.rmtree(str(some_target.async_dir / '.dependents' / 'of'))
 
-    assert _states(some_target, orders[2]) == ['queued']
-    assert _ends(some_target, *orders) == ['lost', 'succeeded', 'succeeded']
+    assert some_target.states(orders[2]) == ['queued']
+    assert some_target.end_states(*orders) == ['lost', 'succeeded', 'succeeded']
 
 
 def test_a_ready_job_that_nobody_started_is_started_by_a_look(some_target: Target) -> None:
     gate = some_target.gate()
-    orders = _row(_blocked(gate), Order(result()))
+    orders = _row(blocked(gate), Order(result()))
     queued = Order(result(), queue='q', after=[orders[0].id])
     some_target.start(*orders, queued)
     some_target.kill_supervisor(orders[0].id)
     for order in (orders[1], queued):  # as if whoever noticed the end was killed just then
         (some_target.async_dir / '.dependents' / 'waiting' / order.id / orders[0].id).unlink()
-    assert _ends(some_target, orders[1], queued) == ['succeeded', 'succeeded']
+    assert some_target.end_states(orders[1], queued) == ['succeeded', 'succeeded']
 
 
 def test_a_shutdown_leaves_those_that_wait_to_the_next_boot(some_target: Target) -> None:
-    orders = _row(_blocked(some_target.gate()), Order(result(), after_any=True))
+    orders = _row(blocked(some_target.gate()), Order(result(), after_any=True))
     some_target.start(*orders)
     os.kill(some_target.note(orders[0].id, 'run.json')['supervisor'], signal.SIGTERM)
     until(lambda: not some_target.processes())
     assert (some_target.files(orders[1].id) / 'launch.json').exists()
-    assert _ends(some_target, *orders) == ['cancelled', 'succeeded']
+    assert some_target.end_states(*orders) == ['cancelled', 'succeeded']
 
 
 def test_a_supervisor_in_its_small_image_starts_what_came_meanwhile(some_target: Target) -> None:
     gate = some_target.gate()
-    first = _blocked(gate)
+    first = blocked(gate)
     some_target.start(first)
     some_target.until_small(first.id)
     second = Order(result(), after=[first.id])
     some_target.start(second)
     gate.open()
     until((some_target.files(second.id) / 'end.json').exists)  # without a look
-    assert _states(some_target, second) == ['succeeded']
+    assert some_target.states(second) == ['succeeded']
 
 
 def test_no_two_looks_start_a_job_twice(some_target: Target) -> None:
     trace = some_target.directory / 'trace'
-    orders = _row(_blocked(some_target.gate()), Order('echo + >> %s; %s' % (trace, result()), after_any=True))
+    orders = _row(blocked(some_target.gate()), Order('echo + >> %s; %s' % (trace, result()), after_any=True))
     some_target.start(*orders)
     some_target.kill_supervisor(orders[0].id)
     requests = [some_target.popen({'op': 'status', 'ids': [orders[1].id]}) for _number in range(6)]
     for request in requests:
         request.communicate()
-    assert _ends(some_target, orders[1]) == ['succeeded']
+    assert some_target.end_states(orders[1]) == ['succeeded']
     assert trace.read_text(encoding='ascii').split() == ['+']
 
 
@@ -313,7 +300,7 @@ def test_a_lost_success_counts_when_its_files_are_removed(some_target: Target, h
     some_target.end(job_id)
     order = Order(result())
     gate = some_target.gate()
-    hold = _blocked(gate)
+    hold = blocked(gate)
     order['after'] = [hold.id]
     some_target.start(hold, order)
     with Dependents(Store(str(some_target.async_dir))) as dependents:  # as if it had waited for both from the beginning
@@ -325,7 +312,7 @@ def test_a_lost_success_counts_when_its_files_are_removed(some_target: Target, h
         some_target.ask('remove', ids=[job_id])
     assert not some_target.files(job_id).exists()
     gate.open()
-    assert _ends(some_target, order) == ['succeeded']
+    assert some_target.end_states(order) == ['succeeded']
 
 
 _MANY = pytest.mark.parametrize('count', [250, pytest.param(1000, marks=pytest.mark.nightly)])
@@ -340,7 +327,7 @@ def test_a_long_row_nests_nothing(newest_target: Target, count: int) -> None:
     newest_target.start(*orders)
     until((newest_target.files(orders[-1].id) / 'end.json').exists, seconds=300)
     assert trace.read_text(encoding='ascii').split() == [str(number) for number in range(count)]
-    assert set(_states(newest_target, *orders)) == {'succeeded'}
+    assert set(newest_target.states(*orders)) == {'succeeded'}
 
 
 @_MANY
@@ -348,21 +335,21 @@ def test_a_long_row_is_skipped(newest_target: Target, count: int) -> None:
     orders = _row(Order(_BAD), *[Order(result()) for _number in range(count)])
     newest_target.start(*orders)
     until((newest_target.files(orders[-1].id) / 'end.json').exists, seconds=300)
-    assert _states(newest_target, *orders) == ['failed'] + ['skipped'] * count
+    assert newest_target.states(*orders) == ['failed'] + ['skipped'] * count
 
 
 @pytest.mark.long
 @pytest.mark.parametrize('count', [100, pytest.param(500, marks=pytest.mark.nightly)])
 def test_one_then_many_then_one(newest_target: Target, count: int) -> None:
     gate = newest_target.gate()
-    first = _blocked(gate)
+    first = blocked(gate)
     middle = [Order(result(), after=[first.id], queue='q', slots=8) for _number in range(count)]
     last = Order(result(), after=[order.id for order in middle])
     newest_target.start(first, *middle, last)
     assert len(newest_target.job(last.id)['waits_for']) == count
     gate.open()
     until((newest_target.files(last.id) / 'end.json').exists, seconds=300)
-    assert set(_states(newest_target, first, *middle, last)) == {'succeeded'}
+    assert set(newest_target.states(first, *middle, last)) == {'succeeded'}
     assert _left(newest_target) == []
 
 
@@ -389,7 +376,7 @@ def test_on_end_tells_how_a_job_has_ended(target: Target, script: str, told: str
 
     assert [look['id'] for look in looks] == [order.id]
     assert target.job(end.id)['after'] == [order.id]
-    assert _ends(target, end) == ['succeeded']
+    assert target.end_states(end) == ['succeeded']
     assert trace.read_text(encoding='ascii') == '<%s> %s\n' % (order.id, told)
     assert _left(target) == []
 
@@ -398,11 +385,11 @@ def test_on_end_tells_how_a_job_has_ended(target: Target, script: str, told: str
 def test_on_end_runs_whatever_the_end(some_target: Target, how: str) -> None:
     trace, gate = some_target.directory / 'trace', some_target.gate()
     end = _tells(trace)
-    order = _blocked(gate, limit=0.2 if how == 'timed_out' else None, on_end=end)
+    order = blocked(gate, limit=0.2 if how == 'timed_out' else None, on_end=end)
     if how == 'skipped':
         order['after'] = [some_target.run(_BAD)]
     elif how == 'queued':
-        some_target.start(_blocked(some_target.gate('other'), queue='q'))
+        some_target.start(blocked(some_target.gate('other'), queue='q'))
         order['queue'] = 'q'
     some_target.start(order)
     if how in ('cancelled', 'queued'):
@@ -412,7 +399,7 @@ def test_on_end_runs_whatever_the_end(some_target: Target, how: str) -> None:
     elif how == 'removed':
         shutil.rmtree(str(some_target.files(order.id)))
 
-    assert _ends(some_target, end) == ['succeeded']
+    assert some_target.end_states(end) == ['succeeded']
     state = 'cancelled' if how == 'queued' else how
     assert trace.read_text(encoding='ascii') == '<%s> <> <%s> <>\n' % (order.id, state)
 
@@ -421,16 +408,16 @@ def test_the_failure_of_on_end_is_its_own(some_target: Target) -> None:
     end = Order(_BAD, after_any=True)
     order = Order(result(), on_end=end)
     some_target.start(order)
-    assert _ends(some_target, end, order) == ['failed', 'succeeded']
+    assert some_target.end_states(end, order) == ['failed', 'succeeded']
 
 
 def test_on_end_is_started_once(some_target: Target) -> None:
     """Neither with the job that a start attaches to, nor by a start that is asked again."""
     trace, gate = some_target.directory / 'trace', some_target.gate()
-    order = _blocked(gate, name='upgrade', on_end=_tells(trace))
+    order = blocked(gate, name='upgrade', on_end=_tells(trace))
     tmpdir = some_target.directory / 'tmpdir'
     tmpdir.mkdir()
-    again = _blocked(gate, name='upgrade', on_end=_tells(trace, tmpdir=str(tmpdir)))
+    again = blocked(gate, name='upgrade', on_end=_tells(trace, tmpdir=str(tmpdir)))
     some_target.start(order)
     some_target.start(order)
     assert some_target.start(again)[0]['attached']
@@ -438,7 +425,7 @@ def test_on_end_is_started_once(some_target: Target) -> None:
     gate.open()
     listed = some_target.ask('list', states=None, names=None, queues=None)
     assert {look['id'] for look in listed} == {order.id, order['on_end'].id}
-    assert set(_ends(some_target, order, order['on_end'])) == {'succeeded'}
+    assert set(some_target.end_states(order, order['on_end'])) == {'succeeded'}
     assert trace.read_text(encoding='ascii').count('\n') == 1
 
 
@@ -454,12 +441,12 @@ def test_a_job_whose_on_end_cannot_be_made_is_not_started(some_target: Target) -
 def test_a_job_that_a_power_cut_left_half_ready_does_not_stop_a_look(some_target: Target) -> None:
     """It waits for nothing any more, but what to execute is gone."""
     gate = some_target.gate()
-    first = _blocked(gate)
+    first = blocked(gate)
     second = Order(result(), after=[first.id])
     some_target.start(first, second)
     (some_target.files(second.id) / 'launch.json').unlink()
     (some_target.async_dir / '.dependents/waiting' / second.id / first.id).unlink()
 
-    assert _ends(some_target, second) == ['lost']
+    assert some_target.end_states(second) == ['lost']
     gate.open()
-    assert _ends(some_target, first) == ['succeeded']
+    assert some_target.end_states(first) == ['succeeded']

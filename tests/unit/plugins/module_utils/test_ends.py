@@ -24,6 +24,7 @@ from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target
     Order,
     Target,
     answer,
+    blocked,
     looks,
     result,
     set_clock,
@@ -54,7 +55,7 @@ def test_success(target: Target) -> None:
 
 def test_a_running_job_says_so(some_target: Target) -> None:
     gate = some_target.gate()
-    job_id = some_target.run(': < %s; %s' % (gate, result()))
+    job_id = some_target.run(gate.before(result()))
 
     look = some_target.look(job_id)
     assert (look['job']['state'], look['ended'], look['job']['ended']) == ('running', False, None)
@@ -239,7 +240,7 @@ def test_the_working_directory_is_gone(some_target: Target) -> None:
     gone.mkdir()
     gate = some_target.gate()
     some_target.prefix = ['env', '--chdir', str(gone)]
-    first = some_target.run(': < %s; %s' % (gate, result()), queue='q')
+    first = some_target.run(gate.before(result()), queue='q')
     second = some_target.run(result(), queue='q')
     some_target.prefix = []
     gone.rmdir()
@@ -422,7 +423,7 @@ def runtime(some_target: Target) -> Path:
 def test_the_runtime_is_removed(some_target: Target, runtime: Path) -> None:
     """Somebody tidies up what is older than a week, or another version is started when this one is as old."""
     gates = [some_target.gate(name) for name in ('first', 'second')]
-    first, second = (Order(': < %s; %s' % (gate, result(changed=True)), queue='q') for gate in gates)
+    first, second = (blocked(gate, result(changed=True), queue='q') for gate in gates)
     some_target.start(first, second)
     some_target.until_small(first.id)
 

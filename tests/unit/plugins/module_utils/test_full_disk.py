@@ -114,7 +114,7 @@ def test_the_output_of_the_module_fills_it(disk: Target) -> None:
 
 def test_while_the_module_runs(disk: Target) -> None:
     gate = disk.gate()
-    job_id = disk.run(': < %s; %s' % (gate, result(changed=True)))
+    job_id = disk.run(gate.before(result(changed=True)))
 
     _fill(disk)
     assert disk.job(job_id)['state'] == 'running'

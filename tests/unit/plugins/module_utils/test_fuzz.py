@@ -18,6 +18,7 @@ from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target
     HUNG,
     Order,
     Target,
+    blocked,
     result,
     start_request,
 )
@@ -56,7 +57,7 @@ class _World:
     def __init__(self, target: Target) -> None:
         self.target = target
         self._gate = target.gate()
-        self._running = Order(': < %s; %s' % (self._gate, result()), name='running', queue='q')
+        self._running = blocked(self._gate, name='running', queue='q')
         self._waiting = Order(result(), name='waiting', queue='q')
         ended = Order(result(changed=True), name='ended')
         target.start(self._running, self._waiting, ended)

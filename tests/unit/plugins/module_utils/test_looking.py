@@ -11,7 +11,13 @@ from typing import Any, Dict
 import ansible
 import pytest
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import ABOUT
-from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import Order, Target, result, until
+from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
+    Order,
+    Target,
+    blocked,
+    result,
+    until,
+)
 
 TOLD = {'task': 'Upgrade', 'summary': 'apt-get upgrade', 'host': 'web1', 'started_by': 'me@controller'}
 EVERY = {'states': None, 'names': None, 'queues': None}
@@ -19,7 +25,7 @@ EVERY = {'states': None, 'names': None, 'queues': None}
 
 def test_every_operation_tells_what_the_job_is_about(some_target: Target) -> None:
     gate = some_target.gate()
-    order = Order(': < %s; %s' % (gate, result()), about=TOLD, name='upgrade')
+    order = blocked(gate, about=TOLD, name='upgrade')
     (look,) = some_target.start(order)
     looks = [look, some_target.look(order.id), *some_target.ask('list', **EVERY)]
     looks += some_target.start(Order(result(), name='upgrade'))  # attaches
@@ -51,7 +57,7 @@ def test_the_rc_is_that_of_the_result(newest_target: Target, fields: Any, rc: An
 
 def test_without_a_result_there_is_no_rc(some_target: Target) -> None:
     gate = some_target.gate()
-    running, broken = some_target.run(': < %s; %s' % (gate, result(rc=3))), some_target.run('exit 3')
+    running, broken = some_target.run(gate.before(result(rc=3))), some_target.run('exit 3')
     assert some_target.job(running)['rc'] is None
     assert some_target.ended(broken)['rc'] is None
     some_target.ask('cancel', ids=[running], grace=1, check=False)

@@ -15,10 +15,10 @@ import pytest
 from ansible_collections.background.jobs.tests.tools.left_out import left_out
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     ENDED,
-    Gate,
     Order,
     Said,
     Target,
+    blocked,
     result,
 )
 
@@ -43,10 +43,6 @@ def other(some_target: Target) -> Target:
     return _machine(some_target, '--mount', '--uts')
 
 
-def _blocked(gate: Gate, **changes: Any) -> Order:
-    return Order(': < %s; %s' % (gate, result()), **changes)
-
-
 def _only(looks: List[Dict[str, Any]]) -> Dict[str, Any]:
     (look,) = looks
     return look
@@ -67,7 +63,7 @@ def test_a_job_of_another_machine_is_not_lost(some_target: Target, other: Target
 
 def test_a_job_of_another_machine_is_not_stopped(some_target: Target, other: Target) -> None:
     gate = some_target.gate()
-    job_id = some_target.run(': < %s; %s' % (gate, result()))
+    job_id = some_target.run(gate.before(result()))
     own = other.run('exec sleep 1000')
 
     refused, ours = other.ask('cancel', ids=[job_id, own], grace=0, check=False)
@@ -84,7 +80,7 @@ def test_a_job_of_another_machine_is_not_stopped(some_target: Target, other: Tar
 @pytest.mark.parametrize('on_existing', ['attach', 'replace', 'fail'])
 def test_nobody_attaches_to_a_job_of_another_machine(some_target: Target, other: Target, on_existing: str) -> None:
     gate = some_target.gate()
-    job_id = some_target.run(': < %s; %s' % (gate, result()), name='upgrade')
+    job_id = some_target.run(gate.before(result()), name='upgrade')
 
     with pytest.raises(Said, match='job %s of the name .upgrade. runs on machine .* this is other' % job_id):
         other.run(result(), name='upgrade', on_existing=on_existing)
@@ -97,7 +93,7 @@ def test_nobody_attaches_to_a_job_of_another_machine(some_target: Target, other:
 
 def test_each_machine_has_its_own_slots(some_target: Target, other: Target) -> None:
     gate = some_target.gate()
-    first, second = _blocked(gate, queue='q'), Order('uname -n >&2; %s' % result(), queue='q')
+    first, second = blocked(gate, queue='q'), Order('uname -n >&2; %s' % result(), queue='q')
     some_target.start(first, second)
 
     third = Order('uname -n >&2; %s' % result(), queue='q')

@@ -26,6 +26,7 @@ from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target
     Said,
     Target,
     answer,
+    blocked,
     looks,
     result,
     start_request,
@@ -34,7 +35,7 @@ from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target
 
 
 def _waits(gate: Gate, **changes: Any) -> Order:
-    return Order(': < %s; %s' % (gate, result()), **{'name': 'deploy', **changes})
+    return blocked(gate, **{'name': 'deploy', **changes})
 
 
 def _start(target: Target, order: Order) -> Look:

@@ -10,7 +10,13 @@ import subprocess
 import pytest
 from ansible_collections.background.jobs.tests.tools.left_out import left_out
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._copy import Copy
-from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import Order, Target, result, until
+from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
+    Order,
+    Target,
+    blocked,
+    result,
+    until,
+)
 
 _LACKS = 'no ctypes', 'an empty /proc', 'another system'
 
@@ -36,7 +42,7 @@ def poor_target(request: pytest.FixtureRequest, some_target: Target) -> Target:
 @pytest.mark.parametrize('late', [False, True], ids=['at once', 'late'])
 def test_a_job_ends_and_the_next_of_its_queue_runs(poor_target: Target, late: bool) -> None:
     gate = poor_target.gate()
-    orders = Order(': < %s; %s' % (gate, result(changed=True)), queue='q'), Order(result(changed=False), queue='q')
+    orders = blocked(gate, result(changed=True), queue='q'), Order(result(changed=False), queue='q')
     poor_target.start(*orders)
     if late:
         poor_target.until_small(orders[0].id)

@@ -16,6 +16,7 @@ from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target
     Order,
     Said,
     Target,
+    blocked,
     result,
     until,
 )
@@ -141,7 +142,7 @@ def test_a_queue_that_fails_does_no_harm_to_the_others(user: _User) -> None:
 def test_a_slot_is_handed_on(user: _User, late: bool) -> None:
     """The supervisor of a job that has ended cannot fork the next one."""
     gate = user.target.gate()
-    orders = [Order(': < %s; %s' % (gate, result()), queue='q')] + [Order(result(), queue='q') for _number in range(2)]
+    orders = [blocked(gate, queue='q')] + [Order(result(), queue='q') for _number in range(2)]
     user.limit(1000)
     user.target.start(*orders)
     if late:

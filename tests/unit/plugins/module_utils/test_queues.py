@@ -5,6 +5,7 @@
 """Queues: never more than the slots at once, first come first served, and nobody is stranded."""
 
 import fcntl
+import functools
 import os
 import resource
 import signal
@@ -22,10 +23,10 @@ from ansible_collections.background.jobs.plugins.module_utils._runtime.supervise
 from ansible_collections.background.jobs.plugins.module_utils._runtime.supervise.standing import settle
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     HUNG,
-    Gate,
     Order,
     Target,
     answer,
+    blocked,
     looks,
     result,
     start_request,
@@ -33,18 +34,11 @@ from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target
     until_dead,
 )
 
-
-def _states(target: Target, *orders: Order) -> List[str]:
-    return [look['job']['state'] for look in target.ask('status', ids=[order.id for order in orders])]
+_blocked = functools.partial(blocked, queue='q')
 
 
 def _positions(target: Target, *orders: Order) -> List[Any]:
     return [look['job'].get('position') for look in target.ask('collect', ids=[order.id for order in orders])]
-
-
-def _blocked(gate: Gate, **changes: Any) -> Order:
-    """A job that ends when its gate is opened."""
-    return Order(': < %s; %s' % (gate, result()), **{'queue': 'q', **changes})
 
 
 def test_first_come_first_served(target: Target) -> None:
@@ -75,14 +69,14 @@ def test_what_waits_says_where_and_uses_no_process(some_target: Target) -> None:
     orders = [_blocked(gate) for gate in gates]
     some_target.start(*orders)
 
-    assert _states(some_target, *orders) == ['running', 'queued', 'queued']
+    assert some_target.states(*orders) == ['running', 'queued', 'queued']
     assert _positions(some_target, *orders) == [None, 1, 2]
     run = some_target.note(orders[0].id, 'run.json')
     assert some_target.processes() == {run['supervisor'], run['pid']}
     assert [some_target.job(order.id)['started'] is None for order in orders] == [False, True, True]
     gates[0].open()
     some_target.end(orders[0].id)
-    until(lambda: _states(some_target, orders[1]) == ['running'])
+    until(lambda: some_target.states(orders[1]) == ['running'])
     assert _positions(some_target, *orders) == [None, None, 1]
     for gate in gates[1:]:
         gate.open()
@@ -96,7 +90,7 @@ def test_queues_do_not_wait_for_each_other(some_target: Target) -> None:
     some_target.start(*orders)
 
     some_target.end(orders[1].id, orders[2].id)
-    assert _states(some_target, orders[0]) == ['running']
+    assert some_target.states(orders[0]) == ['running']
     gate.open()
     some_target.end(orders[0].id)
 
@@ -117,22 +111,22 @@ def test_slots_are_added_and_taken_away(some_target: Target) -> None:
     gates = [some_target.gate(str(number)) for number in range(6)]
     orders = [_blocked(gate) for gate in gates]
     some_target.start(*orders[:3])
-    assert _states(some_target, *orders[:3]) == ['running', 'queued', 'queued']
+    assert some_target.states(*orders[:3]) == ['running', 'queued', 'queued']
 
     orders[3]['slots'] = 3
     some_target.start(orders[3])
-    assert _states(some_target, *orders[:4]) == ['running', 'running', 'running', 'queued']
+    assert some_target.states(*orders[:4]) == ['running', 'running', 'running', 'queued']
 
     orders[4]['slots'] = orders[5]['slots'] = 1
     some_target.start(*orders[4:])
-    assert _states(some_target, *orders) == ['running'] * 3 + ['queued'] * 3, 'it stops nothing'
+    assert some_target.states(*orders) == ['running'] * 3 + ['queued'] * 3, 'it stops nothing'
     for gate in gates[:2]:
         gate.open()
     some_target.end(orders[0].id, orders[1].id)
-    assert _states(some_target, *orders[2:]) == ['running'] + ['queued'] * 3
+    assert some_target.states(*orders[2:]) == ['running'] + ['queued'] * 3
     gates[2].open()
     some_target.end(orders[2].id)
-    until(lambda: _states(some_target, *orders[3:]) == ['running', 'queued', 'queued'])
+    until(lambda: some_target.states(*orders[3:]) == ['running', 'queued', 'queued'])
     for gate in gates[3:]:
         gate.open()
     some_target.end(*[order.id for order in orders])
@@ -152,7 +146,7 @@ def test_every_look_makes_up_for_a_killed_supervisor(some_target: Target, ask: s
     else:
         some_target.ask(ask, ids=[orders[1].id], seconds=0)
     until((some_target.files(orders[2].id) / 'end.json').exists)
-    assert _states(some_target, *orders) == ['lost', 'succeeded', 'succeeded']
+    assert some_target.states(*orders) == ['lost', 'succeeded', 'succeeded']
 
 
 def test_a_module_whose_supervisor_was_killed_keeps_its_slot(some_target: Target) -> None:
@@ -163,9 +157,9 @@ def test_a_module_whose_supervisor_was_killed_keeps_its_slot(some_target: Target
     module = some_target.note(first.id, 'run.json')['pid']
 
     some_target.kill_supervisor(first.id)
-    assert _states(some_target, first, second) == ['lost', 'queued']
+    assert some_target.states(first, second) == ['lost', 'queued']
     some_target.ask('wait', ids=[second.id], seconds=0)
-    assert _states(some_target, first, second) == ['lost', 'queued']
+    assert some_target.states(first, second) == ['lost', 'queued']
     gate.open()
     until_dead(module)
     assert some_target.ended(second.id)['state'] == 'succeeded'
@@ -218,7 +212,7 @@ def test_a_shutdown_between_two_jobs(some_target: Target, late: bool) -> None:
     """The supervisor is held up by the lock of the queue, when it has released the first job."""
     gate, trace = some_target.gate(), some_target.directory / 'trace'
     first, second = (
-        Order(': < %s; %s' % (gate, result()), queue='q'),
+        blocked(gate, queue='q'),
         Order('touch %s; %s' % (trace, result()), queue='q'),
     )
     some_target.start(first, second)

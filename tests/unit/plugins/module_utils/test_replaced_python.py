@@ -10,7 +10,13 @@ from typing import Callable
 
 import pytest
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._copy import Copy
-from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import Order, Target, result, until
+from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
+    Order,
+    Target,
+    blocked,
+    result,
+    until,
+)
 
 
 @pytest.fixture
@@ -47,7 +53,7 @@ def test_the_job_ends_well(copy: Copy, when: Callable[[str], None]) -> None:
 def test_a_short_job_ends_well(copy: Copy) -> None:
     gate, tmpdir = copy.target.gate(), copy.target.directory / 'tmpdir'
     tmpdir.mkdir()
-    job_id = copy.target.run(': < %s; %s' % (gate, result(changed=True)), tmpdir=str(tmpdir), limit=1.9)
+    job_id = copy.target.run(gate.before(result(changed=True)), tmpdir=str(tmpdir), limit=1.9)
     copy.replace()
     gate.open()
 
@@ -91,7 +97,7 @@ def test_the_queue_goes_on(copy: Copy, when: Callable[[str], None]) -> None:
 
 def test_a_long_job_after_a_long_job_gives_its_memory_back(some_target: Target) -> None:
     gates = [some_target.gate(name) for name in ('first', 'second')]
-    first, second = (Order(': < %s; %s' % (gate, result()), queue='q') for gate in gates)
+    first, second = (blocked(gate, queue='q') for gate in gates)
     some_target.start(first, second)
     some_target.until_small(first.id)
     gates[0].open()
@@ -105,7 +111,7 @@ def test_a_long_job_after_a_long_job_gives_its_memory_back(some_target: Target) 
 
 def test_supervisors_of_one_start_share_their_bundle(some_target: Target) -> None:
     gates = [some_target.gate('gate%d' % number) for number in range(4)]
-    orders = [Order(': < %s; %s' % (gate, result())) for gate in gates]
+    orders = [blocked(gate) for gate in gates]
     some_target.start(*orders)
     for order in orders:
         some_target.until_small(order.id)

@@ -251,7 +251,7 @@ def test_links_in_the_way_of_a_start(some_target: Target) -> None:
 def test_links_in_the_way_of_a_job(some_target: Target, name: str) -> None:
     victim, gate = some_target.directory / 'victim', some_target.gate()
     victim.write_text('precious', encoding='ascii')
-    job_id = some_target.run(': < %s; %s' % (gate, result()))
+    job_id = some_target.run(gate.before(result()))
     path = some_target.files(job_id) / name
     if path.exists():
         path.unlink()

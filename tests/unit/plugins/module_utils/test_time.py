@@ -49,7 +49,7 @@ def test_the_limit(target: Target) -> None:
 @pytest.mark.parametrize('limit', [None, 1e12, 2**70])
 def test_no_limit_and_no_limit_to_limits(target: Target, limit: Optional[float]) -> None:
     gate = target.gate()
-    job_id = target.run(': < %s; %s' % (gate, result()), limit=limit)
+    job_id = target.run(gate.before(result()), limit=limit)
 
     target.ask('wait', ids=[job_id], seconds=0.1)
     assert target.job(job_id)['state'] == 'running'
@@ -60,7 +60,7 @@ def test_no_limit_and_no_limit_to_limits(target: Target, limit: Optional[float])
 
 def test_a_wait_may_be_asked_to_take_for_ever(target: Target) -> None:
     gate = target.gate()
-    job_id = target.run(': < %s; %s' % (gate, result()))
+    job_id = target.run(gate.before(result()))
     waiting = target.popen({'op': 'wait', 'ids': [job_id], 'seconds': 1e12})
     until(lambda: target.watches(waiting.pid))
     gate.open()
