@@ -67,10 +67,9 @@ demo: .venv/demo/.made $(COLLECTION)
 check:
 	+@$(side_by_side) lint check-unit check-local
 
-# Of the Pythons of targets, the newest. Each test has a target of its own and waits for it most of the time, so six run at
-# once.
+# Of the Pythons of targets, the newest.
 check-unit: .venv/core-$(CORE)/.made $(COLLECTION)
-	$(call in_venv,core-$(CORE)) python -m pytest tests/unit -m "not nightly and not long" --one-python --numprocesses 6 --dist worksteal
+	$(call in_venv,core-$(CORE)) python -m pytest tests/unit -m "not nightly and not long" --one-python $(six_tests)
 
 # On this machine by the local connection, the spine only: all that is local takes more processor time than the whole check
 # may. Its tests wait for their jobs a part of the time, so two files run at once.
@@ -116,7 +115,9 @@ left_out = { mkdir -p .build; echo "LEFT OUT: $(1)" | tee -a .build/left-out; [ 
 # Runs a command with an environment in front of PATH, or nothing where that was left out.
 in_venv = test ! -e $(CURDIR)/.venv/$(1)/.made || PATH="$(CURDIR)/.venv/$(1)/bin:$$PATH"
 
-# Of the tests, two files at once.
+# Of the unit tests, six at once: most have a target of their own, and wait for it most of the time.
+six_tests = --numprocesses 6 --dist worksteal
+# Of the other tests, two files at once.
 two_files = --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .venv/%/.made: requirements/%.txt requirements/tests.txt
@@ -189,14 +190,14 @@ sanity-%: .venv/core-%/.made
 
 sanity_tree = .build/sanity-$(1)/ansible_collections/background/jobs
 
-# One after the other, whatever --jobs says: each has work for two processors.
+# One after the other, whatever --jobs says: each keeps two processors busy.
 unit:
 	+@$(call lane,$(CORES:%=unit-%))
 
 # What no ansible-core makes a difference to runs once: the runtime, under every Python there is for targets, its loader,
 # and what only writes tables.
 unit-%: .venv/core-%/.made $(COLLECTION)
-	$(call in_venv,core-$*) python -m pytest tests/unit -m "not nightly" $(two_files) $(if $(filter-out $(CORE),$*),$(any_core_unit:%=--ignore tests/unit/%))
+	$(call in_venv,core-$*) python -m pytest tests/unit -m "not nightly" $(six_tests) $(if $(filter-out $(CORE),$*),$(any_core_unit:%=--ignore tests/unit/%))
 any_core_unit := plugins/module_utils plugins/plugin_utils/test_loader.py test_benchmarks.py test_parity_table.py
 
 # The test hosts themselves, which no Ansible is needed for.

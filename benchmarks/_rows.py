@@ -255,7 +255,7 @@ def _queued(stage: Stage, engine: Engine, size: Size, setting: Setting) -> Sampl
 
 
 def _waiting(
-    name: str, budget: Budget | None = None, why: str = "", settings: list[Setting] = SETTINGS, around: bool = False
+    name: str, settings: list[Setting], budget: Budget | None = None, why: str = "", around: bool = False
 ) -> Experiment:
     """A job on as many hosts as the field *name* of `Size` tells."""
     hosts = getattr(Size, name)
@@ -349,12 +349,13 @@ EXPERIMENTS = [
     ),
     _waiting(
         "hosts",
+        SETTINGS,
         Budget("0.25 of ansible-core", lambda m: 0.25 * m[CORE.name]),
         why="controller and 20 targets share two processors: 20 starts, the modules' own processor time, and 20 results come "
         "on top of the 10 s",
         around=True,
     ),
-    _waiting("many_hosts", settings=SETTINGS[:1]),
+    _waiting("many_hosts", SETTINGS[:1]),
     Experiment(
         "branches",
         [
