@@ -245,7 +245,7 @@ molecule: .venv/molecule/.made $(COLLECTION)
 # --- Nightly --------------------------------------------------------------------------------------------------------
 
 # Not for every change: each version costs an environment and some minutes.
-nightly: bare integration-nightly long-unit $(NIGHTLY_CORES:%=unit-%) $(NIGHTLY_CORES:%=spine-%) sanity-nightly early parity
+nightly: bare integration-nightly nightly-unit $(NIGHTLY_CORES:%=unit-%) $(NIGHTLY_CORES:%=spine-%) sanity-nightly early parity
 
 # One after the other, because ansible-test has one cache. `make test` has those of the other versions.
 sanity-nightly:
@@ -258,14 +258,14 @@ early:
 integration-nightly:
 	+@$(call lane,$(patsubst %,integration-%,$(filter-out $(WHOLE_CORES),$(CORES))) \
 	  $(patsubst %,any-%,$(filter-out $(CORE),$(CORES))) $(patsubst %,crowd-%,$(filter-out $(CORE),$(CORES))) \
-	  $(CORES:%=long-%))
+	  $(CORES:%=nightly-%))
 
 # The integration tests that take too long for every change.
-long-%: .venv/core-%/.made $(COLLECTION)
+nightly-%: .venv/core-%/.made $(COLLECTION)
 	$(call in_venv,core-$*) python -m pytest tests/integration -m nightly
 
 # The same of the unit tests.
-long-unit: .venv/core-$(CORE)/.made $(COLLECTION)
+nightly-unit: .venv/core-$(CORE)/.made $(COLLECTION)
 	$(call in_venv,core-$(CORE)) python -m pytest tests/unit -m nightly
 
 # Whether .ci/install finds all that the checks need, in a Debian with nothing on it.
