@@ -80,15 +80,15 @@ check-local: .venv/core-$(CORE)/.made $(COLLECTION)
 # processors idle. What is in the other two needs nothing but the processor, and nobody waits for it: it has the lowest
 # priority, so that no test that looks at the clock is slowed down by it. They are two, because each uses one processor,
 # and much of it may be left when the tests have ended; ansible-test runs once at a time. The unit tests look closest at the
-# clock, so they do not run beside the integration tests, which fill the machine. The tests that find out how
-# many hosts the machine can bear (`crowd`) come last, and alone. The link to the checkout is made before the lanes begin:
-# each of them needs it, and they would make it at once.
+# clock, so they do not run beside the integration tests, which fill the machine. Two come last, and alone: galaxy-importer,
+# which gives ansible-lint three minutes and no more, and the tests that find out how many hosts the machine can bear
+# (`crowd`). The link to the checkout is made before the lanes begin: each of them needs it, and they would make it at once.
 test:
 	@rm -f .build/left-out
 	+@status=0; \
 	$(side_by_side) pythons venvs $(COLLECTION) || status=1; \
 	$(side_by_side) lane-tests lane-lint lane-sanity || status=1; \
-	$(one_by_one) crowd || status=1; exit $$status
+	$(one_by_one) galaxy-importer crowd || status=1; exit $$status
 	@if [ -s .build/left-out ]; then echo; echo "Everything else passed. This machine left out:"; sort -u .build/left-out; fi
 
 lane-tests:
@@ -96,7 +96,7 @@ lane-tests:
 lane-hosts:
 	+@$(call lane,hosts molecule)
 lane-lint:
-	+@nice -n 19 $(call lane,lint site galaxy-importer)
+	+@nice -n 19 $(call lane,lint site)
 lane-sanity:
 	+@nice -n 19 $(call lane,sanity-2.21 sanity-2.16)
 
