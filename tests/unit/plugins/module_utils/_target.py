@@ -74,7 +74,7 @@ class Order(Dict[str, Any]):
 
 def function(script: str, **changes: Any) -> Order:
     """A job that is a function of the process that starts it, which is the test's driver: it runs *script*."""
-    return Order(script, **{'argv': [], 'stdin': False, 'module': 'block', 'output_limit': 100000, **changes})
+    return Order(script, **{'argv': [], 'stdin': False, 'module': 'block', **changes})
 
 
 class Gate:

@@ -72,7 +72,7 @@ def test_cancel_by_name_and_many_at_once(some_target: Target) -> None:
 
     found = _cancel(some_target, {'name': 'n2'}, orders[0].id)
     assert [(look['id'], look['to_stop']) for look in found] == [(orders[2].id, True), (orders[0].id, True)]
-    assert {look['job']['state'] for look in some_target.end(orders[0].id, orders[2].id)} == {'cancelled'}
+    assert set(some_target.end_states(orders[0], orders[2])) == {'cancelled'}
     assert some_target.job(orders[1].id)['state'] == 'running'
 
 
@@ -169,7 +169,7 @@ def test_a_job_that_is_gone_does_not_keep_the_others_from_being_cancelled(some_t
     aside.rename(executed)
 
     assert [look['to_stop'] for look in looks(answer(cancelling))] == [True] * 4
-    assert {look['job']['state'] for look in some_target.end(held.id, last.id)} == {'cancelled'}
+    assert set(some_target.end_states(held, last)) == {'cancelled'}
 
 
 def test_a_cancelled_jobs_supervisor_is_killed(some_target: Target) -> None:
@@ -248,7 +248,7 @@ def test_of_a_live_job_only_the_result_file_is_removed(some_target: Target, stat
     assert look['error'] is None
     assert not (some_target.async_dir / orders[-1].id).exists()
     gate.open()
-    assert {look['job']['state'] for look in some_target.end(*[order.id for order in orders])} == {'succeeded'}
+    assert set(some_target.end_states(*orders)) == {'succeeded'}
     (look,) = some_target.ask('remove', ids=[orders[-1].id])
     assert look['error'] is None
     assert not some_target.look(orders[-1].id)['known']
@@ -381,7 +381,7 @@ def test_a_start_under_way_keeps_its_hidden_files(some_target: Target) -> None:
             _age_file(path, 100 * _DAY)
         some_target.start(Order('', argv=['/no/such'], retention=0))
     assert [look['error'] for look in looks(answer(starting))] == [None, None]
-    assert {look['job']['state'] for look in some_target.end(*[order.id for order in orders])} == {'succeeded'}
+    assert set(some_target.end_states(*orders)) == {'succeeded'}
 
 
 def test_runtimes_that_nobody_has_used_for_a_week_go(some_target: Target) -> None:

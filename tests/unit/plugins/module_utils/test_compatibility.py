@@ -348,7 +348,7 @@ def test_a_new_job_waits_for_an_old_one(old: Target, some_target: Target) -> Non
     assert [some_target.job(order.id)['waits_for'] for order in orders] == [[first.id]] * 2
     gate.open()
     until((some_target.files(first.id) / 'end.json').exists)
-    assert {look['job']['state'] for look in some_target.end(*[order.id for order in orders])} == {'succeeded'}
+    assert set(some_target.end_states(*orders)) == {'succeeded'}
 
 
 def test_slots_count_old_and_new_jobs(old: Target, some_target: Target) -> None:
@@ -360,7 +360,7 @@ def test_slots_count_old_and_new_jobs(old: Target, some_target: Target) -> None:
     assert list(_list(some_target).values()) == ['running', 'running', 'queued', 'queued']
     for gate in gates:
         gate.open()
-    assert {look['job']['state'] for look in some_target.end(*[order.id for order in orders])} == {'succeeded'}
+    assert set(some_target.end_states(*orders)) == {'succeeded'}
 
 
 @pytest.mark.parametrize('on_existing', ['attach', 'fail', 'replace'])

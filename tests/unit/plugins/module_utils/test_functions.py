@@ -5,6 +5,7 @@
 """Jobs that are functions of the process that starts them: jobs like any other, in queues that many stores share."""
 
 import copy
+import functools
 import os
 import signal
 from pathlib import Path
@@ -22,9 +23,11 @@ from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target
     until,
 )
 
+_function = functools.partial(function, output_limit=100000)
+
 
 def _blocked(gate: Gate, **changes: Any) -> Order:
-    return blocked(gate, order=function, **{'queue': 'q', **changes})
+    return blocked(gate, order=_function, **{'queue': 'q', **changes})
 
 
 def _stores(target: Target, count: int) -> List[Target]:
@@ -51,7 +54,7 @@ def _states(stores: List[Target], orders: List[Order]) -> List[Any]:
 
 
 def test_a_function_is_a_job(target: Target) -> None:
-    order = function('echo one >&2; echo two >&2; %s' % result(changed=True), name='branch', limit=60)
+    order = _function('echo one >&2; echo two >&2; %s' % result(changed=True), name='branch', limit=60)
     (look,) = target.start(order)
     assert (look['job']['place'], look['job']['state'], look['job']['module']) == ('controller', 'running', 'block')
 
@@ -67,7 +70,7 @@ def test_a_function_is_a_job(target: Target) -> None:
 
 
 def test_a_function_that_raises_has_failed(some_target: Target) -> None:
-    order = function('echo no JSON')
+    order = _function('echo no JSON')
     some_target.start(order)
 
     job = some_target.ended(order.id)
@@ -89,7 +92,7 @@ def test_a_supervisor_gives_the_memory_back_at_once_and_then_the_rest(some_targe
 
 
 def test_a_function_has_nothing_of_its_starter_open(some_target: Target) -> None:
-    order = function('ls -l /proc/$PPID/fd >&2; %s' % result(), environment={'MARK': 'x'})
+    order = _function('ls -l /proc/$PPID/fd >&2; %s' % result(), environment={'MARK': 'x'})
     some_target.start(order)
 
     some_target.end(order.id)
@@ -177,7 +180,7 @@ def test_more_slots_are_noticed(some_target: Target) -> None:
 def test_starts_of_the_same_instant_share_the_slots(some_target: Target) -> None:
     stores = _stores(some_target, 8)
     lock = some_target.directory / 'lock'
-    orders = [function('mkdir %s && rmdir %s && %s' % (lock, lock, result()), queue='q') for _store in stores]
+    orders = [_function('mkdir %s && rmdir %s && %s' % (lock, lock, result()), queue='q') for _store in stores]
     for process in [store.popen(start_request(order)) for store, order in zip(stores, orders)]:
         answer(process)
     assert [store.ended(order.id)['state'] for store, order in zip(stores, orders)] == ['succeeded'] * 8

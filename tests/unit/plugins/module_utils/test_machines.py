@@ -99,7 +99,7 @@ def test_each_machine_has_its_own_slots(some_target: Target, other: Target) -> N
     third = Order('uname -n >&2; %s' % result(), queue='q')
     other.start(third)
     assert other.ended(third.id)['state'] == 'succeeded'
-    assert [look['job']['state'] for look in other.ask('status', ids=[first.id, second.id])] == ['running', 'queued']
+    assert other.states(first, second) == ['running', 'queued']
     gate.open()
     assert some_target.ended(second.id)['state'] == 'succeeded'
     stderr = [look['output']['stderr'].strip() for look in some_target.end(second.id, third.id)]

@@ -53,7 +53,7 @@ class _User:
         subprocess.run([*self._become, 'prlimit', '--pid=%d' % pid, '--nproc=%d' % processes], check=True)
 
     def states(self, orders: List[Order]) -> List[str]:
-        return [look['job']['state'] for look in self.target.ask('status', ids=[order.id for order in orders])]
+        return self.target.states(*orders)
 
     def idle(self) -> bool:
         return not self.target.processes()
@@ -115,7 +115,7 @@ def test_jobs_stay_in_their_queue(user: _User, processes: int, slots: int) -> No
         assert user.states(orders) == ['queued'] * 5
     until(user.idle)
     user.limit(1000)
-    assert {look['job']['state'] for look in user.target.end(*[order.id for order in orders])} == {'succeeded'}
+    assert set(user.target.end_states(*orders)) == {'succeeded'}
     assert trace.read_text(encoding='ascii').split() == ['0', '1', '2', '3', '4'], 'each in its place'
 
 
@@ -155,7 +155,7 @@ def test_a_slot_is_handed_on(user: _User, late: bool) -> None:
     user.limit(1)
     assert user.states(orders) == ['succeeded', 'queued', 'queued']
     user.limit(1000)
-    assert {look['job']['state'] for look in user.target.end(*[order.id for order in orders])} == {'succeeded'}
+    assert set(user.target.end_states(*orders)) == {'succeeded'}
 
 
 def test_a_job_that_waits_again_is_cancelled(user: _User) -> None:

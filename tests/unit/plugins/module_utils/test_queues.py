@@ -250,7 +250,7 @@ def test_an_interpreter_that_is_missing_does_not_stop_the_queue(some_target: Tar
     orders = Order('', argv=['/no/such'], queue='q'), Order(result(), queue='q')
     some_target.start(*orders)
 
-    assert [look['job']['state'] for look in some_target.end(*[order.id for order in orders])] == [
+    assert some_target.end_states(*orders) == [
         'failed',
         'succeeded',
     ]

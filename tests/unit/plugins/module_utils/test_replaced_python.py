@@ -120,7 +120,7 @@ def test_supervisors_of_one_start_share_their_bundle(some_target: Target) -> Non
         gate.open()
 
     assert len(bundles) == 1
-    assert {look['job']['state'] for look in some_target.end(*[order.id for order in orders])} == {'succeeded'}
+    assert set(some_target.end_states(*orders)) == {'succeeded'}
 
 
 def _bundle(pid: int) -> int:

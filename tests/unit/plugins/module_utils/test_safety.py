@@ -169,7 +169,7 @@ def test_everything_is_private_under_every_umask(target: Target, umask: int, asy
 
     _check_private(target.directory / async_dir.partition('/')[0])
     gate.open()
-    assert {look['job']['state'] for look in target.end(*[order.id for order in orders])} == {'succeeded'}
+    assert set(target.end_states(*orders)) == {'succeeded'}
     target.look(orders[0].id)
     _check_private(target.directory / async_dir.partition('/')[0])
     assert mode(made) == '%04o' % (0o666 & ~umask)
