@@ -12,8 +12,9 @@ import re
 from .errors import StoreError
 
 JOB_ID = re.compile(r'j?[0-9]{1,40}\.[0-9]{1,20}')
-_MITOGEN_ID = '[0-9a-f]{16}'  # of jobs that mitogen starts, whose result files are like ansible-core's
-# Most requests do not need that, so it is a text, which is compiled when it is used. So are others of the runtime.
+# Of jobs that mitogen starts, whose result files are like ansible-core's. Most requests do not need this pattern, so it is
+# compiled when it is used, as others of the runtime are.
+_MITOGEN_ID = '[0-9a-f]{16}'
 
 
 def is_job_id(value):

@@ -161,9 +161,8 @@ class Store:
         folders = [(self.jobs, _HIDDEN), (self.root, _UNWRITTEN), (os.path.join(self.dependents, 'waiting'), _HIDDEN)]
         folders += [(os.path.join(self.queues, name), _UNWRITTEN) for name in _names(self.queues)]
         for folder, pattern in folders:
-            is_temporary = re.compile(
-                pattern
-            ).fullmatch  # here: there may be thousands of names, but most requests ask for none
+            # Compiled here, because there may be thousands of names, and not above, because most requests ask for none.
+            is_temporary = re.compile(pattern).fullmatch
             yield from (os.path.join(folder, name) for name in _names(folder) if is_temporary(name))
 
 

@@ -176,9 +176,8 @@ def test_a_supervisor_is_killed_before_it_could_report(some_target: Target) -> N
         check=True,
     )
     assert looks(json.loads(done.stdout.decode()))
-    until(
-        lambda: not some_target.processes()
-    )  # the process that was to execute the module has the lock until it has ended
+    # The process that was to execute the module has the lock until it has ended.
+    until(lambda: not some_target.processes())
     job = some_target.job(order.id)
     assert job['state'] == 'lost'
     assert 'was cut off before its module was executed' in job['reason']
