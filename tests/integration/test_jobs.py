@@ -325,10 +325,14 @@ def test_a_short_limit_that_nobody_waits_for_brings_a_warning(play: Play, local:
 
 
 @pytest.mark.any_core
-@pytest.mark.parametrize('script', ['sleep 600', 'exit 3', 'true'], ids=['timed_out', 'failed', 'succeeded'])
-def test_a_job_that_ended_badly_keeps_its_files(play: Play, local: Target, script: str) -> None:
+@pytest.mark.parametrize(
+    ('script', 'limit'),
+    [('sleep 600', 20), ('exit 3', 600), ('true', 600)],
+    ids=['timed_out', 'failed', 'succeeded'],
+)
+def test_a_job_that_ended_badly_keeps_its_files(play: Play, local: Target, script: str, limit: int) -> None:
     """The page on live output promises that a person can read the output on the target."""
-    task = {RUN: {'task': {'shell': f'echo begun; {script}'}}, 'async': 4, 'poll': 1, 'register': 'job'}
+    task = {RUN: {'task': {'shell': f'echo begun; {script}'}}, 'async': limit, 'poll': 1, 'register': 'job'}
     job = play(local, {**task, 'ignore_errors': True})['job']['job']
     if script == 'true':
         assert local.jobs() == []

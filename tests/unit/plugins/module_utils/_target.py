@@ -231,6 +231,12 @@ class Target:
                 pass
         return found - {os.getpid()}
 
+    def left_running(self) -> Dict[int, str]:
+        """{pid: command} of the processes of jobs that live, but for supervisors: those end a moment after their jobs."""
+        files = self.async_dir.glob('.jobs/*/run.json')
+        supervisors = {json.loads(file.read_text(encoding='ascii'))['supervisor'] for file in files}
+        return {pid: _command(pid) for pid in self.processes() - supervisors}
+
     def locks(self) -> Dict[int, Set[str]]:
         """The jobs whose lock each process holds: a supervisor one; its module the same one until it is executed."""
         held = {}
@@ -332,6 +338,19 @@ def until(what: Callable[[], object], seconds: float = HUNG) -> None:
     while not what():
         assert time.monotonic() < end, '%r did not come true in %d s' % (what, seconds)
         time.sleep(0.005)
+
+
+def _command(pid: int) -> str:
+    """The command of a process, its parent and its state, for the person who reads why a test failed."""
+    command, status = Path('/proc/%d/cmdline' % pid), Path('/proc/%d/stat' % pid)
+    try:
+        words = command.read_text(encoding='utf-8', errors='replace').split('\0')
+        return '%s(state and parent: %s)' % (
+            ' '.join(words),
+            ' '.join(status.read_text().rpartition(') ')[2].split()[:2]),
+        )
+    except OSError:
+        return 'it has just ended'
 
 
 def until_dead(pid: int) -> None:

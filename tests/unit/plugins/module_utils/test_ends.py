@@ -284,7 +284,7 @@ def test_a_bad_end_has_the_last_lines(some_target: Target) -> None:
     script = (
         'printf "first\\r50%%\\r100%%\\n"; for number in $(seq 30); do echo line $number; done; echo no space >&2; '
     )
-    failed, late = some_target.run(script + 'exit 1'), some_target.run(script + 'exec sleep 1000', limit=1, grace=0)
+    failed, late = some_target.run(script + 'exit 1'), some_target.run(script + 'exec sleep 1000', limit=3, grace=0)
     for job_id, reason in (failed, 'printed no JSON result'), (late, 'Timeout exceeded'):
         job = some_target.ended(job_id)
         assert job['last_lines'] == ['line %d' % number for number in range(12, 31)] + ['no space']
