@@ -61,23 +61,22 @@ def stop(main, grace, sleep, spare_daemons=False, cgroup=None):
         sleep(min(_POLL_SECONDS, deadline - time.monotonic()))
     _signal_group(main, signal.SIGKILL)  # once: when it is empty, its number may become somebody else's
     deadline = time.monotonic() + _UNKILLABLE_SECONDS
-    daemons = {}
+    tree, daemons = _Tree(main), {}
     while True:
-        sessions = descendants()
-        if sessions is None:
-            sessions = {main: main} if _signal_group(main, 0) else {}
-        alive = [pid for pid, session in sessions.items() if session == main or not spare_daemons]
         if cgroup is not None and not spare_daemons:
             cgroup.kill()  # reaches what is no longer below this process, and what a fork is just about to make
+        alive = []
+        for pid, session in tree.look():
+            if session == main or not spare_daemons:
+                if session != main:
+                    daemons.setdefault(pid, _name(pid))
+                _signal(pid, signal.SIGKILL)  # now, and not after the look: it may have passed itself on by then
+                alive.append(pid)
         # A process that is born while /proc is read, of a parent that dies meanwhile, is in no look.
         ended = not alive and (spare_daemons or not _has_children())
         if ended or time.monotonic() >= deadline:
             sleep(0)  # Reap the dead first: the end of the job tells how its module died.
             return Stopped({pid: name for pid, name in daemons.items() if pid not in alive}, alive)
-        for pid in alive:
-            if sessions[pid] != main:
-                daemons.setdefault(pid, _name(pid))
-            _signal(pid, signal.SIGKILL)
         sleep(_POLL_SECONDS)
 
 
@@ -114,26 +113,52 @@ def _signal_group(group, number):
     return True
 
 
-def descendants():
-    """{pid: session} of the processes below this one that are not dead, from /proc.
+class _Tree:
+    """The processes below this one, as /proc shows them. Where there is no /proc, as in some chroots, the group of *main*.
 
-    None where there is no /proc, as in some chroots.
+    A look must be short: a process that forks and ends at once, again and again, is ended only by a signal that comes
+    between these two. So a look reads nothing of the processes that an earlier look has found elsewhere, and these may be
+    thousands.
     """
-    if not (_LINUX and os.path.exists('/proc/self/stat')):
-        return None
-    sessions, children = {}, {}
-    for name in os.listdir('/proc'):
-        if name.isdigit():
-            parent, session, dead = _relations(name)
-            if not dead:
-                sessions[int(name)] = session
-                children.setdefault(parent, []).append(int(name))
-    below, parents = {}, [os.getpid()]
+
+    def __init__(self, main):
+        self._main = main
+        self._elsewhere = set()
+
+    def look(self):
+        """Yield (pid, session) of each one that is not dead, as soon as that is known: the youngest children first."""
+        if not (_LINUX and os.path.exists('/proc/self/stat')):
+            if _signal_group(self._main, 0):
+                yield self._main, self._main
+            return
+        pids = {int(name) for name in os.listdir('/proc') if name.isdigit()}
+        self._elsewhere &= pids  # a number that is free now may become that of a process of the job
+        own = os.getpid()
+        below, sessions, children = [own], {}, {}
+        for pid in sorted(pids - self._elsewhere - {own}, reverse=True):
+            parent, session, dead = _relations(pid)
+            if dead:
+                continue
+            if parent == own:
+                below.append(pid)
+                yield pid, session
+            else:
+                sessions[pid] = session
+                children.setdefault(parent, []).append(pid)
+        for pid in _descendants(below, children):
+            yield pid, sessions[pid]
+        # All others come from process 1, whose parent is 0, or from a process that is known. One whose parent has just ended
+        # may be the job's.
+        self._elsewhere.update(_descendants([0, *self._elsewhere], children))
+
+
+def _descendants(parents, children):
+    """Yield the pids below *parents* (pids). *children*: pid -> the pids of its children."""
+    parents = list(parents)
     while parents:
         pids = children.get(parents.pop(), [])
-        below.update((pid, sessions[pid]) for pid in pids)
+        yield from pids
         parents += pids
-    return below
 
 
 def _relations(pid):
