@@ -5,6 +5,7 @@
 """A target of its own for each test: real requests, real daemons, real files, under the interpreter that is asked for."""
 
 import base64
+import contextlib
 import itertools
 import json
 import os
@@ -119,9 +120,11 @@ class Target:
         """Where the runtime is."""
         self.platform: List[str] = []
         """The name of another system than this one, if any."""
+        self._gates: List[Gate] = []
 
     def gate(self, name: str = 'gate') -> Gate:
-        return Gate(self.directory / name)
+        self._gates.append(Gate(self.directory / name))
+        return self._gates[-1]
 
     def popen(self, request: Dict[str, Any]) -> 'subprocess.Popen[bytes]':
         """A request that is on its way: what communicate() returns is for answer()."""
@@ -268,7 +271,10 @@ class Target:
             return False
 
     def clean_up(self) -> None:
-        """End whatever a test has left running."""
+        """End whatever a test has left running: processes that follow one another end when their gate is no longer there."""
+        for gate in self._gates:
+            with contextlib.suppress(FileNotFoundError):
+                gate.path.unlink()
         left = self.processes()
         while left:
             for pid in left:

@@ -125,7 +125,7 @@ _TREES = {
     ),
     'a daemon is followed by another, and so on': (
         # Each ends as soon as it has started the next, so that one look at all processes may see none of them.
-        "printf 'setsid sh \"$0\" &' > {gate}.sh; setsid sh {gate}.sh & echo > {gate}; exec sleep 1000"
+        "printf 'test -e {gate} || exit\\nsetsid sh \"$0\" &' > {gate}.sh; setsid sh {gate}.sh & echo > {gate}; exec sleep 1000"
     ),
 }
 
@@ -159,7 +159,12 @@ def crowded_host() -> Iterator[None]:
 def test_daemons_that_follow_each_other_die_on_a_crowded_host(newest_target: Target) -> None:
     """Each lives for a much shorter time than it takes to read of all processes there are."""
     gate = newest_target.gate()
-    flight = 'import os, time\nopen("%s", "w").close()\nwhile os.fork() == 0 or os._exit(0):\n os.setsid()\n' % gate
+    flight = (
+        'import os\n'
+        f'open("{gate}", "w").close()\n'
+        f'while os.path.exists("{gate}") and (os.fork() == 0 or os._exit(0)):\n'
+        '    os.setsid()\n'
+    )
     job_id = newest_target.run("%s -ISc '%s'; exec sleep 1000" % (newest_target.python, flight), grace=0)
     gate.heard()
 
