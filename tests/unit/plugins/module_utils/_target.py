@@ -5,10 +5,10 @@
 """A target of its own for each test: real requests, real daemons, real files, under the interpreter that is asked for."""
 
 import base64
-import contextlib
 import itertools
 import json
 import os
+import select
 import signal
 import subprocess
 import time
@@ -21,7 +21,7 @@ from ansible_collections.background.jobs.tests.tools.supervisor import is_small
 
 HERE = Path(__file__).resolve().parent
 PLUGINS = HERE.parents[3] / 'plugins'
-HUNG = 30  # seconds; no request of a test takes as long, however slow the machine
+HUNG = 120  # seconds; no request of a test takes as long, however slow the machine
 ENDED = ('succeeded', 'skipped', 'failed', 'timed_out', 'cancelled', 'lost')
 _FAKETIME = sorted(Path('/usr/lib').glob('*/faketime/libfaketime.so.1'))
 _MARK = 'BACKGROUND_JOBS_TEST'
@@ -79,7 +79,7 @@ def function(script: str, **changes: Any) -> Order:
 
 
 class Gate:
-    """A named pipe: an event between a test and a module. Whoever comes first waits for the other."""
+    """A named pipe that a module stops at until the test opens it. Whoever comes first waits for the other."""
 
     def __init__(self, path: Path) -> None:
         os.mkfifo(str(path))
@@ -93,9 +93,29 @@ class Gate:
         """The script of a module that goes on with *script* when this gate is opened."""
         return ': < %s; %s' % (self, script)
 
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+class Message:
+    """A named pipe that takes what a module tells the test, with `echo ... > {message}`.
+
+    The module never waits for the test: a busy machine may come to the test only after the module was killed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(str(path))
+        self.path = path
+        self._fd = os.open(str(path), os.O_RDWR)
+
     def heard(self) -> str:
-        """What a module says with `echo ... > {gate}`, as soon as it does."""
-        return self.path.read_text(encoding='utf-8').strip()
+        """What the module tells, as soon as it does."""
+        assert select.select([self._fd], [], [], HUNG)[0], 'nothing was told through %s' % self
+        return os.read(self._fd, 65536).decode('utf-8').strip()
+
+    def remove(self) -> None:
+        self.path.unlink()
+        os.close(self._fd)
 
     def __str__(self) -> str:
         return str(self.path)
@@ -120,11 +140,14 @@ class Target:
         """Where the runtime is."""
         self.platform: List[str] = []
         """The name of another system than this one, if any."""
-        self._gates: List[Gate] = []
+        self._messages: List[Message] = []
 
     def gate(self, name: str = 'gate') -> Gate:
-        self._gates.append(Gate(self.directory / name))
-        return self._gates[-1]
+        return Gate(self.directory / name)
+
+    def message(self, name: str = 'message') -> Message:
+        self._messages.append(Message(self.directory / name))
+        return self._messages[-1]
 
     def popen(self, request: Dict[str, Any]) -> 'subprocess.Popen[bytes]':
         """A request that is on its way: what communicate() returns is for answer()."""
@@ -271,10 +294,9 @@ class Target:
             return False
 
     def clean_up(self) -> None:
-        """End whatever a test has left running: processes that follow one another end when their gate is no longer there."""
-        for gate in self._gates:
-            with contextlib.suppress(FileNotFoundError):
-                gate.path.unlink()
+        """End whatever a test has left running: processes that follow one another end when their message is removed."""
+        while self._messages:
+            self._messages.pop().remove()
         left = self.processes()
         while left:
             for pid in left:

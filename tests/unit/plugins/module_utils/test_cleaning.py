@@ -52,9 +52,9 @@ def _prune(target: Target, older_than: float = 0, keep: int = 0, states: Any = E
 
 
 def test_cancel(target: Target) -> None:
-    gate = target.gate()
-    job_id = target.run("trap 'echo bye; exit 5' TERM; sleep 1000 & echo > %s; wait" % gate)
-    gate.heard()
+    begun = target.message()
+    job_id = target.run("trap 'echo bye; exit 5' TERM; sleep 1000 & echo > %s; wait" % begun)
+    begun.heard()
 
     (look,) = _cancel(target, job_id)
     assert look['to_stop']
@@ -133,10 +133,10 @@ def test_cancel_meets_the_end(some_target: Target) -> None:
 
 def test_cancel_of_a_job_that_is_stopped_already(some_target: Target) -> None:
     """Two at once, and one while its limit's grace runs."""
-    gate = some_target.gate()
-    script = "trap 'echo > %s' TERM; sleep 1000 & wait; exec sleep 1000" % gate
+    told = some_target.message()
+    script = "trap 'echo > %s' TERM; sleep 1000 & wait; exec sleep 1000" % told
     job_id = some_target.run(script, limit=2, grace=HUNG)
-    gate.heard()
+    told.heard()
     for process in [
         some_target.popen({'op': 'cancel', 'ids': [job_id], 'grace': HUNG, 'check': False}) for _number in range(2)
     ]:
@@ -173,10 +173,10 @@ def test_a_job_that_is_gone_does_not_keep_the_others_from_being_cancelled(some_t
 
 
 def test_a_cancelled_jobs_supervisor_is_killed(some_target: Target) -> None:
-    gate = some_target.gate()
-    job_id = some_target.run("trap 'echo > %s' TERM; sleep 1000 & wait; exec sleep 1000" % gate)
+    told = some_target.message()
+    job_id = some_target.run("trap 'echo > %s' TERM; sleep 1000 & wait; exec sleep 1000" % told)
     _cancel(some_target, job_id, grace=1000)
-    gate.heard()
+    told.heard()
     some_target.kill_supervisor(job_id)
 
     assert some_target.job(job_id)['state'] == 'lost'

@@ -98,9 +98,9 @@ def _number(name: str) -> int:
 
 
 def test_the_supervisor_is_killed(target: Target) -> None:
-    gate = target.gate()
-    job_id = target.run('echo begun > %s; : < %s; %s' % (gate, gate, result()))
-    assert gate.heard() == 'begun'
+    begun, gate = target.message(), target.gate()
+    job_id = target.run('echo > %s; : < %s; %s' % (begun, gate, result()))
+    begun.heard()
     run = target.note(job_id, 'run.json')
 
     target.kill_supervisor(job_id)
@@ -398,9 +398,9 @@ def test_the_locale_is_not_utf_8(target: Target) -> None:
 
 
 def test_the_files_of_a_running_job_are_removed(some_target: Target) -> None:
-    gate = some_target.gate()
-    job_id = some_target.run('echo begun > %s; : < %s' % (gate, gate))
-    assert gate.heard() == 'begun'
+    begun, gate = some_target.message(), some_target.gate()
+    job_id = some_target.run('echo > %s; : < %s' % (begun, gate))
+    begun.heard()
 
     shutil.rmtree(str(some_target.async_dir))
     look = some_target.look(job_id)
@@ -475,7 +475,7 @@ def test_damaged_files(some_target: Target) -> None:
 @pytest.mark.parametrize('step', [_HOUR, -_HOUR])
 def test_the_clock_is_set(some_target: Target, step: int) -> None:
     clock = set_clock(some_target)
-    asked, gate = some_target.gate('asked'), some_target.gate()
+    asked, gate = some_target.message(), some_target.gate()
     before = Order('date +%%s; echo > %s; : < %s; date +%%s; %s' % (asked, gate, result()))
     limited = Order('exec sleep 1000', limit=1)
     some_target.start(before, limited)

@@ -128,7 +128,7 @@ def test_while_the_module_runs(disk: Target) -> None:
 @pytest.mark.parametrize('size', [10, 10 * _PAGE])
 def test_when_the_result_is_written(disk: Target, size: int) -> None:
     """The module has printed all of it, so nothing is lost; a program that reads the result file is told where it is."""
-    printed, gate = disk.gate('printed'), disk.gate()
+    printed, gate = disk.message(), disk.gate()
     text = 'x' * size
     script = """printf '{"text": "'; head -c %d /dev/zero | tr '\\0' x; printf '"}'; echo > %s; : < %s"""
     job_id = disk.run(script % (size, printed, gate))
@@ -149,9 +149,9 @@ def test_when_the_result_is_written(disk: Target, size: int) -> None:
 
 
 def test_its_limit_is_over(disk: Target) -> None:
-    gate = disk.gate()
-    job_id = disk.run("trap '' TERM; echo > %s; while :; do echo background; done" % gate, limit=1, grace=0)
-    gate.heard()
+    begun = disk.message()
+    job_id = disk.run("trap '' TERM; echo > %s; while :; do echo background; done" % begun, limit=1, grace=0)
+    begun.heard()
 
     _fill(disk)
     assert disk.ended(job_id)['state'] == 'timed_out'

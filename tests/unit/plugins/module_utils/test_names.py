@@ -197,11 +197,11 @@ def test_replace_ends_the_job_before_the_next_begins(some_target: Target, state:
 
 
 def test_a_look_by_name_does_not_wait_for_a_replacement(some_target: Target) -> None:
-    gate = some_target.gate()
-    first = Order("trap 'echo > %s' TERM; sleep 1000 & wait; exec sleep 1000" % gate, name='deploy')
+    told = some_target.message()
+    first = Order("trap 'echo > %s' TERM; sleep 1000 & wait; exec sleep 1000" % told, name='deploy')
     _start(some_target, first)
     replacing = some_target.popen(start_request(Order(result(), name='deploy', on_existing='replace', grace=HUNG)))
-    gate.heard()
+    told.heard()
 
     look = _named(some_target)
     assert (look['id'], look['job']['state']) == (first.id, 'running')

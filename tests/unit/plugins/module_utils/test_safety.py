@@ -184,12 +184,12 @@ def _check_private(directory: Path) -> None:
 
 
 def test_a_running_binary_module_is_private_too(some_target: Target) -> None:
-    gate = some_target.gate()
+    read, gate = some_target.message(), some_target.gate()
     order = Order('', argv=['{job}/payload', '{job}/args'], stdin=False, args='c2VjcmV0')
-    order.script = ('#!/bin/sh\ncat "$1" > %s; : < %s; %s' % (gate, gate, result())).encode()
+    order.script = ('#!/bin/sh\ncat "$1" > %s; : < %s; %s' % (read, gate, result())).encode()
     some_target.start(order)
 
-    assert gate.heard() == 'secret'
+    assert read.heard() == 'secret'
     assert mode(some_target.files(order.id) / 'payload') == '0700'
     assert mode(some_target.files(order.id) / 'args') == '0600'
     gate.open()

@@ -84,7 +84,7 @@ def test_the_limit_counts_from_the_execution_of_the_module(some_target: Target) 
 
 
 def test_a_module_may_use_its_grace(some_target: Target) -> None:
-    told, begun = some_target.gate('told'), some_target.gate('begun')
+    told, begun = some_target.message('told'), some_target.message('begun')
     job_id = some_target.run(_LISTENS % (told, begun), limit=3, grace=1000)
     begun.heard()
 
@@ -97,9 +97,9 @@ def test_a_module_may_use_its_grace(some_target: Target) -> None:
 
 def test_its_state_is_written_after_the_deaths(some_target: Target) -> None:
     """While anything of the tree is alive it runs, and says so; when it says that it ended, nothing is."""
-    told, begun = some_target.gate('told'), some_target.gate('begun')
+    told, begun = some_target.message('told'), some_target.message('begun')
     script = "trap 'echo TERM > %s' TERM; echo begun > %s; while :; do sleep 0.1; done" % (told, begun)
-    job_id = some_target.run(script, limit=3, grace=1)
+    job_id = some_target.run(script, limit=3, grace=10)
     begun.heard()
 
     assert told.heard() == 'TERM'
@@ -107,25 +107,25 @@ def test_its_state_is_written_after_the_deaths(some_target: Target) -> None:
     assert some_target.result_file(job_id)['started'] is True
     assert some_target.ended(job_id)['state'] == 'timed_out'
     assert some_target.left_running() == {}
-    assert some_target.job(job_id)['elapsed'] >= 4
+    assert some_target.job(job_id)['elapsed'] >= 13
     assert some_target.job(job_id)['signal'] == 'SIGKILL'
 
 
 _TREES = {
-    'it ignores TERM': "trap '' TERM; echo > {gate}; while :; do sleep 1000; done",
-    'its child ignores TERM': "(trap '' TERM; echo > {gate}; while :; do sleep 1000; done) & wait",
-    'it is stopped': 'echo > {gate}; kill -STOP $$; sleep 1000',
-    'its child is stopped': '(sleep 1000 & kill -STOP $!; echo > {gate}; wait) & wait',
-    'a child leaves its group': 'setsid sleep 1000 & echo > {gate}; wait',
+    'it ignores TERM': "trap '' TERM; echo > {told}; while :; do sleep 1000; done",
+    'its child ignores TERM': "(trap '' TERM; echo > {told}; while :; do sleep 1000; done) & wait",
+    'it is stopped': 'echo > {told}; kill -STOP $$; sleep 1000',
+    'its child is stopped': '(sleep 1000 & kill -STOP $!; echo > {told}; wait) & wait',
+    'a child leaves its group': 'setsid sleep 1000 & echo > {told}; wait',
     'a daemon leaves it altogether': (
-        "(setsid sh -c 'trap \"\" TERM HUP; (echo > {gate}; sleep 1000; sleep 1000) & exec sleep 1000' &) ; exec sleep 1000"
+        "(setsid sh -c 'trap \"\" TERM HUP; (echo > {told}; sleep 1000; sleep 1000) & exec sleep 1000' &) ; exec sleep 1000"
     ),
     'a daemon forks while it is hunted': (
-        "(setsid sh -c 'trap \"\" TERM HUP; echo > {gate}; while :; do sleep 0.001 & sleep 0.001; done' &) ; exec sleep 1000"
+        "(setsid sh -c 'trap \"\" TERM HUP; echo > {told}; while :; do sleep 0.001 & sleep 0.001; done' &) ; exec sleep 1000"
     ),
     'a daemon is followed by another, and so on': (
         # Each ends as soon as it has started the next, so that one look at all processes may see none of them.
-        "printf 'test -e {gate} || exit\\nsetsid sh \"$0\" &' > {gate}.sh; setsid sh {gate}.sh & echo > {gate}; exec sleep 1000"
+        "printf 'test -e {told} || exit\\nsetsid sh \"$0\" &' > {told}.sh; setsid sh {told}.sh & echo > {told}; exec sleep 1000"
     ),
 }
 
@@ -133,9 +133,9 @@ _TREES = {
 @pytest.mark.parametrize('tree', _TREES)
 @pytest.mark.parametrize('how', ['limit', 'cancel'])
 def test_the_whole_tree_dies(some_target: Target, tree: str, how: str) -> None:
-    gate = some_target.gate()
-    job_id = some_target.run(_TREES[tree].format(gate=gate), limit=3 if how == 'limit' else None, grace=0.1)
-    gate.heard()
+    told = some_target.message()
+    job_id = some_target.run(_TREES[tree].format(told=told), limit=3 if how == 'limit' else None, grace=0.1)
+    told.heard()
 
     if how == 'cancel':
         some_target.ask('cancel', ids=[job_id], grace=0.1, check=False)
@@ -158,15 +158,15 @@ def crowded_host() -> Iterator[None]:
 @pytest.mark.usefixtures('crowded_host')
 def test_daemons_that_follow_each_other_die_on_a_crowded_host(newest_target: Target) -> None:
     """Each lives for a much shorter time than it takes to read of all processes there are."""
-    gate = newest_target.gate()
+    told = newest_target.message()
     flight = (
         'import os\n'
-        f'open("{gate}", "w").close()\n'
-        f'while os.path.exists("{gate}") and (os.fork() == 0 or os._exit(0)):\n'
+        f'open("{told}", "w").write("begun")\n'
+        f'while os.path.exists("{told}") and (os.fork() == 0 or os._exit(0)):\n'
         '    os.setsid()\n'
     )
     job_id = newest_target.run("%s -ISc '%s'; exec sleep 1000" % (newest_target.python, flight), grace=0)
-    gate.heard()
+    told.heard()
 
     newest_target.ask('cancel', ids=[job_id], grace=0, check=False)
     assert newest_target.ended(job_id)['state'] == 'cancelled'
@@ -175,10 +175,10 @@ def test_daemons_that_follow_each_other_die_on_a_crowded_host(newest_target: Tar
 
 @pytest.mark.parametrize('how', ['limit', 'cancel'])
 def test_a_supervisor_that_gave_its_memory_back_does_the_same(some_target: Target, how: str) -> None:
-    gate = some_target.gate()
-    script = _TREES['a daemon leaves it altogether'].format(gate=gate)
+    told = some_target.message()
+    script = _TREES['a daemon leaves it altogether'].format(told=told)
     job_id = some_target.run(script, limit=5 if how == 'limit' else None, grace=0.1)
-    gate.heard()
+    told.heard()
     some_target.until_small(job_id)
 
     if how == 'cancel':
@@ -236,9 +236,9 @@ def test_the_limit_of_ansible_core_has_a_leeway(some_target: Target) -> None:
 
 @pytest.mark.parametrize('limit', [None, 1000])
 def test_an_idle_supervisor_does_not_wake_up(some_target: Target, limit: Optional[float]) -> None:
-    gate = some_target.gate()
-    job_id = some_target.run('echo > %s; exec sleep 1000' % gate, limit=limit)
-    gate.heard()
+    told = some_target.message()
+    job_id = some_target.run('echo > %s; exec sleep 1000' % told, limit=limit)
+    told.heard()
     some_target.until_small(job_id)
     supervisor = some_target.note(job_id, 'run.json')['supervisor']
     until(lambda: _sleeps(supervisor))
