@@ -25,6 +25,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._payload.reader im
 from ansible_collections.background.jobs.plugins.plugin_utils._places.host_places import HostPlaces
 from ansible_collections.background.jobs.plugins.plugin_utils._show.results import (
     Missing,
+    Result,
     as_read,
     hidden,
     hide_loop,
@@ -58,25 +59,12 @@ class ActionModule(ActionBase):
         remote = HostPlaces(self, task_vars)
         # ansible-core knows no names, and in its place a playbook may compare its message about what is no id.
         job = str(options['jid']) if drop_in.is_used(self) else reference(options['jid'])
-        result = {**_EMPTY, 'ansible_job_id': options['jid']}
+        empty = {**_EMPTY, 'ansible_job_id': options['jid']}
         if options['mode'] == 'cleanup':
-            look = self._polling.remove(remote, str(job)) if self._polling else _ask(remote, 'remove', job)
-            result = self._for_caller(look, {**result, 'started': False, **core_status.cleanup(look)})
-            result = with_facts(result, discovered_facts(self))
+            look, result = self._clean_up(remote, job, empty)
         else:
             offsets = [options['offset'] or 0] if options['output'] else None
-            look = _ask(remote, 'status', job, offsets=offsets)
-            if self._polling and look.job and not look.ended:
-                look = self._polling.wait(self, remote, look, task_vars)
-            status = self._for_caller(look, core_status.status(look))
-            read = without_layers(read_result(self, status, task_vars))
-            result.update(
-                {key: status[key] for key in _OF_THE_JOB if key in status}
-            )  # if ansible-core refuses the rest
-            if look.ended and 'job' not in read:
-                result['job'] = as_read(look.job, read)
-            result.update(**read, **hidden(look))
-            hide_loop(self, result)
+            look, result = self._look_at(remote, job, offsets, empty, task_vars)
         if drop_in.is_used(self):
             return self._polling.result(look, result) if self._polling else result
         if not look.known and not look.error:
@@ -84,7 +72,33 @@ class ActionModule(ActionBase):
             result['msg'] = Missing(remote.host, ok=False, others=others).message([job], look)
         return result
 
-    def _for_caller(self, look: Look, result: dict[str, t.Any]) -> dict[str, t.Any]:
+    def _clean_up(self, remote: HostPlaces, job: Reference, empty: Result) -> tuple[Look, Result]:
+        """Remove the files of *job*. The last look at it, and the result: *empty*, with what there is to tell."""
+        look = self._polling.remove(remote, str(job)) if self._polling else _ask(remote, 'remove', job)
+        result = self._for_caller(look, {**empty, 'started': False, **core_status.cleanup(look)})
+        return look, with_facts(result, discovered_facts(self))
+
+    def _look_at(
+        self, remote: HostPlaces, job: Reference, offsets: list[int] | None, empty: Result, task_vars: dict[str, t.Any]
+    ) -> tuple[Look, Result]:
+        """The look at *job*, and the result: *empty*, with what the module has returned. *offsets*: for live output."""
+        look = _ask(remote, 'status', job, offsets=offsets)
+        if self._polling and look.job and not look.ended:
+            look = self._polling.wait(self, remote, look, task_vars)
+        status = self._for_caller(look, core_status.status(look))
+        read = without_layers(read_result(self, status, task_vars))
+        of_the_job = {key: status[key] for key in _OF_THE_JOB if key in status}
+        result = {
+            **empty,
+            **of_the_job,
+        }  # these stand there also where ansible-core refuses what the module has printed
+        if look.ended and 'job' not in read:
+            result['job'] = as_read(look.job, read)
+        result.update(**read, **hidden(look))
+        hide_loop(self, result)
+        return look, result
+
+    def _for_caller(self, look: Look, result: Result) -> Result:
         """*result*, made of *look*, as ansible-core's own async_status returns it if this action stands in for that."""
         return drop_in.as_core(look, result) if drop_in.is_used(self) else result
 
