@@ -61,7 +61,7 @@ class ActionModule(ActionBase):
         job = str(options['jid']) if drop_in.is_used(self) else reference(options['jid'])
         empty = {**_EMPTY, 'ansible_job_id': options['jid']}
         if options['mode'] == 'cleanup':
-            look, result = self._clean_up(remote, job, empty)
+            look, result = self._remove(remote, job, empty)
         else:
             offsets = [options['offset'] or 0] if options['output'] else None
             look, result = self._look_at(remote, job, offsets, empty, task_vars)
@@ -72,7 +72,7 @@ class ActionModule(ActionBase):
             result['msg'] = Missing(remote.host, ok=False, others=others).message([job], look)
         return result
 
-    def _clean_up(self, remote: HostPlaces, job: Reference, empty: Result) -> tuple[Look, Result]:
+    def _remove(self, remote: HostPlaces, job: Reference, empty: Result) -> tuple[Look, Result]:
         """Remove the files of *job*. The last look at it, and the result: *empty*, with what there is to tell."""
         look = self._polling.remove(remote, str(job)) if self._polling else _ask(remote, 'remove', job)
         result = self._for_caller(look, {**empty, 'started': False, **core_status.cleanup(look)})
