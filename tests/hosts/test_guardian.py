@@ -34,7 +34,7 @@ def test(tmp_path):
     Fleet({state!r}).up(Shape(hosts=1))
     (tmp_path / 'disk').mkdir()
     subprocess.run(['mount', '-t', 'tmpfs', 'tmpfs', tmp_path / 'disk'], check=True)
-    subprocess.Popen(['setsid', 'sleep', '987654'])
+    subprocess.Popen(['sleep', '987654'], start_new_session=True)
     Path({ready!r}).touch()
     time.sleep(600)
 """
