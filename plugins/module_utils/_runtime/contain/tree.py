@@ -63,8 +63,6 @@ def stop(main, grace, sleep, spare_daemons=False, cgroup=None):
     deadline = time.monotonic() + _UNKILLABLE_SECONDS
     tree, daemons = _Tree(main), {}
     while True:
-        if cgroup is not None and not spare_daemons:
-            cgroup.kill()  # reaches what is no longer below this process, and what a fork is just about to make
         alive = []
         for pid, session in tree.look():
             if session == main or not spare_daemons:
@@ -72,6 +70,10 @@ def stop(main, grace, sleep, spare_daemons=False, cgroup=None):
                     daemons.setdefault(pid, _name(pid))
                 _signal(pid, signal.SIGKILL)  # now, and not after the look: it may have passed itself on by then
                 alive.append(pid)
+        if cgroup is not None and not spare_daemons:
+            # After the look, which takes down the names of the daemons. It reaches what is no longer below this process,
+            # and what a fork is just about to make.
+            cgroup.kill()
         # A process that is born while /proc is read, of a parent that dies meanwhile, is in no look.
         ended = not alive and (spare_daemons or not _has_children())
         if ended or time.monotonic() >= deadline:
@@ -149,7 +151,8 @@ class _Tree:
             yield pid, sessions[pid]
         # All others come from process 1, whose parent is 0, or from a process that is known. One whose parent has just ended
         # may be the job's.
-        self._elsewhere.update(_descendants([0, *self._elsewhere], children))
+        known = [parent for parent in children if parent == 0 or parent in self._elsewhere]
+        self._elsewhere.update(_descendants(known, children))
 
 
 def _descendants(parents, children):

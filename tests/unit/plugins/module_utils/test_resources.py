@@ -69,8 +69,12 @@ def test_another_system_has_no_classes_of_io(newest_target: Target) -> None:
         newest_target.start(Order('true', resources={'io': 'idle'}))
 
 
-def test_the_cgroup_ends_what_is_not_below_the_supervisor(some_target: Target) -> None:
-    """A process that init has adopted, as where there is no subreaper, is ended with the cgroup of the job."""
+@pytest.mark.parametrize('adopt', ['', 'tree.adopt_orphans()'], ids=['init', 'supervisor'])
+def test_the_cgroup_ends_what_is_not_below_the_supervisor(some_target: Target, adopt: str) -> None:
+    """A process that init has adopted, as where there is no subreaper, is ended with the cgroup of the job.
+
+    Where the supervisor has adopted it, its name is known.
+    """
     top = next((path for path in map(Path, ('/sys/fs/cgroup/unified', '/sys/fs/cgroup')) if _is_ours(path)), None)
     if top is None:
         left_out('ending a cgroup at one stroke: this user can make none')
@@ -78,6 +82,7 @@ def test_the_cgroup_ends_what_is_not_below_the_supervisor(some_target: Target) -
 import os, signal, sys, time
 sys.path.insert(0, {str(PLUGINS)!r})
 from module_utils._runtime.contain import cgroup, tree
+{adopt}
 found = cgroup.Cgroup({str(top)!r}).child('background-jobs-test-%d' % os.getpid())
 found.make()
 child = os.fork()
@@ -99,7 +104,7 @@ while len(open(found.path + '/cgroup.procs').read().split()) < 2:
     reap(0.01)
 os.kill(child, signal.SIGKILL)  # without a subreaper, its child now belongs to init
 reap(0.05)
-tree.stop(child, 0, reap, cgroup=found)
+print('names', len(tree.stop(child, 0, reap, cgroup=found).daemons))
 deadline = time.monotonic() + 30
 while open(found.path + '/cgroup.procs').read() and time.monotonic() < deadline:
     reap(0.01)
@@ -108,7 +113,7 @@ found.remove()
 assert not os.path.exists(found.path)
 """
     done = subprocess.run([some_target.python, '-I', '-S', '-c', code], stdout=subprocess.PIPE, check=True)
-    assert done.stdout.decode().strip() == 'left []'
+    assert done.stdout.decode().splitlines() == ['names %d' % bool(adopt), 'left []']
 
 
 def _is_ours(path: Path) -> bool:
