@@ -87,11 +87,8 @@ class ActionModule(ActionBase):
             look = self._polling.wait(self, remote, look, task_vars)
         status = self._for_caller(look, core_status.status(look))
         read = without_layers(read_result(self, status, task_vars))
-        of_the_job = {key: status[key] for key in _OF_THE_JOB if key in status}
-        result = {
-            **empty,
-            **of_the_job,
-        }  # these stand there also where ansible-core refuses what the module has printed
+        # What is of the job stands there also where ansible-core refuses what the module has printed.
+        result = {**empty, **{key: status[key] for key in _OF_THE_JOB if key in status}}
         if look.ended and 'job' not in read:
             result['job'] = as_read(look.job, read)
         result.update(**read, **hidden(look))
