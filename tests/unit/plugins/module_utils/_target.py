@@ -78,12 +78,19 @@ def function(script: str, **changes: Any) -> Order:
     return Order(script, **{'argv': [], 'stdin': False, 'module': 'block', **changes})
 
 
-class Gate:
-    """A named pipe that a module stops at until the test opens it. Whoever comes first waits for the other."""
+class _Pipe:
+    """A named pipe between a test and a module, whose script has its path."""
 
     def __init__(self, path: Path) -> None:
         os.mkfifo(str(path))
         self.path = path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+class Gate(_Pipe):
+    """A module stops at it until the test opens it. Whoever comes first waits for the other."""
 
     def open(self) -> None:
         """Let a module pass that stands at `: < {gate}`."""
@@ -93,19 +100,15 @@ class Gate:
         """The script of a module that goes on with *script* when this gate is opened."""
         return ': < %s; %s' % (self, script)
 
-    def __str__(self) -> str:
-        return str(self.path)
 
-
-class Message:
-    """A named pipe that takes what a module tells the test, with `echo ... > {message}`.
+class Message(_Pipe):
+    """It takes what a module tells the test, with `echo ... > {message}`.
 
     The module never waits for the test: a busy machine may come to the test only after the module was killed.
     """
 
     def __init__(self, path: Path) -> None:
-        os.mkfifo(str(path))
-        self.path = path
+        super().__init__(path)
         self._fd = os.open(str(path), os.O_RDWR)
 
     def heard(self) -> str:
@@ -116,9 +119,6 @@ class Message:
     def remove(self) -> None:
         self.path.unlink()
         os.close(self._fd)
-
-    def __str__(self) -> str:
-        return str(self.path)
 
 
 def blocked(gate: Gate, script: str = '', order: Callable[..., Order] = Order, **changes: Any) -> Order:

@@ -99,8 +99,8 @@ def _number(name: str) -> int:
 
 def test_the_supervisor_is_killed(target: Target) -> None:
     begun, gate = target.message(), target.gate()
-    job_id = target.run('echo > %s; : < %s; %s' % (begun, gate, result()))
-    begun.heard()
+    job_id = target.run('echo begun > %s; : < %s; %s' % (begun, gate, result()))
+    assert begun.heard() == 'begun'
     run = target.note(job_id, 'run.json')
 
     target.kill_supervisor(job_id)
@@ -399,8 +399,8 @@ def test_the_locale_is_not_utf_8(target: Target) -> None:
 
 def test_the_files_of_a_running_job_are_removed(some_target: Target) -> None:
     begun, gate = some_target.message(), some_target.gate()
-    job_id = some_target.run('echo > %s; : < %s' % (begun, gate))
-    begun.heard()
+    job_id = some_target.run('echo begun > %s; : < %s' % (begun, gate))
+    assert begun.heard() == 'begun'
 
     shutil.rmtree(str(some_target.async_dir))
     look = some_target.look(job_id)

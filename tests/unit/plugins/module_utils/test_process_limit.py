@@ -130,7 +130,7 @@ def test_a_queue_that_fails_does_no_harm_to_the_others(user: _User) -> None:
     user.limit(3)
     looks = user.target.start(*orders)
 
-    executed.heard()
+    assert executed.heard() == ''
     assert [(look['error'], look['job']['state']) for look in looks] == [
         (None, 'running'),
         (None, 'queued'),
