@@ -9,19 +9,14 @@ Standard library only. Private to this collection.
 
 from __future__ import annotations
 
-import array
 import contextlib
 import functools
 import os
 import resource
-import socket
-import struct
 import subprocess
 import typing as t
 
-_MUX_HELLO, _MUX_NEW_SESSION, _MUX_VERSION = 1, 0x10000002, 4
-"""Of OpenSSH's PROTOCOL.mux."""
-_NO_ESCAPE_CHARACTER = 0xFFFFFFFF
+from ansible_collections.background.jobs.plugins.plugin_utils._places.master import Session
 
 
 class CommandLine(t.NamedTuple):
@@ -40,43 +35,9 @@ class Exchange(t.Protocol):
         """End it, whatever it has brought."""
 
 
-class Session:
-    """A command over the master connection of ssh, by its control socket.
-
-    All is sent at once, and no answer of the master is read, so a master that hangs stops nobody: if it refuses, the output
-    of the command ends without an answer. Raises OSError.
-    """
-
-    def __init__(self, line: CommandLine, null: int) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
-        try:
-            self._socket.setblocking(False)
-            self._socket.connect(t.cast('str', line.control))
-            hello = struct.pack('>II', _MUX_HELLO, _MUX_VERSION)
-            session = struct.pack('>II', _MUX_NEW_SESSION, 0) + _text(b'')
-            flags = struct.pack('>5I', 0, 0, 0, 0, _NO_ESCAPE_CHARACTER)  # no terminal, X11, agent or subsystem
-            self._socket.sendall(_text(hello) + _text(session + flags + _text(b'') + _text(os.fsencode(line.argv[-1]))))
-            self.descriptor, writer = os.pipe()
-        except OSError:
-            self._socket.close()
-            raise
-        try:
-            for descriptor in (null, writer, null):
-                rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [descriptor]))
-                self._socket.sendmsg([b'\0'], [rights])
-        except OSError:
-            self.close()
-            raise
-        finally:
-            os.close(writer)
-
-    def close(self) -> None:
-        os.close(self.descriptor)
-        self._socket.close()
-
-
-def _text(data: bytes) -> bytes:
-    return struct.pack('>I', len(data)) + data
+def session(line: CommandLine, null: int) -> Session:
+    """A command over the master connection of ssh, whose control socket *line* has. Raises OSError."""
+    return Session(t.cast('str', line.control), line.argv[-1], null)
 
 
 class Command:

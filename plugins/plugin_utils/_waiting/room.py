@@ -39,7 +39,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._waiting.exchanges
     Command,
     CommandLine,
     Exchange,
-    Session,
+    session,
 )
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.parked_host import ParkedHost
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.rounds import SILENCE_SECONDS, request_seconds
@@ -67,9 +67,9 @@ class _Room:
         self._null = os.open(os.devnull, os.O_RDWR)
         self._selector = selectors.DefaultSelector()
         self._kinds = (
-            # EAGAIN of a Session is about its master, which takes no more connections; of a Command about processes.
+            # EAGAIN of a session is about its master, which takes no more connections; of a Command about processes.
             _Kind(
-                Session, max(1, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE_DESCRIPTORS) // 2), _EXHAUSTED
+                session, max(1, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE_DESCRIPTORS) // 2), _EXHAUSTED
             ),
             _Kind(functools.partial(Command, files=files), forks, (*_EXHAUSTED, errno.EAGAIN)),
         )
