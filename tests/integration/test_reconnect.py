@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.background.jobs.tests.integration._controller import Controller
 from ansible_collections.background.jobs.tests.integration._engines import ENGINES
-from ansible_collections.background.jobs.tests.integration._parking import NEXT
+from ansible_collections.background.jobs.tests.integration._parking import NEXT, masters
 from ansible_collections.background.jobs.tests.integration._playing import Playing, eventually, script, until_there
 from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
 from hosts import Fleet, HostsError
@@ -62,14 +62,22 @@ def without_sshd(fleet: Fleet, host: Target) -> c.Iterator[None]:
 def waits(controller: Controller, host: Target, tmp_path: Path) -> c.Callable[..., Playing]:
     """A play of one job, as soon as its task waits."""
 
-    def play(poll: int = 2, limit: int = 200, way: str = 'child', ignore: bool = False, **variables: t.Any) -> Playing:
+    # From -vvv on, requests go by processes of ssh.
+    def play(
+        poll: int = 2,
+        limit: int = 200,
+        way: str = 'child',
+        ignore: bool = False,
+        verbosity: str = '3',
+        **variables: t.Any,
+    ) -> Playing:
         variables['background_jobs_park'] = way == 'parked'
         variables['background_jobs_give_back_forks'] = way != 'worker'
         job = {'name': 'job', **JOB, 'async': limit, 'poll': poll, 'register': 'r', 'ignore_unreachable': ignore}
         play = {'tasks': [job, NEXT], 'vars': variables}
         with contextlib.ExitStack() as stack:
-            playing = stack.enter_context(Playing(tmp_path, controller, [host], play, VERBOSITY='3'))
-            waiting = playing.parked if way == 'parked' else lambda: clients(playing)
+            playing = stack.enter_context(Playing(tmp_path, controller, [host], play, VERBOSITY=verbosity))
+            waiting = playing.parked if way == 'parked' else lambda: clients(playing) or verbosity < '3'
             eventually(lambda: waiting() and host.shell(f'cat {CAME} 2>/dev/null || true'), 'the job runs')
             stack.pop_all()  # the caller leaves it
         return playing
@@ -122,6 +130,20 @@ def test_the_session_is_cut_on_the_target(waits: t.Any, host: Target) -> None:
         first = eventually(lambda: clients(playing), 'a wait is under way')
         cut_off(host, "pkill -KILL -f 'sshd.*deploy'")
         eventually(lambda: set(clients(playing)) - set(first), 'the host is asked again')
+        check_done(playing, host)
+
+
+@pytest.mark.any_core
+@pytest.mark.hosts
+@pytest.mark.parametrize('way', ['child', 'worker'])
+def test_the_master_connection_ends(waits: t.Any, host: Target, fleet: Fleet, way: str) -> None:
+    """Who waits over it has no process of ssh; then one makes a new master connection, and asks again."""
+    with waits(poll=60, way=way, verbosity='0') as playing:
+        eventually(lambda: host.shell("pgrep -f '[p]ython3 -I -S' || true"), 'a wait is under way')
+        assert clients(playing) == []
+        for pid in masters(fleet):
+            os.kill(pid, signal.SIGKILL)
+        eventually(lambda: clients(playing), 'the host is asked again')
         check_done(playing, host)
 
 

@@ -99,6 +99,25 @@ def test_one_operation_for_a_poll(controller: Controller, hosts: list[Target]) -
 
 @pytest.mark.spine
 @pytest.mark.hosts
+@pytest.mark.parametrize('variables', [{}, SUDO], ids=['no become', 'sudo'])
+def test_a_look_takes_no_process_of_ssh(
+    controller: Controller, hosts: list[Target], tmp_path: Path, variables: dict[str, t.Any]
+) -> None:
+    """It goes over the master connection that ssh has made for the start."""
+    ssh, log = tmp_path / 'ssh', tmp_path / 'log'
+    ssh.write_text(f'#!/bin/sh\necho x >> {log}; exec ssh "$@"\n')
+    ssh.chmod(0o700)
+    count = {'ansible.builtin.debug': {'msg': f"{{{{ lookup('file', '{log}').split() | length }}}}"}}
+    before, after = ({'name': name, **count} for name in ('before', 'after'))
+    target = with_variables(hosts[0], ansible_ssh_executable=str(ssh), **variables)
+    run = controller.play([target], {'tasks': [START, before, STATUS, WAIT, after]})
+    assert run['waited']['jobs'][0]['rc'] == 0, run.output
+    counts = [run.of(name)[0].result['msg'] for name in ('before', 'after')]
+    assert counts[0] == counts[1], run.output
+
+
+@pytest.mark.spine
+@pytest.mark.hosts
 def test_two_operations_for_the_first_contact(controller: Controller, hosts: list[Target]) -> None:
     hosts[0].shell(f'rm -rf {RUNTIME}')
     run = controller.play([hosts[0]], {'tasks': [{**START, 'name': 'first'}, START]}, **VERBOSE)

@@ -40,8 +40,9 @@ def command_line(action: ActionBase, command: str) -> CommandLine | None:
     if kind == _LOCAL:
         return CommandLine(['/bin/sh', '-c', words], None)
     # 2.16 to 2.22
-    host = connection.get_option('host') or connection._play_context.remote_addr
-    built = connection._build_command(connection.get_option('ssh_executable'), 'ssh', host, words)
+    # As exec_command() does first: ansible-core makes the path of the control socket from it.
+    connection.host = connection.get_option('host') or connection._play_context.remote_addr
+    built = connection._build_command(connection.get_option('ssh_executable'), 'ssh', connection.host, words)
     argv = [os.fsdecode(word) for word in built]
     paths = [match[1] for match in map(_CONTROL_PATH.fullmatch, argv) if match]
     return CommandLine(argv, paths[0] if paths and '-S' not in argv else None)  # ssh takes the first of them

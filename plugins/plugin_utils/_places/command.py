@@ -21,13 +21,22 @@ import zlib
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.plugins.connection import ConnectionBase
+from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import connection_of, run_command
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.command_line import command_line
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.module_build import python_command
 from ansible_collections.background.jobs.plugins.plugin_utils._places.loader import MARK, command, digest, runtime_files
-from ansible_collections.background.jobs.plugins.plugin_utils._places.transport import CannotCarry, Transport
+from ansible_collections.background.jobs.plugins.plugin_utils._places.master import output_over_master
+from ansible_collections.background.jobs.plugins.plugin_utils._places.transport import (
+    SHOWN_VERBOSITY,
+    CannotCarry,
+    Transport,
+)
 
 _WITHOUT_SECRETS = frozenset(('wait', 'status', 'collect', 'cancel', 'list', 'prune', 'remove'))
 """The operations whose requests other users of the target may see."""
+_REPEATABLE = frozenset(('wait', 'status', 'collect', 'list'))
+"""Those of them that may be sent again when it is not known whether the first request has arrived."""
 _LONGEST_ARGUMENT_BYTES = 100_000
 """The kernel takes 128 KiB in one argument."""
 _LINE_BYTES = 3000
@@ -35,6 +44,8 @@ _LINE_BYTES = 3000
 _NO_PYTHON = 'no Python was found there that answers, set ansible_python_interpreter to Python 3.6 or later'
 _TERMINAL = re.compile(r'(?:^|\s)(?:-t+(?=\s|$)|-o\s*["\']?(?i:RequestTTY)[=\s]\s*(?:yes|force))')
 """The arguments that tell ssh to make a terminal."""
+
+display = Display()
 
 
 class Command(Transport):
@@ -74,20 +85,32 @@ class Command(Transport):
             if not self._takes_input():
                 raise CannotCarry('the connection or the become method gives no standard input to a command')
             argument = '-'
-        result = run_command(
-            self._action,
-            _line(python, argument),
-            _lines(data) if argument == '-' else None,
-        )
-        for line in result['stdout'].splitlines():
-            if line.startswith(MARK):
-                try:
-                    return t.cast('dict[str, t.Any]', json.loads(line[len(MARK) :]))
-                except ValueError:
-                    raise AnsibleConnectionFailure('The connection ended in the middle of the answer.') from None
+        line = _line(python, argument)
+        if argument != '-' and call['request']['op'] in _REPEATABLE:
+            answer = self._ask_master(line)
+            if answer is not None:
+                return answer
+        answer = _answer(run_command(self._action, line, _lines(data) if argument == '-' else None)['stdout'])
+        if answer is not None:
+            return answer
         if self._has_answered:
             raise AnsibleConnectionFailure('The connection ended before the answer had come.')
         raise CannotCarry(_NO_PYTHON)
+
+    def _ask_master(self, line: str) -> dict[str, t.Any] | None:
+        """The answer to *line* over the master connection of ssh, which takes no process of ssh and no terminal.
+
+        None where there is no such connection, or no whole answer comes: then ssh itself is asked, and tells what is wrong.
+        """
+        if display.verbosity >= SHOWN_VERBOSITY:
+            return None  # the user wants to see the command
+        way = command_line(self._action, line)
+        if way is None or way.control is None:
+            return None
+        try:
+            return _answer(output_over_master(way.control, way.argv[-1]).decode(errors='replace'))
+        except (OSError, AnsibleConnectionFailure):
+            return None
 
     def _takes_input(self) -> bool:
         """Whether a command can be given data, which both the connection and the become method must allow."""
@@ -95,6 +118,17 @@ class Command(Transport):
         if _forces_terminal(connection):
             return False  # sudo would wait for ever on a terminal that is full of data nobody reads
         return bool(connection.has_pipelining and getattr(connection.become, 'pipelining', True))
+
+
+def _answer(output: str) -> dict[str, t.Any] | None:
+    """The answer of the loader in *output*, or None if there is none. Raises AnsibleConnectionFailure if half of it is missing."""
+    for line in output.splitlines():
+        if line.startswith(MARK):
+            try:
+                return t.cast('dict[str, t.Any]', json.loads(line[len(MARK) :]))
+            except ValueError:
+                raise AnsibleConnectionFailure('The connection ended in the middle of the answer.') from None
+    return None
 
 
 def _compressed(call: dict[str, t.Any]) -> bytes:

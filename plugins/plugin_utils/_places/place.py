@@ -34,11 +34,13 @@ from ansible_collections.background.jobs.plugins.plugin_utils._places.base impor
 from ansible_collections.background.jobs.plugins.plugin_utils._places.command import Command
 from ansible_collections.background.jobs.plugins.plugin_utils._places.module import Module
 from ansible_collections.background.jobs.plugins.plugin_utils._places.response import looks_of
-from ansible_collections.background.jobs.plugins.plugin_utils._places.transport import CannotCarry, Transport
+from ansible_collections.background.jobs.plugins.plugin_utils._places.transport import (
+    SHOWN_VERBOSITY,
+    CannotCarry,
+    Transport,
+)
 from ansible_collections.background.jobs.plugins.plugin_utils._show.text import readable_lines
 
-_SHOWN_VERBOSITY = 3
-"""The verbosity from which on a connection shows what its commands print, with secrets, unless no_log is set for it."""
 _NOT_SENT = (
     'ssh: connect to host ',
     'ssh: Could not resolve hostname ',
@@ -107,7 +109,7 @@ class Remote(Place):
         if within is None and self._silence:
             within = patience.limit(request, self._silence)
         connection = connection_of(self._action)
-        if hides_commands(connection) or display.verbosity < _SHOWN_VERBOSITY:
+        if hides_commands(connection) or display.verbosity < SHOWN_VERBOSITY:
             return self._looks(request, within)
         looks = self._looks(dict(request, shown=True), within)
         if any(look.withheld for look in looks):

@@ -12,6 +12,9 @@ from __future__ import annotations
 import abc
 import typing as t
 
+SHOWN_VERBOSITY = 3
+"""The verbosity from which on a connection shows what its commands print, with secrets, unless no_log is set for it."""
+
 
 class CannotCarry(Exception):
     """This transport cannot carry the request; another one may. The text says why, for a person."""

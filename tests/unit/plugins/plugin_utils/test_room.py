@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import array
 import collections.abc as c
 import contextlib
 import errno
@@ -19,7 +18,6 @@ import socket
 import stat
 import subprocess
 import sys
-import threading
 import time
 import typing as t
 from pathlib import Path
@@ -31,6 +29,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._waiting.parked_ho
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.room import _Room
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.room_client import Room
 from ansible_collections.background.jobs.tests.tools.nobody import as_nobody
+from ansible_collections.background.jobs.tests.unit.plugins.plugin_utils._master import master
 
 LOOK: dict[str, t.Any] = {'ended': True, 'job': {'id': 'j1', 'state': 'succeeded'}}
 ENDED = 'background.jobs>' + json.dumps({'response': {'jobs': [LOOK]}})
@@ -131,34 +130,6 @@ def test_a_wait_that_is_over_in_time_is_lost(room: Room, folder: Path) -> None:
     path = ticket(folder, 'one', f"echo '{lives}'", until=time.monotonic())
     room.hand(path)
     assert heard(room, 1)[path]['what'] == 'lost'
-
-
-@contextlib.contextmanager
-def master(path: str, answer: bytes) -> c.Iterator[None]:
-    """A master connection of ssh at *path*: it hands *answer* to each command, as OpenSSH's PROTOCOL.mux says."""
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(path)
-        listening.listen(64)
-
-        def serve() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    with listening.accept()[0] as connection:
-                        descriptors: list[int] = []
-                        while len(descriptors) < 3:
-                            data, ancillary, _flags, _address = connection.recvmsg(1 << 16, socket.CMSG_SPACE(12))
-                            for _level, _kind, rights in ancillary:
-                                descriptors += array.array('i', rights)
-                            if not data:
-                                break
-                        if len(descriptors) == 3:
-                            os.write(descriptors[1], answer)
-                        for descriptor in descriptors:
-                            os.close(descriptor)
-
-        threading.Thread(target=serve, daemon=True).start()
-        yield
-        listening.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.mark.parametrize('hosts', [1, 60])
