@@ -25,8 +25,9 @@ from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import connection_of, run_command
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.command_line import command_line
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.module_build import python_command
-from ansible_collections.background.jobs.plugins.plugin_utils._places.loader import MARK, command, digest, runtime_files
+from ansible_collections.background.jobs.plugins.plugin_utils._places.loader import command, digest, runtime_files
 from ansible_collections.background.jobs.plugins.plugin_utils._places.master import output_over_master
+from ansible_collections.background.jobs.plugins.plugin_utils._places.response import answer_in
 from ansible_collections.background.jobs.plugins.plugin_utils._places.transport import (
     SHOWN_VERBOSITY,
     CannotCarry,
@@ -90,7 +91,11 @@ class Command(Transport):
             answer = self._ask_master(line)
             if answer is not None:
                 return answer
-        answer = _answer(run_command(self._action, line, _lines(data) if argument == '-' else None)['stdout'])
+        result = run_command(self._action, line, _lines(data) if argument == '-' else None)
+        try:
+            answer = answer_in(result['stdout'])
+        except ValueError:
+            raise AnsibleConnectionFailure('The connection ended in the middle of the answer.') from None
         if answer is not None:
             return answer
         if self._has_answered:
@@ -108,8 +113,8 @@ class Command(Transport):
         if way is None or way.control is None:
             return None
         try:
-            return _answer(output_over_master(way.control, way.argv[-1]).decode(errors='replace'))
-        except (OSError, AnsibleConnectionFailure):
+            return answer_in(output_over_master(way.control, way.argv[-1]).decode(errors='replace'))
+        except (OSError, ValueError):
             return None
 
     def _takes_input(self) -> bool:
@@ -118,17 +123,6 @@ class Command(Transport):
         if _forces_terminal(connection):
             return False  # sudo would wait for ever on a terminal that is full of data nobody reads
         return bool(connection.has_pipelining and getattr(connection.become, 'pipelining', True))
-
-
-def _answer(output: str) -> dict[str, t.Any] | None:
-    """The answer of the loader in *output*, or None if there is none. Raises AnsibleConnectionFailure if half of it is missing."""
-    for line in output.splitlines():
-        if line.startswith(MARK):
-            try:
-                return t.cast('dict[str, t.Any]', json.loads(line[len(MARK) :]))
-            except ValueError:
-                raise AnsibleConnectionFailure('The connection ended in the middle of the answer.') from None
-    return None
 
 
 def _compressed(call: dict[str, t.Any]) -> bytes:

@@ -21,8 +21,6 @@ import zlib
 from ansible_collections.background.jobs.plugins.module_utils import _loader, _runtime
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files import async_dir
 
-MARK = _loader.MARK
-
 
 @functools.cache
 def command() -> tuple[str, str]:

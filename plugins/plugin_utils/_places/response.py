@@ -2,17 +2,28 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Checks what a target has sent, which may be anything. Standard library only. Private to this collection."""
+"""Reads and checks what a target has sent, which may be anything. Standard library only. Private to this collection."""
 
 from __future__ import annotations
 
+import json
 import typing as t
 
+from ansible_collections.background.jobs.plugins.module_utils._loader import MARK
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import STATES
 from ansible_collections.background.jobs.plugins.plugin_utils._show.text import readable_lines
 
 _SHOWN = ('error', 'warning', 'user', 'looked_in')
 """The fields of a look that tasks show as they are."""
+
+
+def answer_in(output: str) -> dict[str, t.Any] | None:
+    """The answer of the loader in *output*, which may have other lines; None if there is none.
+
+    Raises ValueError if a part of it is missing.
+    """
+    line = next((line for line in output.splitlines() if line.startswith(MARK)), None)
+    return None if line is None else t.cast('dict[str, t.Any]', json.loads(line[len(MARK) :]))
 
 
 def looks_of(response: t.Any) -> list[dict[str, t.Any]]:

@@ -14,12 +14,10 @@ import time
 import typing as t
 import zlib
 
-from ansible_collections.background.jobs.plugins.module_utils._loader import MARK
-from ansible_collections.background.jobs.plugins.plugin_utils._places.response import looks_of
+from ansible_collections.background.jobs.plugins.plugin_utils._places.response import answer_in, looks_of
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.exchanges import CommandLine, Exchange
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.tickets import Ticket, looks_path, write_private
 
-_MARK = MARK.encode()
 _READ_BYTES = 1 << 20
 
 
@@ -72,10 +70,10 @@ class ParkedHost:
 
     def looks(self, output: bytes) -> list[dict[str, t.Any]] | None:
         """The looks of the answer in *output*, or None where there is none."""
-        lines = [line for line in output.splitlines() if line.startswith(_MARK)]
         try:
-            return looks_of(json.loads(lines[0][len(_MARK) :])['response'])
-        except (IndexError, KeyError, TypeError, ValueError):
+            answer = answer_in(output.decode(errors='replace'))
+            return None if answer is None else looks_of(answer['response'])
+        except (KeyError, TypeError, ValueError):
             return None
 
     def has_changed(self, looks: list[dict[str, t.Any]]) -> bool:

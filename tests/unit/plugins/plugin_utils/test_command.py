@@ -14,10 +14,10 @@ from types import SimpleNamespace
 
 import pytest
 from ansible.errors import AnsibleConnectionFailure
+from ansible_collections.background.jobs.plugins.module_utils._loader import MARK
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.command_line import CommandLine
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.watchdog import Watchdog
 from ansible_collections.background.jobs.plugins.plugin_utils._places import command
-from ansible_collections.background.jobs.plugins.plugin_utils._places.loader import MARK
 from ansible_collections.background.jobs.tests.unit.plugins.plugin_utils._master import master
 
 

@@ -19,9 +19,9 @@ import zlib
 from pathlib import Path
 
 import pytest
+from ansible_collections.background.jobs.plugins.module_utils._loader import MARK
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import VERSION
 from ansible_collections.background.jobs.plugins.plugin_utils._places.loader import (
-    MARK,
     command,
     digest,
     runtime_files,

@@ -20,11 +20,11 @@ from types import SimpleNamespace
 
 import pytest
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
+from ansible_collections.background.jobs.plugins.module_utils._loader import MARK
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look, new_look
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat import watchdog
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.watchdog import Watchdog
 from ansible_collections.background.jobs.plugins.plugin_utils._places import command, patience
-from ansible_collections.background.jobs.plugins.plugin_utils._places.loader import MARK
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote, was_sent
 from ansible_collections.background.jobs.plugins.plugin_utils._show.reporter import SilentReporter
 from ansible_collections.background.jobs.plugins.plugin_utils._waiting.collect import mark_collected
