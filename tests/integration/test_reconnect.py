@@ -68,7 +68,7 @@ def waits(controller: Controller, host: Target, tmp_path: Path) -> c.Callable[..
         limit: int = 200,
         way: str = 'child',
         ignore: bool = False,
-        verbosity: str = '3',
+        verbosity: int = 3,
         **variables: t.Any,
     ) -> Playing:
         variables['background_jobs_park'] = way == 'parked'
@@ -76,8 +76,8 @@ def waits(controller: Controller, host: Target, tmp_path: Path) -> c.Callable[..
         job = {'name': 'job', **JOB, 'async': limit, 'poll': poll, 'register': 'r', 'ignore_unreachable': ignore}
         play = {'tasks': [job, NEXT], 'vars': variables}
         with contextlib.ExitStack() as stack:
-            playing = stack.enter_context(Playing(tmp_path, controller, [host], play, VERBOSITY=verbosity))
-            waiting = playing.parked if way == 'parked' else lambda: clients(playing) or verbosity < '3'
+            playing = stack.enter_context(Playing(tmp_path, controller, [host], play, VERBOSITY=str(verbosity)))
+            waiting = playing.parked if way == 'parked' else lambda: clients(playing) or verbosity < 3
             eventually(lambda: waiting() and host.shell(f'cat {CAME} 2>/dev/null || true'), 'the job runs')
             stack.pop_all()  # the caller leaves it
         return playing
@@ -138,7 +138,7 @@ def test_the_session_is_cut_on_the_target(waits: t.Any, host: Target) -> None:
 @pytest.mark.parametrize('way', ['child', 'worker'])
 def test_the_master_connection_ends(waits: t.Any, host: Target, fleet: Fleet, way: str) -> None:
     """Who waits over it has no process of ssh; then one makes a new master connection, and asks again."""
-    with waits(poll=60, way=way, verbosity='0') as playing:
+    with waits(poll=60, way=way, verbosity=0) as playing:
         eventually(lambda: host.shell("pgrep -f '[p]ython3 -I -S' || true"), 'a wait is under way')
         assert clients(playing) == []
         for pid in masters(fleet):

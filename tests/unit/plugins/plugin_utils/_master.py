@@ -28,18 +28,15 @@ def master(path: str, answer: bytes | None) -> c.Iterator[list[bytes]]:
         def serve() -> None:
             with contextlib.suppress(OSError):
                 while True:
-                    connection = going_on.enter_context(listening.accept()[0])
-                    data, descriptors = _command(connection)
-                    sent.append(data)
-                    if answer is None:
+                    with contextlib.ExitStack() as command:
+                        data, descriptors = _command(command.enter_context(listening.accept()[0]))
                         for descriptor in descriptors:
-                            going_on.callback(os.close, descriptor)
-                        continue
-                    if len(descriptors) == 3:
-                        os.write(descriptors[1], answer)
-                    for descriptor in descriptors:
-                        os.close(descriptor)
-                    connection.close()
+                            command.callback(os.close, descriptor)
+                        sent.append(data)
+                        if answer is None:
+                            going_on.push(command.pop_all())
+                        elif len(descriptors) == 3:
+                            os.write(descriptors[1], answer)
 
         threading.Thread(target=serve, daemon=True).start()
         yield sent
