@@ -133,7 +133,10 @@ def read(folder, name, path):
     with os.fdopen(fd, 'rb') as stream:
         check_private(fd, path)
         data = stream.read()
-        os.utime(fd)  # requests/retention.py removes a runtime that no request has used for a week
+        try:
+            os.utime(fd)  # requests/retention.py removes a runtime that no request has used for a week
+        except OSError:  # a filesystem that is read-only now, where jobs can still be looked at
+            pass
     modules = memoryview(data)[_CHECKSUM_BYTES:]
     return marshal.loads(modules) if data[:_CHECKSUM_BYTES] == _checksum(modules) else None
 

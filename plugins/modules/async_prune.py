@@ -56,6 +56,7 @@ options:
   keep:
     description:
       - Of the jobs in these O(states), keep this many that ended last, however long ago.
+      - The jobs of the target are counted apart from the branches of the host, which live on the controller.
     type: int
     default: 0
 seealso:

@@ -152,6 +152,8 @@ options:
         in V(deploy {{ version }}).
       - With V(fail), the task fails if the job lives.
       - With V(replace), the job is stopped if it lives, and a new one started.
+      - A job with C(poll=0) whose result no task ever takes needs V(replace). With V(attach), the next run of the playbook
+        would take the result of the run before, and start nothing.
     type: str
     choices:
       - attach
@@ -377,6 +379,7 @@ EXAMPLES = r"""
 - name: Upgrade, and say so when it is over
   background.jobs.async_run:
     name: upgrade
+    on_existing: replace  # no task takes the result
     task:
       ansible.builtin.apt:
         upgrade: dist
@@ -516,7 +519,7 @@ job:
     output_file:
       description:
         - The file that takes what the module's commands print, as it comes, or the tasks of a branch and their results. It is
-          where the job lives. Its lines begin with V(out) or V(err).
+          where the job lives. Its lines begin with V(out) or V(err), and the first one of a long output with V(cut).
       type: str
       returned: always
     rc:

@@ -35,7 +35,8 @@ seealso:
 EXAMPLES = r"""
 - name: Nobody writes this by hand, the actions of this collection do
   background.jobs.async_wrapper:
-    request: eJyrVsovULJSUCouSSwpLVayUlBKLK7MS04tUqoFAHRMCD8=
+    request: >-
+      eJyrVipLLSrOzM9TslIw0lFQyi8AMpRyMotLlIC8xOLKvOT4lMwikGCdvl5iXnFmUk5qPFgcpKC4JLEktRgom1eakwPk5yXmInMLS1NL4fxaAEO5Iuc=
 """
 
 RETURN = r"""

@@ -28,6 +28,8 @@ def expand_user(path):
     expanded is refused: it would become a directory of this very name.
     """
     written = path
+    # The bytes of UTF-8 that the user wrote: the locale of this process may be another one, or have none but ASCII.
+    path = os.fsdecode(path.encode('utf-8', 'surrogateescape'))
     for home in ('$HOME', '${HOME}'):
         if path == home or path.startswith(home + '/'):
             path = '~' + path[len(home) :]

@@ -84,7 +84,7 @@ class _File:
         self.end = self._zero + os.fstat(fd).st_size
 
     def read(self, begin, end):
-        return os.pread(self._fd, max(0, end - begin), begin - self._zero)
+        return os.pread(self._fd, end - begin, begin - self._zero) if begin < end else b''
 
     def close(self):
         os.close(self._fd)

@@ -30,6 +30,8 @@ _LONGEST_LINE_BYTES = 32768
 """What is held back of a line while secrets are looked for in it."""
 _LONGEST_PIECE_BYTES = 1024
 """Of one record, so that every reader gets some records, however little it reads."""
+_LEAST_FILE_BYTES = 4096
+"""However low the limit is: a new file must not be full before its first record, or the module would begin files for ever."""
 _HIDDEN = b'********'
 
 
@@ -125,7 +127,7 @@ class _Reader:
     def read(self, *args):
         data = self._stream.read(*args)
         if data:  # None: there is nothing to read now
-            self._log.write(self._mark, self._shown(data) if self._secrets else data)
+            self._log.write(self._mark, self._shown(data))
         return data
 
     def close(self):
@@ -133,12 +135,18 @@ class _Reader:
         self._stream.close()
 
     def _shown(self, data):
-        """Whole lines, because a secret may come in two pieces; the rest is held until more comes, or the end."""
+        """What may be shown of *data*, and of what was held; the rest is held until more comes, or the end.
+
+        A secret may come in two pieces, so where there are secrets, whole lines are shown. A character may, too.
+        """
         held = self._held + data
-        end = held.rfind(b'\n') + 1
-        if len(held) - end > _LONGEST_LINE_BYTES:
-            held = self._hidden(held)
-            end = max(0, len(held) - len(self._secrets[0]) + 1)  # no secret that is not whole yet begins before
+        end = len(held)
+        if self._secrets:
+            end = held.rfind(b'\n') + 1
+            if len(held) - end > _LONGEST_LINE_BYTES:
+                held = self._hidden(held)
+                end = max(0, len(held) - len(self._secrets[0]) + 1)  # no secret that is not whole yet begins before
+        end = _end_of_characters(held, end)
         self._held = held[end:]
         return self._hidden(held[:end])
 
@@ -155,7 +163,7 @@ class Log:
         import threading  # here, as above
 
         self._path = path
-        self._most = max(1, limit // 2)
+        self._most = max(_LEAST_FILE_BYTES, limit // 2)
         self._fd = None
         self._turn = threading.Lock()
         self._broken = False
@@ -172,7 +180,15 @@ class Log:
             with self._turn:
                 self._write(b''.join(records))
         except Exception:
-            self._broken = True
+            self._give_up()
+
+    def _give_up(self):
+        """Write nothing more, and release the lock, which other processes of the module may wait for."""
+        self._broken = True
+        try:
+            self._close()
+        except (OSError, TypeError):  # it is not open, or the module has closed all descriptors
+            pass
 
     def _write(self, data):
         """Write *data* in one go. The lock is for modules that have forked.
@@ -216,6 +232,16 @@ class Log:
     def _close(self):
         os.close(self._fd)
         self._fd = None
+
+
+def _end_of_characters(data, end):
+    """*end*, or where the character of UTF-8 begins whose last bytes are not before *end* in *data*."""
+    for begin in range(end - 1, max(-1, end - 4), -1):
+        first = data[begin]
+        if first & 0xC0 != 0x80:  # no later byte of a character
+            length = 1 + (first >= 0xC0) + (first >= 0xE0) + (first >= 0xF0)
+            return begin if begin + length > end else end
+    return end
 
 
 def _records(mark, text, sign):

@@ -55,12 +55,16 @@ def cancel(store, request):
         return looks
     looks = [look._replace(to_stop=not look.ended) for look in looks]
     if not request['check']:
-        to_stop = [(job, 'waits_for' not in look.job) for job, look in zip(jobs, looks) if look.to_stop]
-        # Those that wait for others come first: the end of another would start or skip them.
-        for job, _waits in sorted(to_stop, key=lambda pair: pair[1]):
-            _ask_to_end(job, request['grace'], snapshot)
-        start_dependents(store, [job.id for job, _waits in to_stop])
+        to_stop = sorted((look for look in looks if look.to_stop), key=_order)
+        for look in to_stop:
+            _ask_to_end(store.job(look.id), request['grace'], snapshot)
+        start_dependents(store, [look.id for look in to_stop])
     return looks
+
+
+def _order(look):
+    """Jobs that wait for others come first, and those that run last: each end starts or skips what waits for it."""
+    return 'waits_for' not in look.job, look.job['state'] != 'queued'
 
 
 def _refused_elsewhere(look):

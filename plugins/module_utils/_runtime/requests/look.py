@@ -105,7 +105,10 @@ def with_result(store, look):
     """*look* at a job of *store*, with the content of its result file."""
     job = store.job(look.id)
     end = job.end() if look.ended else None
-    return look._replace(result=result_of(job, end) if end is not None else read_json(look.results_file) or {})
+    result = result_of(job, end) if end is not None else read_json(look.results_file) or {}
+    if look.job and not job.exists():  # somebody has removed it, perhaps before all of this was read
+        return unknown_look(store, job.id)
+    return look._replace(result=result)
 
 
 def take_look(job, output=False, snapshot=None):
@@ -128,15 +131,11 @@ def _take_look(job, output, snapshot):
         return unknown_look(job.store, job.id)._replace(known=known, results_file=job.result_file)
     standing = settle(job, spec, snapshot)
     end = standing.end
-    if end is None and not job.exists():
+    described = _describe(job, spec, job.run(), standing)
+    printed = _printed(job, end) if output and end is not None else None
+    if not job.exists():  # somebody has removed it, perhaps before all of this was read
         return unknown_look(job.store, job.id)
-    return _known_look(
-        job,
-        spec,
-        _describe(job, spec, job.run(), standing),
-        ended=end is not None,
-        output=_printed(job, end) if output and end is not None else None,
-    )
+    return _known_look(job, spec, described, ended=end is not None, output=printed)
 
 
 def _printed(job, end):

@@ -13,7 +13,8 @@ wall clock, removes what is in use:
 - A runtime is one file (module_utils/_loader.py), which each request has in memory. Those of version 0.1.0 are
   directories; a request of that version holds a shared lock on its directory.
 
-Lock order: these two come before all others. Nobody waits for them with a lock of a name, a queue or a job in its hands.
+Lock order: the locks of these directories, of jobs and of a runtime, are taken before all others. No process waits for
+one of them while it holds the lock of a name, a queue or a job.
 
 Standard library only, Python 3.6 and up. Private to this collection.
 """
@@ -55,10 +56,15 @@ def start_under_way(store):
 
 def ended_before(job, look, age):
     """Whether *job*, which has ended (*look*), did so *age* seconds ago or more, by the wall clock and the monotonic one."""
-    if time.time() - seconds(look.job['ended']) < age:
+    if wall_age(look.job['ended']) < age:
         return False
     monotonic_age = _monotonic_age(job, look)
     return monotonic_age is None or monotonic_age >= age
+
+
+def wall_age(ended):
+    """Seconds since the time *ended*, as records have it, by the wall clock; 0 where that was set back behind it."""
+    return max(0, time.time() - seconds(ended))
 
 
 def _monotonic_age(job, look):

@@ -136,6 +136,8 @@ class _Starter:
                 return None
             check_new_name(request.name)
             with Name(path_of(self._store, request.name)) as name:
+                if self._store.job(request.id).exists():  # an earlier request, whose answer was lost, has started it
+                    return None  # and the name may be that of a newer job by now
                 existing = self._existing(name, request)
                 if existing is None:
                     self._create_named(request, name)
@@ -147,7 +149,7 @@ class _Starter:
 
     def _existing(self, name, request):
         """A look at the job that *name* stands for already, or None where a new one may be started."""
-        if name.job_id() is None or name.job_id() == request.id:
+        if name.job_id() is None:
             return None
         job = self._store.job(name.job_id())
         look = take_look(job)

@@ -93,7 +93,7 @@ def _with_last_lines(job, end, with_stdout):
         return end
     end = end._replace(last_lines=last_lines(job, with_stdout))
     if end.last_lines and end.state in ('failed', 'timed_out') and end.last_lines[-1] not in end.reason:
-        end = end._replace(reason='%s; the last line of its output: %s' % (end.reason, end.last_lines[-1]))
+        end = end._replace(reason='%s; the last line of its output: %s' % (end.reason.rstrip('.'), end.last_lines[-1]))
     return end
 
 

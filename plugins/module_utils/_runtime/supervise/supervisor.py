@@ -138,7 +138,7 @@ def _guarded(job, vigil, step, *args):
         return step(*args)
     except BaseException as error:
         if vigil.main is not None and vigil.status is None:
-            tree.stop(vigil.main, 0, vigil.sleep)
+            tree.stop(vigil.main, lambda: 0, vigil.sleep)
         try:
             tmpdir = tmpdir_of(job)
             ending.write(job, 'failed', reason='the supervisor of job %s failed: %s' % (job.id, _description(error)))
@@ -161,6 +161,11 @@ def _description(error):
     return ('%s: %s (%s)' % (type(error).__name__, error, ', '.join(reversed(calls))))[:1000]
 
 
+def _grace(job, spec):
+    """Seconds between TERM and KILL: those of the latest request to stop *job*, or else its own."""
+    return job.stop_request().get('grace', spec.grace if spec else GRACE)
+
+
 def _finish(job, vigil, state):
     """Stop what is to be stopped, and write how the job ended (*state*: as Vigil.keep() returns it)."""
     run = job.run()
@@ -168,9 +173,8 @@ def _finish(job, vigil, state):
     cgroup = Cgroup(run.cgroup) if run and run.cgroup else None
     stopped = None
     if state is not None:
-        grace = job.stop_request().get('grace', spec.grace if spec else GRACE)
         spare_daemons = state == 'timed_out' and spec is not None and spec.spare_daemons
-        stopped = tree.stop(vigil.main, grace, vigil.sleep, spare_daemons, cgroup)
+        stopped = tree.stop(vigil.main, lambda: _grace(job, spec), vigil.sleep, spare_daemons, cgroup)
     exceeded = cgroup and spec and limits.exceeded(cgroup, resources_of(spec.resources))
     if cgroup is not None:
         cgroup.remove()

@@ -118,6 +118,18 @@ def test_cancel_takes_a_waiting_job_out_of_its_queue(some_target: Target) -> Non
     assert some_target.job(orders[1].id) == job
 
 
+def test_a_cancel_starts_none_of_the_jobs_that_wait(some_target: Target) -> None:
+    """The end of one that runs makes room for the next, which may be further behind in the same request."""
+    trace = some_target.directory / 'trace'
+    running = [Order('exec sleep 1000', queue='q', slots=2) for _number in range(2)]
+    waiting = [Order('echo begun >> %s; exec sleep 1000' % trace, queue='q', slots=2) for _number in range(40)]
+    some_target.start(*running, *waiting)
+
+    _cancel(some_target, *[order.id for order in running + waiting], grace=0)
+    assert set(some_target.end_states(*running, *waiting)) == {'cancelled'}
+    assert not trace.exists()
+
+
 def test_cancel_meets_the_end(some_target: Target) -> None:
     """Jobs that end just then: cancelled or not, every one has one end, and nobody waits for long."""
     orders = [Order('sleep 0.0%d; %s' % (number, result())) for number in range(20)]
@@ -144,6 +156,17 @@ def test_cancel_of_a_job_that_is_stopped_already(some_target: Target) -> None:
     os.killpg(some_target.note(job_id, 'run.json')['pid'], signal.SIGKILL)
 
     assert some_target.ended(job_id)['state'] == 'timed_out'
+
+
+def test_a_second_cancel_shortens_the_grace(some_target: Target) -> None:
+    begun = some_target.message()
+    job_id = some_target.run("trap '' TERM; echo > %s; sleep 1000; sleep 1000" % begun)
+    begun.heard()
+    _cancel(some_target, job_id, grace=3600)
+    assert some_target.job(job_id)['state'] == 'running'
+
+    _cancel(some_target, job_id, grace=0)
+    assert some_target.ended(job_id)['state'] == 'cancelled'
 
 
 def test_a_job_that_is_gone_does_not_keep_the_others_from_being_cancelled(some_target: Target) -> None:
@@ -227,6 +250,17 @@ def test_prune_where_no_job_ever_ran(some_target: Target) -> None:
     some_target.start()
     assert _prune(some_target) == []
     assert _list(some_target) == []
+
+
+def test_prune_where_the_clock_was_set_back(some_target: Target) -> None:
+    clock = set_clock(some_target)
+    clock.write_text('+%d\n' % _HOUR, encoding='ascii')
+    job_id = some_target.run(result())
+    some_target.end(job_id)
+    clock.write_text('+0\n', encoding='ascii')
+
+    assert _prune(some_target, older_than=1) == []
+    assert _prune(some_target) == [job_id]
 
 
 def test_prune_of_a_lost_job(some_target: Target) -> None:

@@ -17,7 +17,13 @@ import ansible
 import pytest
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import Store
 from ansible_collections.background.jobs.plugins.module_utils._runtime.output import reader, tap
-from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import Order, Target, mode, result
+from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
+    HUNG,
+    Order,
+    Target,
+    mode,
+    result,
+)
 
 _LIMIT = 1048576
 
@@ -278,6 +284,49 @@ def test_pieces_are_put_together() -> None:
     records = [['stdout', 'a', False], ['stderr', 'e', True], ['stdout', 'b', True], ['stderr', 'f', False]]
     assert reader.lines(records) == [('stderr', 'e'), ('stdout', 'ab'), ('stderr', 'f')]
     assert reader.lines(records[:2]) == [('stdout', 'a'), ('stderr', 'e')]
+
+
+@pytest.mark.parametrize('secrets', [[], [b'hunter2']], ids=['no secrets', 'secrets'])
+@pytest.mark.parametrize('size', [1, 2, 3, 5, 33000])
+def test_no_character_is_cut_in_two_where_the_module_reads_it_in_pieces(
+    tmp_path: Path, secrets: Any, size: int
+) -> None:
+    job, log = _log(tmp_path)
+    text = 'fertig\u00e4 \u20ac \U0001f600' * (2000 if size == 33000 else 1)
+    pipe = tap._Reader(io.BytesIO(text.encode('utf-8') + b'\xe2\n' + text.encode('utf-8')), log, b'out', secrets)
+    while pipe.read(size):
+        pass
+    pipe.close()
+
+    found = reader.read(job, 0, _LIMIT)
+    assert all(piece.replace('\udce2', '').isprintable() for _stream, piece, _whole in found['records'])
+    assert _text(found, 'stdout') == text + '\udce2\n' + text
+
+
+def test_an_offset_that_no_output_reaches(tmp_path: Path) -> None:
+    job, log = _log(tmp_path)
+    log.write(b'out', b'line\n')
+    assert reader.read(job, 2**64, _LIMIT) == {'offset': 2**64, 'skipped': 0, 'records': []}
+
+
+def test_a_limit_that_is_too_low_for_one_line(live: Target) -> None:
+    order = _module(live, "shell('seq 3000'); module.exit_json()", output_limit=10, limit=HUNG / 2)
+    live.start(order)
+    assert live.ended(order.id)['state'] == 'succeeded'  # and not timed_out
+    assert _live(live, order)['records'][-1] == ['stdout', '3000', True]
+
+
+def test_a_log_that_failed_keeps_no_lock(tmp_path: Path) -> None:
+    """Another process of the module would wait for it without end."""
+    job, log = _log(tmp_path)
+    output, kept = Path(job.file('output')), tmp_path / 'kept'
+    log.write(b'out', b'line\n')
+    os.link(str(output), str(kept))
+    output.unlink()
+    log.write(b'out', b'line\n')
+
+    try_lock = 'import fcntl; fcntl.lockf(open(%r, "ab"), fcntl.LOCK_EX | fcntl.LOCK_NB)' % str(kept)
+    subprocess.run([sys.executable, '-c', try_lock], check=True)
 
 
 def test_a_long_line_is_read_in_pieces(tmp_path: Path) -> None:

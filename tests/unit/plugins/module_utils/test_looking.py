@@ -10,7 +10,12 @@ from typing import Any, Dict
 
 import ansible
 import pytest
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.atomic import read_file
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import Store
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import ABOUT
+from ansible_collections.background.jobs.plugins.module_utils._runtime.requests.collect import collect
+from ansible_collections.background.jobs.plugins.module_utils._runtime.requests.status import status
+from ansible_collections.background.jobs.plugins.module_utils._runtime.supervise import module_output
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     Order,
     Target,
@@ -53,6 +58,24 @@ def test_the_rc_is_that_of_the_result(newest_target: Target, fields: Any, rc: An
     job_id = newest_target.run(result(**fields))
     assert newest_target.ended(job_id)['rc'] == rc
     assert newest_target.ask('list', **EVERY)[0]['job']['rc'] == rc
+
+
+@pytest.mark.parametrize('op', ['collect', 'status'])
+def test_a_job_that_is_removed_during_a_look_is_not_a_success_without_output(
+    newest_target: Target, monkeypatch: pytest.MonkeyPatch, op: str
+) -> None:
+    """No event lies between the reading of its end and that of its output."""
+    job_id = newest_target.run(result())
+    newest_target.end(job_id)
+    store = Store(str(newest_target.async_dir))
+
+    def read_after_removal(path: str, most: int) -> Any:
+        store.job(job_id).remove()
+        return read_file(path, most)
+
+    monkeypatch.setattr(module_output, 'read_file', read_after_removal)
+    (found,) = {'collect': collect, 'status': status}[op](store, {'ids': [job_id]})
+    assert (found.known, found.ended, found.job) == (False, False, None)
 
 
 def test_without_a_result_there_is_no_rc(some_target: Target) -> None:

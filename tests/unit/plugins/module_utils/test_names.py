@@ -249,6 +249,18 @@ def test_a_start_whose_answer_was_lost_can_be_asked_again(target: Target, name: 
     assert trace.read_text(encoding='ascii').split() == ['began', 'began']
 
 
+def test_a_start_that_is_asked_again_leaves_the_name_to_a_newer_job(some_target: Target) -> None:
+    gate = some_target.gate()
+    first, second = Order(result(), name='deploy', on_existing='replace'), _waits(gate, on_existing='replace')
+    _start(some_target, first)
+    some_target.end(first.id)
+    _start(some_target, second)
+
+    assert _start(some_target, first)['job']['state'] == 'succeeded'
+    assert _named(some_target)['id'] == second.id
+    assert some_target.job(second.id)['state'] == 'running'
+
+
 def test_the_same_start_twice_at_the_same_instant(some_target: Target) -> None:
     trace = some_target.directory / 'trace'
     orders = [Order('echo began >> %s; %s' % (trace, result())) for _number in range(5)]

@@ -245,6 +245,12 @@ def test_a_full_disk_does_not_stop_a_request(loader: Loader, folder: Path) -> No
     assert list((folder / '.runtime').iterdir()) == []
 
 
+def test_a_look_at_a_filesystem_that_is_read_only(loader: Loader, folder: Path, as_root: None) -> None:
+    loader.ask(folder)
+    mount = f'mount --bind {folder} {folder} && mount -o remount,bind,ro {folder} && exec "$@"'
+    assert is_answer(loader.ask(folder, bring=False, prefix=['unshare', '--mount', 'sh', '-c', mount, 'sh']))
+
+
 def test_modules_serve_what_the_supervisor_needs(loader: Loader, folder: Path) -> None:
     script = """
 runtime = find(sys.argv[1], sys.argv[2], json.loads(sys.stdin.read()) if len(sys.argv) > 3 else None)
