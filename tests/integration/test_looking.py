@@ -72,6 +72,49 @@ def test_the_jobs_of_all_hosts(controller: Controller, fleet_of_three: list[Targ
 
 
 @pytest.mark.any_core
+def test_variables_of_the_inventory_select_nothing(controller: Controller, fleet_of_three: list[Target]) -> None:
+    """The inventories of clouds have a `state` and a `name` for each host."""
+    other: dict[str, t.Any] = {'job': 'a', 'queue': 'b', 'name': 'web1', 'state': {'code': 16}, 'columns': 3, 'keep': 9}
+    here = fleet_of_three[:2]
+    cloud = [Target(target.name, {**target.variables, **other}, target.shell) for target in here]
+    start(controller, here, 'short', 'true')
+    controller.play(here, {'tasks': [{'background.jobs.async_wait': {'jobs': 'short'}}]})
+
+    for book in (JOBS, FOLLOW):
+        rows = table(controller.book(cloud, book))
+        assert [row[:3] for row in rows] == [['web2', 'short', 'succeeded'], ['web10', 'short', 'succeeded']]
+    pruned = controller.book(cloud, PRUNE, '--extra-vars', 'older_than=0', '--check')
+    assert '2 jobs on 2 hosts would be removed' in pruned.output
+
+
+@pytest.mark.any_core
+@pytest.mark.parametrize('selection', ['jobs=backup', ''])
+def test_cancel_without_a_terminal_wants_a_selection(
+    controller: Controller, fleet_of_three: list[Target], selection: str
+) -> None:
+    here = fleet_of_three[:2]
+    start(controller, here, 'backup', 'sleep 300')
+    run = controller.book(here, CANCEL, '--extra-vars', f'{selection} confirm=yes')
+    assert run.rc != 0
+    assert 'There is no terminal to ask which jobs to cancel. None was cancelled.' in run.output
+    assert [row[2] for row in table(controller.book(here, JOBS))] == ['running'] * 2
+    assert controller.book(here, CANCEL, '--extra-vars', 'job= confirm=yes').rc == 0
+    assert [row[2] for row in table(controller.book(here, JOBS))] == ['cancelled'] * 2
+
+
+@pytest.mark.any_core
+def test_cancel_of_the_queued_jobs_only(controller: Controller, fleet_of_three: list[Target]) -> None:
+    here = fleet_of_three[:2]
+    commands = [{'command': 'sleep 300', 'name': name} for name in ('first', 'second')]
+    task = {RUN: {'tasks': commands, 'queue': 'q'}, 'poll': 0, 'async': 300}
+    assert controller.play(here, {'tasks': [task]}).rc == 0
+    assert controller.book(here, CANCEL, '--extra-vars', 'state=queued confirm=yes').rc == 0
+    rows = table(controller.book(here, JOBS))
+    assert {(row[1], row[2]) for row in rows} == {('first', 'running'), ('second', 'cancelled')}
+    assert controller.book(here, CANCEL, '--extra-vars', 'job=first confirm=yes').rc == 0
+
+
+@pytest.mark.any_core
 def test_following(tmp_path: Path, controller: Controller, fleet_of_three: list[Target]) -> None:
     here, gate = fleet_of_three[:2], tmp_path / 'gate'
     start(controller, here, 'build', f"sh -c 'echo begun; {until_there(gate)}; echo done'")
@@ -168,8 +211,15 @@ def test_pruning_looks_before_it_removes(controller: Controller, fleet_of_three:
     looked = controller.book(fleet_of_three, PRUNE, '--extra-vars', 'older_than=0', '--check')
     assert '2 jobs on 2 hosts would be removed' in looked.output
     assert all(target.jobs() for target in here)
+    unanswered = controller.book(here, PRUNE, '--extra-vars', 'older_than=0')
+    assert unanswered.rc != 0
+    assert 'no job was removed. Where no terminal is, add -e confirm=yes.' in unanswered.output
     refused = controller.book(fleet_of_three, PRUNE, '--extra-vars', 'older_than=0 confirm=no')
     assert refused.rc == 0
+    for selection in ('job=short', 'queue=q', 'name=short'):
+        unknown = controller.book(here, PRUNE, '--extra-vars', f'older_than=0 confirm=yes {selection}')
+        assert unknown.rc != 0
+        assert 'not by job, name or queue. Nothing was removed.' in unknown.output
     assert all(target.jobs() for target in here)
     assert controller.book(fleet_of_three, PRUNE, '--extra-vars', 'older_than=0 confirm=yes').rc == 0
     assert not any(target.jobs() for target in here)
