@@ -152,7 +152,7 @@ options:
         in V(deploy {{ version }}).
       - With V(fail), the task fails if the job lives.
       - With V(replace), the job is stopped if it lives, and a new one started.
-      - A job with C(poll=0) whose result no task ever takes needs V(replace). With V(attach), the next run of the playbook
+      - Set V(fail) if no task ever takes the result of a job with C(poll=0). With V(attach), the next run of the playbook
         would take the result of the run before, and start nothing.
     type: str
     choices:
@@ -379,7 +379,7 @@ EXAMPLES = r"""
 - name: Upgrade, and say so when it is over
   background.jobs.async_run:
     name: upgrade
-    on_existing: replace  # no task takes the result
+    on_existing: fail  # no task takes the result
     task:
       ansible.builtin.apt:
         upgrade: dist
