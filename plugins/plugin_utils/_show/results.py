@@ -231,7 +231,7 @@ def _failure(result: Result, label: str, *, no_log: bool) -> str:
 
 def _cause(result: Result) -> str:
     """The message of a failed *result* on one line; of a command, which has none of its own, what it printed last."""
-    message = str(result.get('msg') or 'no message').strip()
+    message = str(result.get('msg') or result.get('job', {}).get('reason') or 'no message').strip()
     if message.rstrip('.').endswith('non-zero return code'):
         printed = (str(result.get(stream) or '').strip() for stream in ('stderr', 'stdout'))
         message = next((text.rpartition('\n')[2] for text in printed if text), message)

@@ -83,7 +83,15 @@ def _reported(job, result):
     rc = result.get('rc')
     if isinstance(rc, int) and -signal.NSIG < rc < 0:  # of a command, as Python's subprocess has it
         return 'the module reported a failure: its command was killed by %s' % signal_name(-rc)
-    return 'the module reported a failure: %s' % cut(str(result.get('msg') or 'rc %s, and no message' % rc))
+    message = result.get('msg') or _raised(result) or ('no message' if rc is None else 'rc %s, and no message' % rc)
+    return 'the module reported a failure: %s' % cut(str(message))
+
+
+def _raised(result):
+    """What a module says that raised an error, with ansible-core 2.19 and later; or None."""
+    exception = result.get('exception')
+    event = exception.get('event') if isinstance(exception, dict) else None
+    return event.get('msg') if isinstance(event, dict) else None
 
 
 def _no_result(job, end):

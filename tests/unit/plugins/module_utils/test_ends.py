@@ -7,11 +7,12 @@
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 from pathlib import Path
-from typing import List
+from typing import Any, Dict, List
 
 import pytest
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.job import SPARE
@@ -79,6 +80,22 @@ def test_failure(some_target: Target, script: str) -> None:
     assert job['state'] == 'failed'
     assert 'no such package' in job['reason']
     assert some_target.result_file(job_id)['msg'] == 'no such package'
+
+
+@pytest.mark.parametrize(
+    ('fields', 'message'),
+    [
+        (
+            {'exception': {'event': {'msg': 'New-style module did not handle its own exit.'}}},
+            'New-style module .* exit.$',
+        ),
+        ({'exception': 'Traceback'}, ': no message$'),
+        ({'rc': 4}, ': rc 4, and no message$'),
+    ],
+)
+def test_a_failure_without_a_message(some_target: Target, fields: Dict[str, Any], message: str) -> None:
+    job_id = some_target.run(result(failed=True, **fields))
+    assert re.search(message, some_target.ended(job_id)['reason'])
 
 
 @pytest.mark.parametrize('name', ['TERM', 'KILL', 'SEGV', 'USR1', 'RTMIN+3'])

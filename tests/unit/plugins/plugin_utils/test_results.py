@@ -58,6 +58,7 @@ def test_reasons_of_a_target_are_readable() -> None:
         ),
         ({'msg': f'{HOSTILE}\nmore'}, f'command, failed: {HARMLESS}'),
         ({}, 'command, failed: no message'),
+        ({'job': look(reason='it raised').job}, 'command, failed: it raised'),
     ],
 )
 def test_the_cause_of_a_failure_is_what_was_said_last(result: dict[str, t.Any], expected: str) -> None:
