@@ -164,7 +164,7 @@ class _Starter:
             return None
         work = spec.work  # None: of version 0.1.0, for one
         if look.ended:
-            return self._attached_to_ended(job, look, request, work)
+            return self._uncollected_look(job, look, request, work)
         if request.on_existing == 'replace':
             stop(job, request.grace)
             return None
@@ -191,8 +191,8 @@ class _Starter:
             % (look.id, request.name, machine, host_name(), self._store.root)
         )
 
-    def _attached_to_ended(self, job, look, request, work):
-        """*look* at the ended *job* whose result this request takes, or None where a new job may be started."""
+    def _uncollected_look(self, job, look, request, work):
+        """*look* at the ended *job* if no task has seen its result, and it did the same work; else None: a new job starts."""
         if request.on_existing != 'attach' or os.path.exists(job.file('collected')):
             return None
         if work == request.work:
