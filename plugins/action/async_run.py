@@ -119,7 +119,7 @@ class ActionModule(WithRawArguments):
         """The result of the task, in a worker that goes on with it after its host was parked."""
         for reading in started.readings:
             tell_discovered_facts(self, task_vars, reading.facts)
-        remote = HostPlaces(self, task_vars)
+        remote = HostPlaces(self, task_vars, was_parked=True)
         reporter = self._reporter(started, task_vars)
         turns = None
         if looks is None:

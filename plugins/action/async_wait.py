@@ -125,7 +125,7 @@ class ActionModule(ActionBase):
     def _go_on(self, waited: Waited, looks: list[Look] | None, answered: float, task_vars: dict[str, t.Any]) -> Result:
         """The result of the task, in a worker that goes on with it after its host was parked."""
         tell_discovered_facts(self, task_vars, waited.facts)
-        remote = HostPlaces(self, task_vars)
+        remote = HostPlaces(self, task_vars, was_parked=True)
         turns = None
         if looks is None:
             looks = aged(waited.looks, answered - waited.answered)

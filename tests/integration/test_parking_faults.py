@@ -13,6 +13,7 @@ import os
 import resource
 import signal
 import socket
+import sys
 import typing as t
 from pathlib import Path
 
@@ -33,14 +34,16 @@ from ansible_collections.background.jobs.tests.integration._playing import (
     Playing,
     Process,
     eventually,
+    has_shown,
     kinds,
     shell,
     small_disk,
     until_there,
 )
-from ansible_collections.background.jobs.tests.integration._targets import Target
+from ansible_collections.background.jobs.tests.integration._targets import Target, local_target
 from hosts import Fleet
 
+WAIT = 'background.jobs.async_wait'
 _PIDFD_GETFD = 438  # its number is the same on all architectures
 
 
@@ -126,6 +129,30 @@ def test_the_disk_of_tickets_is_full(controller: Controller, many: Many, tmp_pat
         assert os.listdir(disk) == ['fill']
     assert kinds(run, 'job') == {'h1': 'ok', 'h2': 'ok'}, run.output
     assert any('No space left on device' in reason for reason in why_not_parked(run))
+
+
+@pytest.mark.parametrize('action', ['async_run', 'async_wait'])
+def test_a_host_that_cannot_run_python_for_a_moment(
+    controller: Controller, meeting: Meeting, tmp_path: Path, action: str
+) -> None:
+    """As while its Python is upgraded. The room gives such a host back; it is asked again until it answers."""
+    python, gate = tmp_path / 'python', tmp_path / 'gate'
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n', encoding='utf-8')
+    python.chmod(0o755)
+    host = local_target('h1', tmp_path, str(python))
+    upgrade = f'{meeting.wait()}; mv {python} {python}.old; {until_there(gate)}; mv {python}.old {python}; echo done'
+    tasks = [job_of(upgrade, poll=1)]
+    if action == 'async_wait':
+        tasks = [job_of(upgrade, poll=0), {WAIT: {'jobs': '{{ r }}'}, 'poll': 1, 'register': 'w'}]
+    with Playing(tmp_path, controller, [host], {'tasks': tasks}) as playing:
+        with meeting.closed():
+            await_parked(playing, 1, meeting)
+        eventually(lambda: has_shown(tmp_path, 'asking again') or playing.over(), 'the host does not answer')
+        gate.touch()
+        run = playing.result()
+    assert run.rc == 0, run.output
+    result = run['r'] if action == 'async_run' else run['w']['jobs'][0]
+    assert result['stdout'] == 'done'
 
 
 # --- Connections -----------------------------------------------------------------------------------------------------

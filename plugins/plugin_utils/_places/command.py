@@ -50,12 +50,16 @@ display = Display()
 
 
 class Command(Transport):
-    """One command for each request, over the connection of an action."""
+    """One command for each request, over the connection of an action.
 
-    def __init__(self, action: ActionBase, task_vars: dict[str, t.Any]) -> None:
+    *has_answered*: whether the target has answered such a command before. From then on, a missing answer is a lost
+    connection; until then, it means that the target may have no Python.
+    """
+
+    def __init__(self, action: ActionBase, task_vars: dict[str, t.Any], *, has_answered: bool = False) -> None:
         self._action = action
         self._task_vars = task_vars
-        self._has_answered = False
+        self._has_answered = has_answered
 
     def send(self, request: dict[str, t.Any]) -> dict[str, t.Any]:
         python = python_command(self._action, self._task_vars)

@@ -29,18 +29,23 @@ _OF_EACH_JOB = ('ids', 'offsets')
 
 
 class HostPlaces(Place):
-    """The jobs of the host of *action*, on this controller and on the target."""
+    """The jobs of the host of *action*, on this controller and on the target.
 
-    def __init__(self, action: ActionBase, task_vars: dict[str, t.Any]) -> None:
+    *was_parked*: whether this process goes on with the task of a parked host. Only a host that has answered by command is
+    ever parked.
+    """
+
+    def __init__(self, action: ActionBase, task_vars: dict[str, t.Any], *, was_parked: bool = False) -> None:
         self.host = str(task_vars.get('inventory_hostname', ''))
         self._action = action
         self._task_vars = task_vars
+        self._was_parked = was_parked
         self._controller = Controller(action, task_vars)
 
     @functools.cached_property
     def _target(self) -> Remote:
         """The target. Not made before it is needed, because it may be one that runs no jobs."""
-        return Remote(self._action, self._task_vars)
+        return Remote(self._action, self._task_vars, has_answered=self._was_parked)
 
     def ask(self, op: str, within: float | None = None, **details: t.Any) -> list[Look]:
         if op == 'start':

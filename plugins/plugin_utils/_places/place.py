@@ -83,22 +83,25 @@ def may_succeed_later(error: Exception) -> bool:
     return isinstance(error, AnsibleConnectionFailure) or any(words in str(error) for words in _NO_PROCESS)
 
 
-def _transports(action: ActionBase, task_vars: dict[str, t.Any]) -> list[Transport]:
+def _transports(action: ActionBase, task_vars: dict[str, t.Any], has_answered: bool) -> list[Transport]:
     """The ways to the target of *action*, the best one first; the last one never raises CannotCarry."""
     if is_of_mitogen(connection_of(action)):
         return [mitogen.Mitogen(action, task_vars)]
-    return [Command(action, task_vars), Module(action, task_vars)]
+    return [Command(action, task_vars, has_answered=has_answered), Module(action, task_vars)]
 
 
 class Remote(Place):
-    """The runtime of one target, reached over the connection of one action."""
+    """The runtime of one target, reached over the connection of one action.
 
-    def __init__(self, action: ActionBase, task_vars: dict[str, t.Any]) -> None:
+    *has_answered*: whether it has answered an earlier process of the same task by command.
+    """
+
+    def __init__(self, action: ActionBase, task_vars: dict[str, t.Any], *, has_answered: bool = False) -> None:
         self._action = action
         self.host = str(task_vars.get('inventory_hostname', ''))
         self._async_dir = action.get_shell_option('async_dir', default='~/.ansible_async')
         self._silence = settings.request_timeout(action, task_vars)
-        self._transports = _transports(action, task_vars)
+        self._transports = _transports(action, task_vars, has_answered)
         if is_windows(connection_of(action)):
             raise AnsibleActionFail(
                 "background.jobs does not run on Windows targets: use ansible-core's own async there."
