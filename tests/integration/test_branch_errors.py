@@ -22,7 +22,7 @@ MISTAKES: list[tuple[dict[str, t.Any], str]] = [
     ({'block': [{COMMAND: 'true', 'wenn': True}]}, 'conflicting action statements'),
     ({'block': [{COMMAND: 'true'}], 'rescue': [{'no.such.module': {}}]}, 'no.such.module'),
     ({'block': []}, "'block' has no tasks: there is nothing to run."),
-    ({'block': [{COMMAND: 'true'}, 'true']}, "'block[1]' must be a task, found: 'true'."),
+    ({'block': [{COMMAND: 'true'}, 'true']}, "'block[1]' must be a task, found 'true'."),
     ({'block': '{{ tasks }}'}, "'block' must be a list of tasks, written here: it cannot come from a variable."),
 ]
 

@@ -208,6 +208,27 @@ def test_nothing_was_started(told: tuple[Target, Run]) -> None:
 
 Play = c.Callable[..., Run]
 
+# name: a task that has something wrong there, which may be an argument in the wrong column
+HIDDEN: dict[str, dict[str, t.Any]] = {
+    'task': {RUN: {'task': 'command echo {{ secret }}'}},
+    'tasks': {RUN: {'tasks': ['command echo {{ secret }}']}},
+    'on_end': {RUN: {'cmd': 'true', 'on_end': 'command echo {{ secret }}'}},
+    'name': {RUN: {'tasks': [{**GOOD, 'name': ['{{ secret }}']}]}},
+    'memory': {RUN: {'cmd': 'true', 'resources': {'memory': '{{ secret }}'}}},
+    'grace': {RUN: {'cmd': 'true', 'grace': '{{ secret }}'}},
+    'jobs': {WAIT: {'jobs': {'msg': '{{ secret }}'}}},
+}
+
+
+def test_no_log_hides_values_of_messages(play: Play, local: Target) -> None:
+    """ansible-core 2.21 shows the message of a failed task nevertheless."""
+    tasks = [{'name': name, **task, 'register': name} for name, task in HIDDEN.items()]
+    run = play(local.also('local', secret='sesame'), *tasks, no_log=True, ignore_errors=True)
+    for name in HIDDEN:
+        assert name in run[name]['msg']
+        assert run[name]['msg'].endswith('. What was found is hidden by no_log.')
+    assert 'sesame' not in run.output + str(run.events) + str(run.registered)
+
 
 def test_what_module_defaults_hand_to_every_action_is_accepted(play: Play, local: Target) -> None:
     """ansible-core merges them with the options of the task before an action sees either."""

@@ -21,6 +21,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.actio
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.branch_play import BranchPlay
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.branch_process import missing_internals
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.connection import is_of_mitogen
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import WrongValue
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.raw_arguments import BLOCK
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.worker import current_worker
 from ansible_collections.background.jobs.plugins.plugin_utils._payload.summary import one_line, summary_of
@@ -40,7 +41,7 @@ def load_branch(action: ActionBase, task_vars: dict[str, t.Any], raw: c.Mapping[
             raise AnsibleActionFail(f"'{key}' must be a list of tasks, written here: it cannot come from a variable.")
         for index, task in enumerate(tasks):
             if not isinstance(task, c.Mapping):
-                raise AnsibleActionFail(f"'{key}[{index}]' must be a task, found: {task!r}.")
+                raise WrongValue(f"'{key}[{index}]' must be a task", repr(task))
     if not parts.get('block'):
         raise AnsibleActionFail("'block' has no tasks: there is nothing to run.")
     play = _load(action, task_vars, parts)

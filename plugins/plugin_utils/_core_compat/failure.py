@@ -11,6 +11,8 @@ import functools
 import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import hides_result
 
 _NO_TRACEBACK = 'NoneType: None'
 """What Python prints as the traceback where no exception is handled."""
@@ -18,22 +20,35 @@ _NO_TRACEBACK = 'NoneType: None'
 Run = t.TypeVar('Run', bound=c.Callable[..., dict[str, t.Any]])
 
 
-def without_empty_traceback(run: Run) -> Run:
-    """Decorate the `run` of an action, so that its failures bring no empty traceback.
+class WrongValue(AnsibleActionFail):
+    """What the user wrote breaks a *rule*. *found*: how the message shows it, unless `no_log` hides it (with_fit_failures())."""
+
+    def __init__(self, rule: str, found: str) -> None:
+        super().__init__(f'{rule}, found {found}.')
+        self.rule = rule
+
+
+def with_fit_failures(run: Run) -> Run:
+    """Decorate the `run` of an action, so that its failures bring no empty traceback, and no value that `no_log` hides.
 
     AnsibleActionFail of ansible-core 2.16 to 2.18 puts the traceback of the exception that is just handled into its
-    `result`. If there is none, people see "An exception occurred ... NoneType: None" before the message.
+    `result`. If there is none, people see "An exception occurred ... NoneType: None" before the message. ansible-core 2.21
+    shows the message of a failed task in spite of `no_log`.
     """
 
     @functools.wraps(run)
-    def decorated(*args: t.Any, **kwargs: t.Any) -> dict[str, t.Any]:
+    def decorated(action: ActionBase, *args: t.Any, **kwargs: t.Any) -> dict[str, t.Any]:
         try:
-            return run(*args, **kwargs)
+            return run(action, *args, **kwargs)
         except AnsibleActionFail as error:
-            result = getattr(error, 'result', {})  # empty from 2.19 on
-            if str(result.get('exception')).strip() == _NO_TRACEBACK:
-                del result['exception']
-            raise
+            failure = error
+        # Not above: a new failure would have the traceback of the old one, and with it the value.
+        if isinstance(failure, WrongValue) and hides_result(action):
+            failure = AnsibleActionFail(f'{failure.rule}. What was found is hidden by no_log.')
+        result = getattr(failure, 'result', {})  # empty from 2.19 on
+        if str(result.get('exception')).strip() == _NO_TRACEBACK:
+            del result['exception']
+        raise failure
 
     return t.cast(Run, decorated)
 

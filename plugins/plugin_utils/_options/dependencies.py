@@ -11,6 +11,7 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import WrongValue
 from ansible_collections.background.jobs.plugins.plugin_utils._options.references import Reference, references
 
 
@@ -74,4 +75,4 @@ def _boolean(value: t.Any, what: str) -> bool:
     try:
         return bool(boolean(value))
     except TypeError:
-        raise AnsibleActionFail(f"'{what}' must be true or false, found {value!r}.") from None
+        raise WrongValue(f"'{what}' must be true or false", repr(value)) from None

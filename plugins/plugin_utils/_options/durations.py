@@ -10,7 +10,7 @@ import math
 import re
 import typing as t
 
-from ansible.errors import AnsibleActionFail
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import WrongValue
 
 _UNITS = {'': 1, 's': 1, 'm': 60, 'h': 3600, 'd': 86400, 'w': 604800}
 _DURATION = re.compile(r'([0-9]+(?:\.[0-9]+)?)([smhdw]?)')
@@ -24,8 +24,8 @@ def seconds(text: t.Any, option: str) -> float:
     match = _DURATION.fullmatch(str(text).strip())
     duration = float(match[1]) * _UNITS[match[2]] if match else math.inf
     if not math.isfinite(duration):
-        raise AnsibleActionFail(
-            f"'{option}' must be a number of seconds that is not negative, or a duration like 30s, 5m, 12h, 7d or 2w, "
-            f"found '{text}'."
+        raise WrongValue(
+            f"'{option}' must be a number of seconds that is not negative, or a duration like 30s, 5m, 12h, 7d or 2w",
+            f"'{text}'",
         )
     return duration

@@ -28,6 +28,7 @@ from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol 
 )
 from ansible_collections.background.jobs.plugins.plugin_utils._branch.payload import BranchPayload
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import task_of
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import WrongValue
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import refuse
 from ansible_collections.background.jobs.plugins.plugin_utils._options.dependencies import of_each, of_the_task
 from ansible_collections.background.jobs.plugins.plugin_utils._options.durations import seconds
@@ -159,7 +160,7 @@ def _of_each(
 ) -> JobRequest:
     item = f'tasks[{index}]'
     if not isinstance(task, c.Mapping):
-        raise AnsibleActionFail(f"'{item}' must be a mapping of one module name to its arguments, found: {task!r}.")
+        raise WrongValue(f"'{item}' must be a mapping of one module name to its arguments", repr(task))
     own = {key: task[key] for key in _OWN if task.get(key) is not None}
     own.update({key: _text(own[key], f'{key} of {item}') for key in ('name', 'queue') if key in own})
     if 'async' in own:
@@ -293,12 +294,12 @@ def _check_names(requests: list[JobRequest]) -> None:
 def _slots(value: t.Any, what: str) -> int:
     count = whole(value)
     if count is None or count < 1:
-        raise AnsibleActionFail(f"'{what}' must be a whole number of 1 or more, found '{value}'.")
+        raise WrongValue(f"'{what}' must be a whole number of 1 or more", f"'{value}'")
     return count
 
 
 def _text(value: t.Any, what: str) -> str:
     """*value* as a text: a template like ``"{{ build_number }}"`` makes a number from ansible-core 2.19 on."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise AnsibleActionFail(f"'{what}' must be a text, found {value!r}.")
+        raise WrongValue(f"'{what}' must be a text", repr(value))
     return str(value)

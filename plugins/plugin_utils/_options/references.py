@@ -9,8 +9,8 @@ from __future__ import annotations
 import collections.abc as c
 import typing as t
 
-from ansible.errors import AnsibleActionFail
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.ids import is_job_id
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import WrongValue
 
 Reference = str | dict[str, str]
 """A job as requests name it: its id, or ``{"name": text}``."""
@@ -25,9 +25,7 @@ def references(value: t.Any, option: str = 'jobs') -> list[Reference]:
     wrong: list[str] = []
     _walk(value, jobs, wrong)
     if wrong:
-        raise AnsibleActionFail(
-            f"'{option}' takes job ids, names and registered results of background jobs, found: {', '.join(wrong)}."
-        )
+        raise WrongValue(f"'{option}' takes job ids, names and registered results of background jobs", ', '.join(wrong))
     return jobs
 
 

@@ -14,6 +14,7 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Resources, resources_of
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import WrongValue
 from ansible_collections.background.jobs.plugins.plugin_utils._options.numbers import whole
 
 _UNITS = {'': 1, 'K': 1 << 10, 'M': 1 << 20, 'G': 1 << 30, 'T': 1 << 40}
@@ -30,8 +31,9 @@ def resources(options: t.Any, what: str) -> Resources:
     Raises AnsibleActionFail for what is wrong with them.
     """
     if not isinstance(options, c.Mapping):
-        raise AnsibleActionFail(
-            f"'{what}' must be a mapping like {{memory: 2G, cpu: 150%, nice: 10}}, found '{options}'."
+        raise WrongValue(
+            f"'{what}' must be a mapping like {{memory: 2G, cpu: 150%, nice: 10}}",
+            f"'{options}'",
         )
     for key in options:
         if key not in _READERS:
@@ -46,8 +48,9 @@ def _memory(value: t.Any, what: str) -> int:
     match = _MEMORY.fullmatch(str(value).strip())
     count = float(match[1]) * _UNITS[match[2].upper()] if match else 0
     if not _LEAST_MEMORY_BYTES <= count < math.inf:
-        raise AnsibleActionFail(
-            f"'{what}' must be a number of bytes of 1M or more, like 200M or 2G (K, M, G, T count 1024), found '{value}'."
+        raise WrongValue(
+            f"'{what}' must be a number of bytes of 1M or more, like 200M or 2G (K, M, G, T count 1024)",
+            f"'{value}'",
         )
     return int(count)
 
@@ -55,8 +58,9 @@ def _memory(value: t.Any, what: str) -> int:
 def _cpu(value: t.Any, what: str) -> float:
     match = _CPU.fullmatch(str(value).strip())
     if match is None or not 1 <= float(match[1]) < math.inf:
-        raise AnsibleActionFail(
-            f"'{what}' must be 1% or more of one processor, like 50%, or 150% for one and a half, found '{value}'."
+        raise WrongValue(
+            f"'{what}' must be 1% or more of one processor, like 50%, or 150% for one and a half",
+            f"'{value}'",
         )
     return float(match[1])
 
@@ -64,8 +68,9 @@ def _cpu(value: t.Any, what: str) -> float:
 def _tasks(value: t.Any, what: str) -> int:
     count = whole(value)
     if count is None or count < 1:
-        raise AnsibleActionFail(
-            f"'{what}' must be a whole number of processes and threads of 1 or more, found '{value}'."
+        raise WrongValue(
+            f"'{what}' must be a whole number of processes and threads of 1 or more",
+            f"'{value}'",
         )
     return count
 
@@ -73,8 +78,9 @@ def _tasks(value: t.Any, what: str) -> int:
 def _nice(value: t.Any, what: str) -> int:
     nice = whole(value)
     if nice not in _NICE_VALUES:
-        raise AnsibleActionFail(
-            f"'{what}' must be a nice value from -20 (goes first) to 19 (waits for all others), found '{value}'."
+        raise WrongValue(
+            f"'{what}' must be a nice value from -20 (goes first) to 19 (waits for all others)",
+            f"'{value}'",
         )
     return t.cast('int', nice)
 
@@ -82,9 +88,10 @@ def _nice(value: t.Any, what: str) -> int:
 def _io(value: t.Any, what: str) -> str:
     text = str(value).strip()
     if _IO.fullmatch(text) is None:
-        raise AnsibleActionFail(
+        raise WrongValue(
             f"'{what}' must be idle, best-effort or realtime; the last two may have a level from 0 (goes first) to 7, like "
-            f"best-effort:7. Found '{value}'."
+            'best-effort:7',
+            f"'{value}'",
         )
     return text
 

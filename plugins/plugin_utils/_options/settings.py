@@ -10,10 +10,10 @@ import typing as t
 
 from ansible import constants as C
 from ansible import context
-from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import template
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import WrongValue
 from ansible_collections.background.jobs.plugins.plugin_utils._options.durations import seconds
 from ansible_collections.background.jobs.plugins.plugin_utils._options.numbers import whole
 
@@ -28,7 +28,7 @@ def flag(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: bo
     try:
         return bool(boolean(value))
     except TypeError:
-        raise AnsibleActionFail(f"The variable '{name}' must be true or false, found {value!r}.") from None
+        raise WrongValue(f"The variable '{name}' must be true or false", repr(value)) from None
 
 
 def follow(action: ActionBase, task_vars: dict[str, t.Any], option: bool | None) -> bool:
@@ -40,9 +40,7 @@ def on_interrupt(action: ActionBase, task_vars: dict[str, t.Any]) -> str:
     """CANCEL or LEAVE: what becomes of the jobs that the task waits for when the play is interrupted."""
     value = _value(action, task_vars, 'background_jobs_on_interrupt', LEAVE)
     if value not in (CANCEL, LEAVE):
-        raise AnsibleActionFail(
-            f"The variable 'background_jobs_on_interrupt' must be {CANCEL} or {LEAVE}, found {value!r}."
-        )
+        raise WrongValue(f"The variable 'background_jobs_on_interrupt' must be {CANCEL} or {LEAVE}", repr(value))
     return str(value)
 
 
@@ -51,7 +49,7 @@ def number(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: 
     value = _value(action, task_vars, name, default)
     count = whole(value)
     if count is None or count < 0:
-        raise AnsibleActionFail(f"The variable '{name}' must be a whole number of 0 or more, found {value!r}.")
+        raise WrongValue(f"The variable '{name}' must be a whole number of 0 or more", repr(value))
     return count
 
 
@@ -59,7 +57,7 @@ def text(action: ActionBase, task_vars: dict[str, t.Any], name: str, default: st
     """The variable *name* as a text that is not empty."""
     value = _value(action, task_vars, name, default)
     if not isinstance(value, str) or not value.strip():
-        raise AnsibleActionFail(f"The variable '{name}' must be a text, found {value!r}.")
+        raise WrongValue(f"The variable '{name}' must be a text", repr(value))
     return value
 
 

@@ -18,6 +18,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.const
     PLAYBOOK_ACTIONS,
     TASK_BRINGERS,
 )
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import WrongValue
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task import untemplated_arguments
 
 Path = tuple[str | int, ...]
@@ -38,10 +39,10 @@ def parse(action: ActionBase, task: t.Any, path: Path) -> tuple[str, dict[str, t
     option = written(path)
     if not isinstance(task, c.Mapping) or len(task) != 1:
         given = ', '.join(map(str, task)) or 'none' if isinstance(task, c.Mapping) else repr(task)
-        raise AnsibleActionFail(f"'{option}' must be a mapping of one module name to its arguments, found: {given}.")
+        raise WrongValue(f"'{option}' must be a mapping of one module name to its arguments", given)
     name, arguments = next(iter(task.items()))
     if not isinstance(name, str):
-        raise AnsibleActionFail(f"'{option}' must begin with the name of a module, found: {name!r}.")
+        raise WrongValue(f"'{option}' must begin with the name of a module", repr(name))
     if name in PLAYBOOK_ACTIONS and name not in TASK_BRINGERS:
         raise AnsibleActionFail(f"'{name}' cannot run in the background: it is no module, but part of the playbook.")
     source = _source_text(action, (*path, name)) if isinstance(arguments, str) else None
