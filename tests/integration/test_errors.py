@@ -80,9 +80,9 @@ BAD_TASKS: dict[str, tuple[dict[str, t.Any], list[str]]] = {
         {RUN: {'cmd': 'true', 'after': 'nobody'}},
         ['could not find job nobody, after which', 'Nothing'],
     ),
-    'after a number': (
-        {RUN: {'cmd': 'true', 'after': 3}},
-        ["'after' takes job ids, names and registered results", '3'],
+    'after what is no job': (
+        {RUN: {'cmd': 'true', 'after': True}},
+        ["'after' takes job ids, names and registered results", 'True'],
     ),
     'after one below': (
         {RUN: {'tasks': [{**GOOD, 'after': 'second'}, {**GOOD, 'name': 'second'}]}},
