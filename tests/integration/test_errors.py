@@ -319,6 +319,25 @@ def test_an_id_of_another_host_is_recognised(controller: Controller, tmp_path: t
 
 
 @pytest.mark.any_core
+def test_messages_name_the_host_that_was_asked(controller: Controller, tmp_path: t.Any) -> None:
+    """With `delegate_to`, that is another one than the task is for, which has registered the job."""
+    one, two = (local_target(name, tmp_path / name, sys.executable) for name in ('one', 'two'))
+    elsewhere = {'ansible_async_dir': str(tmp_path / 'elsewhere')}
+    tasks = [
+        {RUN: {'cmd': 'true'}, 'poll': 0, 'register': 'started'},
+        {'name': 'wait', WAIT: {'jobs': '{{ started }}'}, 'vars': elsewhere, 'ignore_errors': True},
+        {'name': 'look', STATUS: {'jid': 'nobody'}, 'ignore_errors': True},
+    ]
+    play = {'hosts': 'one', 'tasks': [{**task, 'delegate_to': 'two'} for task in tasks]}
+    run = controller.play([one, two], play)
+    told = [run.of(name)[0].result['msg'] for name in ('wait', 'look')]
+    job_id = run['started']['ansible_job_id']
+    assert told[0].startswith(f'could not find job {job_id} on two: user '), run.output
+    assert 'was started on' not in told[0]
+    assert told[1].startswith('could not find job nobody on two: user ')
+
+
+@pytest.mark.any_core
 def test_many_failures_are_told_with_names_and_causes(play: Play, local: Target) -> None:
     tasks = [
         {'shell': 'echo no space left >&2; exit 1', 'name': 'upgrade'},

@@ -33,6 +33,11 @@ def connection_of(action: ActionBase) -> ConnectionBase:
     return action._connection
 
 
+def target_name(action: ActionBase, task_vars: dict[str, t.Any]) -> str:
+    """The host that the task of *action* works on: that of `delegate_to`, or else that of the inventory."""
+    return str(action._task.delegate_to or task_vars.get('inventory_hostname', ''))
+
+
 def hides_result(action: ActionBase) -> bool:
     """Whether `no_log` hides what the task of *action* does."""
     return bool(action._task.no_log or action._play_context.no_log)

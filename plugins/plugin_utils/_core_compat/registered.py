@@ -11,11 +11,13 @@ import typing as t
 
 
 def hosts_with_job(task_vars: dict[str, t.Any], job_id: str) -> list[str]:
-    """The hosts that have registered a result of the job *job_id*, in order; for a hint, so nothing where that is unknown."""
+    """The other hosts that have registered a result of the job *job_id*, in order; for a hint, so nothing where that is unknown."""
     manager = getattr(task_vars.get('hostvars'), '_variable_manager', None)  # of HostVars, 2.16 to 2.22
     registered = getattr(manager, '_nonpersistent_fact_cache', {})  # of VariableManager, 2.16 to 2.22
     return sorted(
-        host for host, variables in registered.items() if any(_has(one, job_id) for one in variables.values())
+        host
+        for host, variables in registered.items()
+        if host != task_vars.get('inventory_hostname') and any(_has(one, job_id) for one in variables.values())
     )
 
 

@@ -17,7 +17,7 @@ Function = c.Callable[[t.TextIO], dict[str, t.Any]]
 
 
 class Place(abc.ABC):
-    """The runtime that keeps jobs of the inventory host *host*."""
+    """The runtime that keeps the jobs of *host*, as messages name it."""
 
     host: str
 

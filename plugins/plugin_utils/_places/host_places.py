@@ -17,6 +17,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import target_name
 from ansible_collections.background.jobs.plugins.plugin_utils._places.base import Place
 from ansible_collections.background.jobs.plugins.plugin_utils._places.controller import Controller
 from ansible_collections.background.jobs.plugins.plugin_utils._places.place import Remote
@@ -36,7 +37,7 @@ class HostPlaces(Place):
     """
 
     def __init__(self, action: ActionBase, task_vars: dict[str, t.Any], *, was_parked: bool = False) -> None:
-        self.host = str(task_vars.get('inventory_hostname', ''))
+        self.host = target_name(action, task_vars)
         self._action = action
         self._task_vars = task_vars
         self._was_parked = was_parked
@@ -113,12 +114,12 @@ class HostPlaces(Place):
                 other = written(reference)
                 if is_here:
                     raise AnsibleActionFail(
-                        f'A branch cannot start after job {other}: {self.host} has no such branch on this controller. A branch '
+                        f'A branch cannot start after job {other}: {self._controller.host} has no such branch on this controller. A branch '
                         "waits for branches of its host. Wait for a job of the target in the branch itself, with the task "
                         'async_wait, for one. Nothing was started.'
                     )
                 raise AnsibleActionFail(
-                    f'A job of the target cannot start after job {other} of {self.host}: that is a branch, of which the target '
+                    f'A job of the target cannot start after job {other} of {self._controller.host}: that is a branch, of which the target '
                     'knows nothing. Put what is to follow a branch into its block. Nothing was started.'
                 )
 

@@ -19,7 +19,7 @@ from ansible.plugins.action import ActionBase
 from ansible.plugins.connection import ConnectionBase
 from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import VERSION, Look
-from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import connection_of
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import connection_of, target_name
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.command_line import CommandLine, command_line
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.connection import (
     hidden_commands,
@@ -98,7 +98,7 @@ class Remote(Place):
 
     def __init__(self, action: ActionBase, task_vars: dict[str, t.Any], *, has_answered: bool = False) -> None:
         self._action = action
-        self.host = str(task_vars.get('inventory_hostname', ''))
+        self.host = target_name(action, task_vars)
         self._async_dir = action.get_shell_option('async_dir', default='~/.ansible_async')
         self._silence = settings.request_timeout(action, task_vars)
         self._transports = _transports(action, task_vars, has_answered)

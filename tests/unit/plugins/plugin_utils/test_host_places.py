@@ -83,7 +83,8 @@ def target() -> Target:
 
 @pytest.fixture
 def places(tmp_path: Path, target: Target) -> HostPlaces:
-    action = SimpleNamespace(_templar=SimpleNamespace(template=lambda value: value))
+    task = SimpleNamespace(delegate_to=None)
+    action = SimpleNamespace(_task=task, _templar=SimpleNamespace(template=lambda value: value))
     task_vars = {'inventory_hostname': 'web/1', 'background_jobs_controller_dir': str(tmp_path / 'controller')}
     places = HostPlaces(t.cast('t.Any', action), task_vars)
     places.__dict__['_target'] = target

@@ -45,7 +45,7 @@ class Action:
         self._connection = SimpleNamespace(
             _shell=SimpleNamespace(), has_pipelining=True, become=None, _play_context=context
         )
-        self._task = SimpleNamespace(environment=[])
+        self._task = SimpleNamespace(environment=[], delegate_to=None)
 
     def get_shell_option(self, option: str, default: str) -> str:
         return default

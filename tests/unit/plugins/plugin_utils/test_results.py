@@ -158,5 +158,7 @@ def test_who_has_registered_a_job() -> None:
         'web4': {},
     }
     manager = SimpleNamespace(_nonpersistent_fact_cache=registered)
-    assert hosts_with_job({'hostvars': SimpleNamespace(_variable_manager=manager)}, 'j1.1') == ['web1', 'web3']
+    task_vars = {'hostvars': SimpleNamespace(_variable_manager=manager)}
+    assert hosts_with_job(task_vars, 'j1.1') == ['web1', 'web3']
+    assert hosts_with_job({**task_vars, 'inventory_hostname': 'web1'}, 'j1.1') == ['web3']
     assert hosts_with_job({}, 'j1.1') == []
