@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.background.jobs.tests.integration._controller import Controller, Run
 from ansible_collections.background.jobs.tests.integration._engines import ENGINES
+from ansible_collections.background.jobs.tests.integration._playing import shell, until_there
 from ansible_collections.background.jobs.tests.integration._targets import CORE, Target, local_target
 
 RUN, WAIT, STATUS, CANCEL, INFO, PRUNE = (
@@ -335,6 +336,22 @@ def test_messages_name_the_host_that_was_asked(controller: Controller, tmp_path:
     assert told[0].startswith(f'could not find job {job_id} on two: user '), run.output
     assert 'was started on' not in told[0]
     assert told[1].startswith('could not find job nobody on two: user ')
+
+
+def test_a_wait_that_fails_says_what_may_still_run(controller: Controller, local: Target, tmp_path: Path) -> None:
+    gate = tmp_path / 'gate'
+    job = shell(f'chmod 0777 {local.async_dir}; {until_there(gate)}', name='upgrade')
+    try:
+        run = controller.play([local], {'tasks': [{'name': 'job', **job, 'poll': 1}]})
+    finally:
+        gate.touch()
+    (event,) = run.of('job')
+    assert event.result['msg'].startswith(
+        'The wait failed; upgrade may still run there. Mend this, and wait again with async_wait: '
+        f'{local.async_dir} can be written by others'
+    ), run.output
+    assert event.result['msg'].count('can be written') == 1
+    assert 'An exception occurred' not in run.output
 
 
 @pytest.mark.any_core

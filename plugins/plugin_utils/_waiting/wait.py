@@ -11,7 +11,7 @@ import time
 import typing as t
 
 from ansible import constants as C
-from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import Look
 from ansible_collections.background.jobs.plugins.plugin_utils._places.base import Place
@@ -72,7 +72,7 @@ def wait(
 
     The target answers as soon as all have ended, there is output to follow, or *reporter* has a report to make. A lost
     connection is not the jobs' failure: the host is asked again until their limits and *margin* are over, for ever
-    without a limit. Then it raises AnsibleConnectionFailure.
+    without a limit. Then it raises AnsibleConnectionFailure. For what asking again does not mend, it raises AnsibleActionFail.
 
     *looks*: at the same jobs, as they were at *answered* (time.monotonic()), or just now. *turns*: those of a process that
     waits without a fork. *results*: the last looks have the contents of the result files as well.
@@ -84,6 +84,7 @@ def wait(
     while True:
         end_if_orphaned()
         renew_watch()
+        failure: Exception | None = None
         try:
             with turn(turns if remote.is_remote(ids) else None) as sharers:
                 now = time.monotonic()
@@ -95,9 +96,10 @@ def wait(
                 request = {'ids': ids, 'seconds': seconds, 'offsets': offsets, 'output': last, 'results': results}
                 looks = remote.ask('wait', within=seconds + SILENCE_SECONDS, **request)
         except (AnsibleError, OSError, RuntimeError) as error:
-            if not may_succeed_later(error):
-                raise
-            contact.lost(error)
+            failure = error
+        # Not above: before 2.19, ansible-core shows people the traceback of an exception that is being handled.
+        if failure is not None:
+            contact.lost(failure)
             remote.reset()
             continue
         contact.made(looks)
@@ -148,6 +150,10 @@ class _Contact:
 
     def lost(self, error: Exception) -> None:
         """Sleep before the next attempt, or raise *error* with what a person needs to know."""
+        if not may_succeed_later(error):
+            raise AnsibleActionFail(
+                f'The wait failed; {self._names} may still run there. Mend this, and wait again with async_wait: {error}'
+            ) from error
         when = time.strftime('%Y-%m-%d %H:%M:%S', self._answered_at)
         if self._patient_until is not None and time.monotonic() > self._patient_until:
             raise AnsibleConnectionFailure(
