@@ -31,7 +31,7 @@ _CAUSE_CELLS = 200
 """Of the cause of one job's failure, in the message of a task of many jobs."""
 _LOOK_ELSEWHERE = (
     'Look it up as the user it runs as (become, become_user) and with the async directory it was started with '
-    '(ansible_async_dir, or ANSIBLE_ASYNC_DIR in environment).'
+    '(ansible_async_dir, or ANSIBLE_ASYNC_DIR in the environment of ansible itself).'
 )
 
 

@@ -98,8 +98,8 @@ def _is_job_id(job_id):
 def _missing(look):
     message = (
         'could not find job %s: user %s has no such file in %s. Look it up as the user it runs as (become, '
-        'become_user) and with the async directory it was started with (ansible_async_dir, or ANSIBLE_ASYNC_DIR in '
-        'environment).' % (look.id, look.user, look.looked_in)
+        'become_user) and with the async directory it was started with (ansible_async_dir, or ANSIBLE_ASYNC_DIR in the '
+        'environment of ansible itself).' % (look.id, look.user, look.looked_in)
     )
     return dict(_failure_result(look, message), results_file='%s/%s' % (look.looked_in, look.id))
 

@@ -126,6 +126,7 @@ def test_unknown_jobs_are_named_with_their_host() -> None:
     assert missing([{'name': HOSTILE}]).startswith(
         f'could not find job {HARMLESS} on web1: user deploy has no such job in'
     )
+    assert missing(['j1.1']).endswith('or ANSIBLE_ASYNC_DIR in the environment of ansible itself).')  # not the keyword
     assert missing([{'name': 'a'}, 'j1.1']).startswith('could not find the jobs a, j1.1 on web1: user deploy has none')
     told = missing(['j1.1'], others=['web1', 'web2'])
     assert told.endswith('Job j1.1 was started on web2: ids differ from host to host.')
