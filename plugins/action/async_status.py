@@ -70,6 +70,7 @@ class ActionModule(ActionBase):
         if not look.known and not look.error:
             others = functools.partial(hosts_with_job, task_vars)
             result['msg'] = Missing(remote.host, ok=False, others=others).message([job], look)
+            result.pop('exception', None)  # has the message that this one replaces, and ansible-core 2.21 shows both
         return result
 
     def _remove(self, remote: HostPlaces, job: Reference, empty: Result) -> tuple[Look, Result]:

@@ -202,6 +202,11 @@ def test_no_message_comes_after_an_empty_traceback(told: tuple[Target, Run]) -> 
     assert 'NoneType: None' not in told[1].output
 
 
+def test_an_unknown_job_brings_one_message(told: tuple[Target, Run]) -> None:
+    """That of this collection, and not the one of ansible-core's own async_status, which it replaces."""
+    assert 'has no such file in' not in told[1].output
+
+
 def test_nothing_was_started(told: tuple[Target, Run]) -> None:
     target, run = told
     assert target.jobs() == [run['good']['ansible_job_id']]
