@@ -617,6 +617,17 @@ jobs:
   type: list
   elements: dict
   sample: []
+ansible_facts:
+  description: The facts in the results of all jobs, which are those of the host from then on. Of two the later one counts.
+  returned: with O(tasks), when a module has returned facts
+  type: dict
+  sample: {}
+diff:
+  description: What the changed jobs have changed, which C(--diff) shows.
+  returned: with O(tasks), when a module has returned differences
+  type: list
+  elements: dict
+  sample: []
 msg:
   description: Why the job was not started, or ended badly, or was skipped; with O(tasks) how many jobs and which.
   returned: when one of these is so

@@ -94,6 +94,17 @@ jobs:
   type: list
   elements: dict
   sample: []
+ansible_facts:
+  description: The facts in the results of all jobs, which are those of the host from then on. Of two the later one counts.
+  returned: when a module has returned facts
+  type: dict
+  sample: {}
+diff:
+  description: What the changed jobs have changed, which C(--diff) shows.
+  returned: when a module has returned differences
+  type: list
+  elements: dict
+  sample: []
 msg:
   description: How many jobs failed or did not end in time, which, and why.
   returned: failure

@@ -21,6 +21,7 @@ from ansible_collections.background.jobs.tests.integration._targets import Targe
 
 Play = c.Callable[..., Run]
 STATUS = 'background.jobs.async_status'
+WAIT = 'background.jobs.async_wait'
 CORE_STATUS = 'ansible.builtin.async_status'
 
 
@@ -85,6 +86,32 @@ def test_templates_are_filled_in_once(play: Play, local: Target, tmp_path: Path)
     run = play(local, {RUN: {'task': task}}, {RUN: {'tasks': [task, task]}})
     assert run.rc == 0, run.output
     assert count.read_text(encoding='ascii').split() == ['once'] * 3
+
+
+def test_facts_and_differences_of_many_jobs(play: Play, local: Target) -> None:
+    """They are as after the modules themselves; the later of two facts counts."""
+
+    def gives(fact: str, value: str, **more: t.Any) -> dict[str, t.Any]:
+        diff = {'before': f'old {value}\n', 'after': f'new {value}\n'}
+        return {'json_shell': {'changed': True, 'ansible_facts': {fact: value, 'last': value}, 'diff': diff, **more}}
+
+    run = play(
+        local,
+        {RUN: {'tasks': [gives('one', '1'), gives('two', '2', diff=[{'prepared': 'new 2'}])]}, 'register': 'many'},
+        {'assert': {'that': ["one == '1'", "two == '2'", "last == '2'", "ansible_facts.last == '2'"]}},
+        {RUN: {'task': gives('three', '3')}, 'poll': 0, 'register': 'started'},
+        {RUN: {'task': gives('four', '4', changed=False)}, 'poll': 0, 'register': 'unchanged'},
+        {WAIT: {'jobs': ['{{ started }}', '{{ unchanged }}']}},
+        {'assert': {'that': ["three == '3'", "last == '4'"]}},
+        {'name': 'hidden', RUN: {'tasks': [gives('five', 'sesame')]}, 'no_log': True},
+        diff=True,
+    )
+    assert run.rc == 0, run.output
+    assert [job['ansible_facts']['last'] for job in run['many']['jobs']] == ['1', '2']
+    for shown in ('+new 1', 'new 2', '+new 3'):
+        assert run.output.count(f'{shown}\n') == 1, run.output
+    assert 'new 4' not in run.output
+    assert 'sesame' not in run.output + str(run.events)
 
 
 def test_a_failed_job_is_looked_at(play: Play, local: Target) -> None:

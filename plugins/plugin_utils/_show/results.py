@@ -112,7 +112,8 @@ def result_of_many(results: list[Result], labels: list[str], *, no_log: bool) ->
 
     *labels*: how people call the job of each of *results*. *no_log*: of the task. ansible-core 2.21 shows the message of a
     failed task in spite of `no_log`, so the message leaves out what such a job printed. A task all of whose jobs were
-    skipped is skipped, as a loop is.
+    skipped is skipped, as a loop is. ansible-core looks for facts and differences at the top of a result only, so those of
+    the jobs stand there as well.
     """
     failures = [
         _failure(result, label, no_log=no_log or result.get('_ansible_no_log', False))
@@ -132,6 +133,11 @@ def result_of_many(results: list[Result], labels: list[str], *, no_log: bool) ->
         together['msg'] = '. '.join(messages)
     if any(result.get('_ansible_no_log') for result in results):
         together['_ansible_no_log'] = True
+    differences = [difference for result in results if result.get('changed') for difference in _differences(result)]
+    if differences:
+        together['diff'] = differences
+    for result in results:
+        together = with_facts(together, result.get('ansible_facts'))
     return together
 
 
@@ -145,7 +151,7 @@ def in_time(together: Result, labels: list[str], timeout: float | None) -> Resul
     return together
 
 
-def with_facts(result: Result, facts: dict[str, t.Any]) -> Result:
+def with_facts(result: Result, facts: dict[str, t.Any] | None) -> Result:
     """*result*, and the *facts* that its task has found by the way, if any."""
     return {**result, 'ansible_facts': {**result.get('ansible_facts', {}), **facts}} if facts else result
 
@@ -217,6 +223,12 @@ def label_of(look: Look) -> str:
 def _is_skipped(result: Result) -> bool:
     """Whether the job of *result* was. A module may say the same of itself, and has run nevertheless."""
     return (result.get('job') or {}).get('state') == 'skipped'
+
+
+def _differences(result: Result) -> list[t.Any]:
+    """What a module says that it has changed, which may be one difference or a list."""
+    found = result.get('diff') or []
+    return found if isinstance(found, list) else [found]
 
 
 def _failure(result: Result, label: str, *, no_log: bool) -> str:
