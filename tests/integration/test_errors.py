@@ -60,6 +60,10 @@ BAD_TASKS: dict[str, tuple[dict[str, t.Any], list[str]]] = {
         {RUN: {'tasks': [{**GOOD, 'name': 7}, {**GOOD, 'name': '7'}]}},
         ['A name can be given to one job only: 7.'],
     ),
+    'a name twice, and between them one that waits': (
+        {RUN: {'tasks': [{**GOOD, 'name': 'x'}, {**GOOD, 'after': 'x'}, {**GOOD, 'name': 'x'}]}},
+        ['A name can be given to one job only: x.'],
+    ),
     'half a branch': (
         {RUN: {'block': [GOOD]}, 'vars': {'background_jobs_branches': 1.9}},
         ["'background_jobs_branches' must be a whole number of 0 or more, found 1.9"],

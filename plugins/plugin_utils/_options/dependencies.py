@@ -31,11 +31,12 @@ def of_the_task(options: dict[str, t.Any]) -> Dependencies:
 
 
 def of_each(options: dict[str, t.Any]) -> list[Dependencies]:
-    """Those of each of `tasks`. Raises AnsibleActionFail for what cannot be: a job waits for jobs above it only.
+    """Those of each of `tasks`, which are mappings, and no two have the same name.
 
-    So no circle of jobs that wait for each other can be written.
+    Raises AnsibleActionFail for what cannot be: a job waits for jobs above it only. So no circle of jobs that wait for each
+    other can be written.
     """
-    tasks = [task if isinstance(task, c.Mapping) else {} for task in options['tasks']]
+    tasks = options['tasks']
     indices = {str(task['name']): index for index, task in enumerate(tasks) if task.get('name') is not None}
     common = of_the_task(options)
     found = []

@@ -129,24 +129,23 @@ def job_requests(
     if options['tasks'] is None:
         if options['in_order']:
             refuse(action, 'in_order', "it is for 'tasks', and there is one task.")
-        common.update(of_the_task(options)._asdict())
         requests = [_request(action, only_payload(action, options, task_vars), None, common, task_vars)]
     elif not options['tasks']:
         raise AnsibleActionFail("'tasks' is empty: there is nothing to run.")
     elif options['name'] is not None:
         raise AnsibleActionFail("'name' names one job: give each of 'tasks' its own.")
     else:
-        requests = [
-            _of_each(action, index, task, {**common, **dependencies._asdict()}, task_vars)
-            for index, (task, dependencies) in enumerate(zip(options['tasks'], of_each(options), strict=True))
-        ]
+        requests = [_of_each(action, index, task, common, task_vars) for index, task in enumerate(options['tasks'])]
+    _check_names(requests)
+    all_dependencies = [of_the_task(options)] if options['tasks'] is None else of_each(options)
+    for request, dependencies in zip(requests, all_dependencies, strict=True):
+        request.after, request.after_any = dependencies
     for request, (on_end, path) in zip(requests, _on_ends(options), strict=True):
         if on_end is not None:
             request.on_end = _on_end(action, on_end, path, request, task_vars)
     if options['slots'] is not None and not any(request.queue for request in requests):
         refuse(action, 'slots', "it counts the jobs of a 'queue' that run at once, and there is no 'queue'.")
     _queue_branches(action, requests, task_vars)
-    _check_names(requests)
     _check_dependencies(requests)
     return requests
 
