@@ -37,6 +37,10 @@ BAD_TASKS: dict[str, tuple[dict[str, t.Any], list[str]]] = {
         {RUN: {'cmd': 'true', 'register': 'x'}},
         ["async_run has no option 'register': it is a keyword of the task"],
     ),
+    'a name of many': (
+        {RUN: {'tasks': [GOOD, GOOD], 'name': 'x'}},
+        ["'name' of async_run has no effect: it names one job. Give each of 'tasks' its own."],
+    ),
     'slots in words': ({RUN: {'cmd': 'true', 'queue': 'q', 'slots': 'many'}}, ["'slots' is of type ", 'int']),
     'no slots': ({RUN: {'cmd': 'true', 'queue': 'q', 'slots': 0}}, ['slots', '1 or more', '0']),
     'slots without queue': ({RUN: {'cmd': 'true', 'slots': 2}}, ["'slots' of async_run has no effect", "'queue'"]),
@@ -246,10 +250,12 @@ def test_what_module_defaults_hand_to_every_action_is_accepted(play: Play, local
         local,
         {'name': 'list', INFO: {}},
         {'name': 'prune', PRUNE: {}},
-        {'name': 'run', RUN: {'cmd': 'true'}, 'poll': 0},
-        module_defaults={'group/background.jobs.jobs': {'follow': True}, RUN: {'slots': 2}},
+        {'name': 'run', RUN: {'cmd': 'true'}, 'poll': 0, 'register': 'one'},
+        {RUN: {'tasks': [GOOD, GOOD]}, 'poll': 0, 'register': 'many'},
+        module_defaults={'group/background.jobs.jobs': {'follow': True}, RUN: {'slots': 2, 'name': 'nightly'}},
     )
     assert run.rc == 0, run.output
+    assert [job['job']['name'] for job in (run['one'], *run['many']['jobs'])] == ['nightly', None, None]
 
 
 def test_module_defaults_set_what_not_every_action_has(play: Play, local: Target) -> None:

@@ -132,9 +132,10 @@ def job_requests(
         requests = [_request(action, only_payload(action, options, task_vars), None, common, task_vars)]
     elif not options['tasks']:
         raise AnsibleActionFail("'tasks' is empty: there is nothing to run.")
-    elif options['name'] is not None:
-        raise AnsibleActionFail("'name' names one job: give each of 'tasks' its own.")
     else:
+        if options['name'] is not None:
+            refuse(action, 'name', "it names one job. Give each of 'tasks' its own.")
+            common['name'] = None
         requests = [_of_each(action, index, task, common, task_vars) for index, task in enumerate(options['tasks'])]
     _check_names(requests)
     all_dependencies = [of_the_task(options)] if options['tasks'] is None else of_each(options)
