@@ -33,7 +33,7 @@ options:
   jobs:
     description:
       - The jobs, as ids, names given with O(background.jobs.async_run#module:name), registered results of tasks that
-        started jobs, those of loops included, or a list of all these.
+        started or listed jobs, those of loops included, or a list of all these.
     type: raw
     required: true
   grace:
@@ -74,7 +74,7 @@ EXAMPLES = r"""
 
 - name: Stop all of it
   background.jobs.async_cancel:
-    jobs: "{{ live.jobs | map(attribute='id') }}"
+    jobs: "{{ live }}"
 """
 
 RETURN = r"""

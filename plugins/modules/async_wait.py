@@ -34,7 +34,7 @@ options:
   jobs:
     description:
       - The jobs, as ids, names given with O(background.jobs.async_run#module:name), registered results of tasks that
-        started jobs, those of loops included, or a list of all these.
+        started or listed jobs, those of loops included, or a list of all these.
     type: raw
     required: true
   timeout:

@@ -17,7 +17,7 @@ Reference = str | dict[str, str]
 
 
 def references(value: t.Any, option: str = 'jobs') -> list[Reference]:
-    """The jobs in *value*, that of an *option*, in order: an id, a name, a registered result (of a loop, or of many jobs), or a list of these.
+    """The jobs in *value*, that of an *option*, in order: an id, a name, a registered result (of a loop, of many jobs, or of async_info), or a list of these.
 
     Jobs that a loop skipped are left out. Raises AnsibleActionFail that tells of all values that are no job.
     """
@@ -45,6 +45,8 @@ def _walk(value: t.Any, jobs: list[Reference], wrong: list[str]) -> None:
         many = value.get('jobs', value.get('results'))
         if value.get('ansible_job_id'):
             jobs.append(str(value['ansible_job_id']))
+        elif 'state' in value and is_job_id(value.get('id')):  # a job itself, as async_info lists it
+            jobs.append(str(value['id']))
         elif isinstance(many, list):
             _walk(many, jobs, wrong)
         elif not value.get('skipped'):
