@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import collections.abc as c
 import functools
 import typing as t
 
@@ -101,6 +102,11 @@ class ActionModule(ActionBase):
         return drop_in.as_core(look, result) if drop_in.is_used(self) else result
 
     def _options(self) -> dict[str, t.Any]:
+        given = [self._task.args.get(option) for option in ('jid', 'job')]
+        if not drop_in.is_used(self) and any(isinstance(value, c.Mapping) for value in given):
+            raise AnsibleActionFail(
+                "'jid' takes the id or the name of one job, found a mapping: of a registered result r, give r.ansible_job_id."
+            )
         options = arguments(self, ASYNC_STATUS)
         refuse_follow(self, options)
         if options['offset'] is not None:

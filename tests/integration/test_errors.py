@@ -114,6 +114,12 @@ BAD_TASKS: dict[str, tuple[dict[str, t.Any], list[str]]] = {
     'follow of a cancel': ({CANCEL: {'jobs': 'x', 'follow': True}}, ["'follow' of async_cancel has no effect"]),
     'follow of a look': ({STATUS: {'jid': 'x', 'follow': False}}, ["'follow' of async_status has no effect"]),
     'follow of a prune': ({PRUNE: {'follow': True}}, ["'follow' of async_prune has no effect"]),
+    'look at a result': (
+        {STATUS: {'jid': {'ansible_job_id': 'j1.1', 'stdout': 'long'}}},
+        [
+            "'jid' takes the id or the name of one job, found a mapping: of a registered result r, give r.ansible_job_id."
+        ],
+    ),
     'offset without output': ({STATUS: {'jid': 'j1.1', 'offset': 3}}, ["'offset' of async_status has no effect"]),
     'negative offset': (
         {STATUS: {'jid': 'j1.1', 'offset': -3, 'output': True}},
@@ -391,11 +397,14 @@ def test_a_look_takes_a_name(play: Play, local: Target) -> None:
         {RUN: {'cmd': 'echo done', 'name': 'upgrade'}, 'poll': 0, 'register': 'started'},
         {WAIT: {'jobs': 'upgrade'}},
         {STATUS: {'job': 'upgrade'}, 'register': 'by_name'},
+        {INFO: {}, 'register': 'info'},
+        {WAIT: {'jobs': '{{ info }}'}, 'register': 'waited'},
         {STATUS: {'jid': 'upgrade', 'mode': 'cleanup'}, 'register': 'cleanup'},
         {STATUS: {'jid': 'upgrade'}, 'register': 'gone', 'ignore_errors': True},
     )
     job_id = run['started']['ansible_job_id']
     assert (run['by_name']['ansible_job_id'], run['by_name']['stdout']) == (job_id, 'done')
+    assert [job['ansible_job_id'] for job in run['waited']['jobs']] == [job_id]
     assert run['cleanup']['erased'].endswith(job_id)
     assert 'could not find job upgrade on local' in run['gone']['msg']
 
