@@ -53,18 +53,18 @@ class HostPlaces(Place):
             return self._start(within, **details)
         if 'ids' not in details:
             return self._list(op, within, details)
-        here = [self._controller.has(reference) for reference in details['ids']]
-        if not any(here):
+        are_branches = [self._controller.has(reference) for reference in details['ids']]
+        if not any(are_branches):
             return self._target.ask(op, within, **details)
-        if all(here):
+        if all(are_branches):
             return self._controller.ask(op, within, **details)
         if op == 'wait':
-            return self._wait(within, here, **details)
+            return self._wait(within, are_branches, **details)
         if op == 'cancel' and not details['check']:  # a place stops none of its jobs if it does not know one of them
-            looks = self._ask_both(op, within, here, {**details, 'check': True})
+            looks = self._ask_both(op, within, are_branches, {**details, 'check': True})
             if not all(look.job and not look.error for look in looks):
                 return looks
-        return self._ask_both(op, within, here, details)
+        return self._ask_both(op, within, are_branches, details)
 
     def reset(self) -> None:
         if '_target' in self.__dict__:
@@ -80,18 +80,18 @@ class HostPlaces(Place):
     def _start(self, within: float | None, **details: t.Any) -> list[Look]:
         """The target first: if it cannot be reached, nothing has been started."""
         jobs, functions = details.pop('jobs'), details.pop('functions')
-        here = [job['id'] in functions for job in jobs]
-        self._check_dependencies(jobs, here)
-        there, ours = _part(jobs, here, False), _part(jobs, here, True)
-        for name in _names(there):
+        are_branches = [job['id'] in functions for job in jobs]
+        self._check_dependencies(jobs, are_branches)
+        target_jobs, branch_jobs = _part(jobs, are_branches, False), _part(jobs, are_branches, True)
+        for name in _names(target_jobs):
             self._controller.check_name(name)
-        remote = self._target.ask('start', within, jobs=there, **details) if there else []
-        for name in _names([job for job, look in zip(there, remote, strict=True) if not look.error]):
+        remote = self._target.ask('start', within, jobs=target_jobs, **details) if target_jobs else []
+        for name in _names([job for job, look in zip(target_jobs, remote, strict=True) if not look.error]):
             self._controller.forget_name(name)
-        local = self._start_here(ours, functions, alone=not there) if ours else []
-        return _merged(here, local, remote)
+        local = self._start_branches(branch_jobs, functions, alone=not target_jobs) if branch_jobs else []
+        return _merged(are_branches, local, remote)
 
-    def _start_here(self, jobs: list[t.Any], functions: t.Any, *, alone: bool) -> list[Look]:
+    def _start_branches(self, jobs: list[t.Any], functions: t.Any, *, alone: bool) -> list[Look]:
         """Start *jobs* on the controller. Not *alone*: others run on the target by now, so a failure is one of each job."""
         try:
             return self._controller.ask('start', jobs=jobs, bases={}, functions=functions)
@@ -100,27 +100,27 @@ class HostPlaces(Place):
                 raise
             return [self._controller.unknown(job['id'])._replace(error=error.message) for job in jobs]
 
-    def _check_dependencies(self, jobs: list[t.Any], here: list[bool]) -> None:
+    def _check_dependencies(self, jobs: list[t.Any], are_branches: list[bool]) -> None:
         """Refuse jobs that are to start after jobs of the other place: neither place knows the jobs of the other.
 
-        *here*: which of *jobs* are to run on the controller. Raises AnsibleActionFail.
+        *are_branches*: which of *jobs* are to run on the controller. Raises AnsibleActionFail.
         """
         own = {job['id'] for job in jobs}
-        for job, is_here in zip(jobs, here, strict=True):
+        for job, is_branch in zip(jobs, are_branches, strict=True):
             for reference in job['after']:
                 is_own = isinstance(reference, str) and reference in own  # of the same task, which has been checked
-                if is_own or self._controller.has(reference) == is_here:
+                if is_own or self._controller.has(reference) == is_branch:
                     continue
                 other = written(reference)
-                if is_here:
+                if is_branch:
                     raise AnsibleActionFail(
-                        f'A branch cannot start after job {other}: {self._controller.host} has no such branch on this controller. A branch '
-                        "waits for branches of its host. Wait for a job of the target in the branch itself, with the task "
-                        'async_wait, for one. Nothing was started.'
+                        f'A branch cannot start after job {other}: {self._controller.host} has no such branch on this '
+                        'controller. A branch waits for branches of its host. Wait for a job of the target in the branch '
+                        'itself, with the task async_wait, for one. Nothing was started.'
                     )
                 raise AnsibleActionFail(
-                    f'A job of the target cannot start after job {other} of {self._controller.host}: that is a branch, of which the target '
-                    'knows nothing. Put what is to follow a branch into its block. Nothing was started.'
+                    f'A job of the target cannot start after job {other} of {self._controller.host}: that is a branch, of '
+                    'which the target knows nothing. Put what is to follow a branch into its block. Nothing was started.'
                 )
 
     def _list(self, op: str, within: float | None, details: dict[str, t.Any]) -> list[Look]:
@@ -131,35 +131,37 @@ class HostPlaces(Place):
         known = [look for look in looks if look.job]
         return sorted(known, key=lambda look: look.job['created']) + [look for look in looks if not look.job]
 
-    def _ask_both(self, op: str, within: float | None, here: list[bool], details: dict[str, t.Any]) -> list[Look]:
-        remote = self._target.ask(op, within, **_parts(details, here, False))
-        return _merged(here, self._controller.ask(op, **_parts(details, here, True)), remote)
+    def _ask_both(
+        self, op: str, within: float | None, are_branches: list[bool], details: dict[str, t.Any]
+    ) -> list[Look]:
+        remote = self._target.ask(op, within, **_parts(details, are_branches, False))
+        return _merged(are_branches, self._controller.ask(op, **_parts(details, are_branches, True)), remote)
 
-    def _wait(self, within: float | None, here: list[bool], **details: t.Any) -> list[Look]:
+    def _wait(self, within: float | None, are_branches: list[bool], **details: t.Any) -> list[Look]:
         """One place after the other: the wait is over when the jobs of both have ended."""
         if details.get('offsets'):
             details['seconds'] = min(details['seconds'], _FOLLOWED_SECONDS)
         deadline = time.monotonic() + details['seconds']
-        remote = self._target.ask('wait', within, **_parts(details, here, False))
+        remote = self._target.ask('wait', within, **_parts(details, are_branches, False))
         details['seconds'] = max(0.0, deadline - time.monotonic())
-        local = self._controller.ask('wait', **_parts(details, here, True))
-        return _merged(here, local, remote)
+        local = self._controller.ask('wait', **_parts(details, are_branches, True))
+        return _merged(are_branches, local, remote)
 
 
 def _names(jobs: list[t.Any]) -> list[str]:
     return [job['name'] for job in jobs if job['name'] is not None]
 
 
-def _part(items: list[t.Any], here: list[bool], which: bool) -> list[t.Any]:
-    return [item for item, is_here in zip(items, here, strict=True) if is_here == which]
+def _part(items: list[t.Any], are_branches: list[bool], which: bool) -> list[t.Any]:
+    return [item for item, is_branch in zip(items, are_branches, strict=True) if is_branch == which]
 
 
-def _parts(details: dict[str, t.Any], here: list[bool], which: bool) -> dict[str, t.Any]:
+def _parts(details: dict[str, t.Any], are_branches: list[bool], which: bool) -> dict[str, t.Any]:
     """*details* of a request for one of the places."""
-    lists = {key: _part(details[key], here, which) for key in _OF_EACH_JOB if details.get(key)}
+    lists = {key: _part(details[key], are_branches, which) for key in _OF_EACH_JOB if details.get(key)}
     return {**details, **lists}
 
 
-def _merged(here: list[bool], local: list[Look], remote: list[Look]) -> list[Look]:
+def _merged(are_branches: list[bool], local: list[Look], remote: list[Look]) -> list[Look]:
     sources = {True: iter(local), False: iter(remote)}
-    return [next(sources[is_here]) for is_here in here]
+    return [next(sources[is_branch]) for is_branch in are_branches]
