@@ -103,10 +103,10 @@ def wait(
             remote.reset()
             continue
         contact.made(looks)
-        over = last and time.monotonic() >= t.cast('float', deadline)
-        over = over or all(look.ended or not look.job for look in looks)
-        reporter.seen(looks, over=over)
-        if over:
+        timed_out = last and time.monotonic() >= t.cast('float', deadline)
+        all_ended = all(look.ended or not look.job for look in looks)
+        reporter.seen(looks, over=timed_out or all_ended)
+        if timed_out or all_ended:
             return looks
 
 
