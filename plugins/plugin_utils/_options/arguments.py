@@ -63,8 +63,8 @@ def refuse(action: ActionBase, option: str, why: str) -> None:
 
     Do nothing if `module_defaults` may have set it.
 
-    ansible-core merges the two before an action sees them. So where the defaults of a play have this option, for this action
-    or its group, the task counts as one that says nothing of it.
+    ansible-core merges the two before an action sees them. A task whose defaults have the option, for this action or its
+    group, counts as one that does not set it, even if it does.
     """
     name = name_of(action)
     if not _may_be_default(task_of(action), option, (_GROUP, name)):
