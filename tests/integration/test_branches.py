@@ -285,6 +285,38 @@ def test_what_the_play_sees_afterwards(controller: Controller, local: Target, fi
     assert 'branch_variables' not in str(run['joined'])
 
 
+def test_the_item_of_a_loop_is_what_a_branch_sees(controller: Controller, local: Target) -> None:
+    """Also if a loop around has set the variable as a parameter, or somebody has set or registered one of that name."""
+    block: list[dict[str, t.Any]] = [
+        {SET: {'seen_{{ item }}': '{{ item }} {{ ansible_loop.index }} {{ more }}'}},
+        {'ansible.builtin.import_tasks': 'more.yml'},
+    ]
+    loop: dict[str, t.Any] = {'loop': ['a', 'b'], 'loop_control': {'extended': True}, 'vars': {'more': 'of the task'}}
+    controller.write('more.yml', [{SET: {'imported_{{ item }}': '{{ item }}'}}])
+    controller.write('around.yml', [branch(*block, **loop)])
+    shown = seen(found='[seen_a, seen_b, imported_a, imported_b]')
+    run = controller.play(
+        [local],
+        {
+            'tasks': [
+                {SET: {'item': 'set', 'more': 'set'}},
+                {
+                    'ansible.builtin.include_tasks': 'around.yml',
+                    'loop': ['around'],
+                    'loop_control': {'extended': True},
+                },
+                shown,
+                {SET: {'seen_a': '', 'seen_b': '', 'imported_a': '', 'imported_b': ''}},
+                {'name': 'Registers the name', COMMAND: 'true', 'register': 'item'},
+                branch(*block, **loop),
+                {**shown, 'register': 'again'},
+            ]
+        },
+    )
+    assert values(run, local) == {'found': ['a 1 set', 'b 2 set', 'a', 'b']}
+    assert run['again']['msg'] == {'found': ['a 1 set', 'b 2 set', 'a', 'b']}
+
+
 @pytest.mark.hosts
 def test_a_branch_that_ends_by_force_leaves_the_connection(
     controller: Controller, hosts: list[Target], temporary: Path

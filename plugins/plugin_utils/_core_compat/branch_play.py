@@ -9,6 +9,7 @@ Private names of ansible-core, all of them in 2.16 to 2.22 unless marked:
 - ``WorkerProcess._task, _host, _variable_manager, _loader, _play_context``
 - ``Play._removed_hosts``
 - ``VariableManager._inventory``
+- ``Task._role``, ``Block.get_include_params``
 - ``TaskQueueManager._start_at_done, _stats``
 - ``TaskQueueManager._callback_plugins``, ``CallbackBase._init_callback_methods``, from 2.20 on
 - ``TaskQueueManager._stdout_callback, _callbacks_loaded``, before 2.20
@@ -60,12 +61,13 @@ class BranchPlay:
         play = outer.copy()
         play._removed_hosts = list(outer._removed_hosts)
         loading = {'play': play, 'variable_manager': worker._variable_manager, 'loader': worker._loader}
-        keywords = written_keywords(task, _INHERITED)
-        keywords['vars'] = {**(keywords.get('vars') or {}), **_loop_variables(task_vars)}
         place = place_of(task)
         if 'block' in place:
             place['parent_block'] = place.pop('block')
-        self._block = Block.load({**keywords, **raw}, **place, **loading)
+        item = _Item(play=play, **place)
+        item.vars = _loop_variables(task_vars)
+        keywords = written_keywords(task, _INHERITED)
+        self._block = Block.load({**keywords, **raw}, parent_block=item, role=task._role, **loading)
         flush = Block.load({'meta': 'flush_handlers', 'tags': ['always']}, **loading)
         for meta in flush.block:
             meta.implicit = True
@@ -154,6 +156,17 @@ class BranchPlay:
     def _passwords(self) -> dict[str, str]:
         context = self.worker._play_context
         return {'conn_pass': context.password, 'become_pass': context.become_pass}
+
+
+class _Item(Block):
+    """What stands around the tasks of a branch: its variables are those of a loop.
+
+    As in the foreground, they have precedence over variables that were set or registered, and over parameters of the
+    includes and roles around. The variables of other blocks have not.
+    """
+
+    def get_include_params(self) -> dict[str, t.Any]:
+        return {**super().get_include_params(), **self.vars}
 
 
 class _Unheard:
