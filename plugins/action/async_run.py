@@ -101,15 +101,16 @@ class ActionModule(WithRawArguments):
         """The result of the task after the ends of the jobs that it has just started."""
         reporter = self._reporter(started, task_vars)
         turns = None
-        if not all(look.ended for look in looks):
-            reporter.begin(looks)
+        awaited = _without_refused(looks)
+        if not all(look.ended for look in awaited):
+            reporter.begin(awaited)
             parking = Parking(
-                remote=remote.target_of([look.id for look in looks]),
+                remote=remote.target_of([look.id for look in awaited]),
                 form=reporter.form,
                 until=None,
                 of_action=started,
             )
-            turns = worker.free_fork(looks, parking)
+            turns = worker.free_fork(awaited, parking)
         looks = wait_and_remove(remote, looks, reporter, started.margin, turns, on_interrupt=started.on_interrupt)
         return self._ended(started, looks, reporter, task_vars)
 
@@ -124,7 +125,7 @@ class ActionModule(WithRawArguments):
         turns = None
         if looks is None:
             looks = aged(started.looks, answered - started.answered)
-            turns = Worker(self, task_vars).free_fork(looks, None)
+            turns = Worker(self, task_vars).free_fork(_without_refused(looks), None)
         else:
             looks = replaced(started.looks, looks)
         looks = wait_and_remove(
@@ -159,6 +160,11 @@ class ActionModule(WithRawArguments):
         if warnings:
             result['warnings'] = [*result.get('warnings', []), *map(readable, warnings)]
         return with_facts(result, facts)
+
+
+def _without_refused(looks: list[Look]) -> list[Look]:
+    """Those of *looks* at jobs that were started. There is nothing to wait for at the ids of the others."""
+    return [look for look in looks if not look.error]
 
 
 def _label(request: JobRequest, job_id: str) -> str:

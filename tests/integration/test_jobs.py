@@ -264,22 +264,27 @@ def all_ended() -> dict[str, t.Any]:
 
 @pytest.mark.any_core
 def test_a_task_attaches_to_the_same_work_only(play: Play, local: Target) -> None:
-    """A minute is long enough for three tasks to find the job alive."""
+    """Five minutes are long enough for five tasks to find the job alive."""
+    other = {'command': 'echo other', 'name': 'deploy'}
     run = play(
         local,
-        named(1, seconds='60', register='first'),
-        named(1, seconds='60', register='attached'),
+        named(1, seconds='300', register='first'),
+        named(1, seconds='300', register='attached'),
         named(2, register='refused', ignore_errors=True),
-        named(1, seconds='60', check_mode=True, register='checked', ignore_errors=True),
+        named(1, seconds='300', check_mode=True, register='checked', ignore_errors=True),
+        named(2, poll=1, register='waited', ignore_errors=True),
+        {RUN: {'tasks': [other, {'command': 'echo x'}]}, 'poll': 1, 'register': 'many', 'ignore_errors': True},
         {'background.jobs.async_cancel': {'jobs': 'deploy', 'grace': 0}},
     )
     assert run.rc == 0, run.output
     first, attached, refused = run['first'], run['attached'], run['refused']
     assert (attached['ansible_job_id'], attached['changed']) == (first['ansible_job_id'], False)
     assert f'{local.name}: attached to deploy, running since {first["job"]["started"][:10]} ' in run.output
-    for result in (refused, run['checked']):
+    for result in (refused, run['checked'], run['waited'], run['many']['jobs'][0]):
         assert (result['started'], result['failed'], result['changed']) == (False, True, False)
         assert f"job {first['ansible_job_id']} of the name 'deploy' is running already, and does other" in result['msg']
+    assert run['many']['jobs'][1]['stdout'] == 'x'
+    assert run['many']['msg'].startswith("1 of 2 jobs failed: tasks[0] 'deploy' (not started: ")
 
 
 @pytest.mark.any_core

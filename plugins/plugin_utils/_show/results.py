@@ -234,7 +234,7 @@ def _differences(result: Result) -> list[t.Any]:
 def _failure(result: Result, label: str, *, no_log: bool) -> str:
     """Which job failed, what it ran, how it ended and why: ``upgrade (command, rc 1: no space left)``."""
     job = result.get('job') or {}
-    state = spoken(job.get('state', 'gone'))
+    state = spoken(job.get('state', 'gone' if result.get('started', True) else 'not started'))
     how = f'rc {result["rc"]}' if state == 'failed' and result.get('rc') else state
     module = str(job.get('module') or '').rpartition('.')[2]
     cause = '' if no_log else f': {_cause(result)}'
