@@ -317,6 +317,15 @@ def test_the_item_of_a_loop_is_what_a_branch_sees(controller: Controller, local:
     assert run['again']['msg'] == {'found': ['a 1 set', 'b 2 set', 'a', 'b']}
 
 
+def test_a_local_action_runs_its_block_on_the_controller(controller: Controller, local: Target) -> None:
+    """The host itself cannot be reached."""
+    away = local.also('away', ansible_connection='ssh', ansible_host='127.0.0.1', ansible_port=1)
+    block = [echo('{{ inventory_hostname }}', 'said')]
+    action = {'module': RUN, 'block': block}
+    run = controller.play([away], {'tasks': [{'local_action': action, 'poll': 1}, seen(said='said.stdout')]})
+    assert values(run, away) == {'said': 'away'}
+
+
 @pytest.mark.hosts
 def test_a_branch_that_ends_by_force_leaves_the_connection(
     controller: Controller, hosts: list[Target], temporary: Path

@@ -56,7 +56,10 @@ def written_keywords(task: t.Any, names: c.Iterable[str]) -> dict[str, t.Any]:
 
     The values of a task that runs are of no use for another one: they are those of its host, the connection for one.
     """
-    return {name: task._ds[name] for name in names if name in task._ds}
+    written = task._ds
+    if 'local_action' in written:
+        written = {**written, 'delegate_to': 'localhost'}  # as ModuleArgsParser reads it
+    return {name: written[name] for name in names if name in written}
 
 
 def place_of(task: t.Any) -> dict[str, t.Any]:
