@@ -86,6 +86,25 @@ def test_an_action_that_works_on_the_controller_is_a_job(
 
 
 @pytest.mark.spine
+def test_conditions_and_names_are_read_by_the_action_and_templates_are_filled_in_once(
+    play: Play, local: Target, tmp_path: Path
+) -> None:
+    copied = {'content': '{{ template }}', 'dest': str(tmp_path / 'copied')}
+    tasks = [
+        {'ansible.builtin.assert': {'that': ['number == 7', 'number in [6, 7]']}},
+        {'ansible.builtin.debug': {'var': 'number'}},
+        {'ansible.builtin.copy': copied},
+    ]
+    template = '{% raw %}{{ number }}{% endraw %}'
+    run = play(
+        local,
+        {RUN: {'tasks': tasks}, 'poll': 1, 'vars': {'number': 7, 'template': template}, 'register': 'all'},
+    )
+    assert run.rc == 0, run.output
+    assert run['all']['jobs'][1]['number'] == 7
+    assert (tmp_path / 'copied').read_text(encoding='utf-8') == '{{ number }}'
+
+
 def test_an_action_that_hides_its_result_hides_it_as_a_branch(
     controller: Controller, local: Target, tmp_path: Path
 ) -> None:

@@ -28,6 +28,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._payload.summary i
 
 _CANNOT = 'Blocks and actions that work on the controller cannot run in the background %s'
 _INTERNALS = _CANNOT % 'with this ansible-core, whose internals are not as expected'
+_TEMPLATES_BEGIN = ('{{', '{%', '{#')
 
 
 def load_branch(action: ActionBase, task_vars: dict[str, t.Any], raw: c.Mapping[str, t.Any]) -> Branch:
@@ -61,7 +62,7 @@ def load_action(
     *passed_on*: variables of the environment of its process that its tasks get as well, wherever they run. Raises
     AnsibleActionFail as load_branch() does.
     """
-    play = _load(action, task_vars, {'block': [{name: wrap_var(args)}]})
+    play = _load(action, task_vars, {'block': [{name: _as_text(args)}]})
     summary = summary_of(args)
     return Branch(play, light=not play.needs_a_play(), summary=summary or name, passed_on=tuple(passed_on))
 
@@ -87,6 +88,20 @@ def _load(action: ActionBase, task_vars: dict[str, t.Any], raw: dict[str, t.Any]
         why, where = f'{_INTERNALS}: {error}', None
     # Not made above: before 2.19, ansible-core shows people the traceback of an exception that is being handled.
     raise AnsibleActionFail(why, obj=where)
+
+
+def _as_text(value: t.Any) -> t.Any:
+    """*value*, in which nothing is a template any more.
+
+    Texts that look like none stay as they are: ansible-core refuses an unsafe condition of `assert`, or `var` of `debug`.
+    """
+    if isinstance(value, c.Mapping):
+        return {_as_text(key): _as_text(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_as_text(item) for item in value]
+    if isinstance(value, str) and any(begin in value for begin in _TEMPLATES_BEGIN):
+        return wrap_var(value)
+    return value
 
 
 def _names(tasks: list[t.Any]) -> str:
