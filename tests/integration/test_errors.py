@@ -434,6 +434,7 @@ def test_an_action_plugin_is_refused_for_its_own_reason_or_becomes_a_branch(
         'raises': {'polls_itself': {'cmd': 'true'}},
         'returns': {'polls_itself': {'cmd': 'true', 'returns': True}},
         'without': {'without_async': {}},
+        'alone': {'works_alone': {}},
     }
     run = controller.play(
         [local],
@@ -449,6 +450,7 @@ def test_an_action_plugin_is_refused_for_its_own_reason_or_becomes_a_branch(
         assert 'waits for it by itself' in message
         assert 'Make it a task of its own' in message
     assert (run['without']['rc'], run['without']['job']['place']) == (0, 'controller'), run.output
+    assert run['alone']['in_background'], run.output
     assert local.jobs() == []
     assert local.shell(f'ls {local.variables["ansible_remote_tmp"]} || true') == ''
 

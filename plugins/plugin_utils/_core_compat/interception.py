@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import functools
 import inspect
 import sys
 import typing as t
@@ -103,8 +104,32 @@ class _Admission(ActionBase):
         raise AnsibleActionFail(why % self._task.action)
 
 
+_WORDS_OF_ASYNC = ('_supports_async', 'async_val', 'action_loader')
+"""One of these is in the code of each action plugin that supports async: it says so, hands the task's `async` to its module,
+or asks for another action plugin, as `shell` does."""
+
+
+@functools.cache
+def _knows_async(plugin_class: type[ActionBase]) -> bool:
+    """Whether *plugin_class* may support async, as far as its code tells.
+
+    ActionBase.run() asks for that, but a plugin need not call it, and would do all its work before anybody knows.
+    """
+    own = plugin_class.__mro__[: plugin_class.__mro__.index(ActionBase)]
+    try:
+        sources = [inspect.getsource(sys.modules[one.__module__]) for one in own]
+    except (KeyError, OSError, TypeError):  # there is no source
+        return True
+    return any(word in source for source in sources for word in _WORDS_OF_ASYNC)
+
+
 def _in_background(plugin_class: t.Any, interceptor: Interceptor, limit: TimeLimit) -> t.Any:
     class InBackground(plugin_class, _Admission):
+        def run(self, *args: t.Any, **kwargs: t.Any) -> dict[str, t.Any]:
+            if not _knows_async(plugin_class):
+                self._refuse(_NO_ASYNC)
+            return super().run(*args, **kwargs)
+
         def _execute_module(self, *args: t.Any, **kwargs: t.Any) -> dict[str, t.Any]:
             call = _EXECUTE_MODULE.bind(self, *args, **kwargs).arguments
             if not call.get('wrap_async'):  # the plugin looks around first: `package` asks for facts
