@@ -285,6 +285,41 @@ def test_what_the_play_sees_afterwards(controller: Controller, local: Target, fi
     assert 'branch_variables' not in str(run['joined'])
 
 
+def test_what_one_action_sets_joins_the_play_like_what_a_block_sets(
+    controller: Controller, local: Target, files: Path
+) -> None:
+    tasks: list[dict[str, t.Any]] = [
+        {SET: {'x': 'set'}},
+        {'include_vars': 'layer.yml'},
+        {'gather_facts': {}},
+    ]
+    cacheable = {SET: {'cached': 'in the cache', 'cacheable': True}}
+    shown = seen(x='x', weak='weak', env='ansible_facts.env is defined')
+    run = controller.play(
+        [local],
+        {
+            'vars': {'x': 'play', 'weak': 'play'},
+            'module_defaults': {'ansible.builtin.setup': {'gather_subset': ['!all', '!min', 'env']}},
+            'tasks': [
+                {RUN: {'task': {SET: {'x': 'waited'}}}, 'poll': 1},
+                {**shown, 'register': 'waited'},
+                {RUN: {'tasks': tasks}, 'poll': 0, 'register': 'started'},
+                {**shown, 'register': 'unseen'},
+                {WAIT: {'jobs': '{{ started }}'}},
+                {RUN: {'task': cacheable}, 'poll': 1},
+                shown,
+            ],
+        },
+        CACHE_PLUGIN='jsonfile',
+        CACHE_PLUGIN_CONNECTION=str(files / 'facts'),
+    )
+    assert values(run, local) == {'x': 'set', 'weak': 'read', 'env': True}
+    assert run['waited']['msg'] == run['unseen']['msg'] == {'x': 'waited', 'weak': 'play', 'env': False}
+    (cache,) = (files / 'facts').glob(f'*{local.name}')
+    cached = cache.read_text(encoding='utf-8').replace('\\"', '"')
+    assert [f'"{name}"' in cached for name in ('cached', 'ansible_env', 'x', 'weak')] == [True, True, False, False]
+
+
 def test_the_item_of_a_loop_is_what_a_branch_sees(controller: Controller, local: Target) -> None:
     """Also if a loop around has set the variable as a parameter, or somebody has set or registered one of that name."""
     block: list[dict[str, t.Any]] = [

@@ -76,7 +76,8 @@ class Branch:
         tracker = Tracker(self._play.variable_manager)
         recorder = Recorder(output, tracker)
         if self._light:
-            return recorder.result_of_one(self._play.first_task, self._play.run_first_task())
+            data, layers = self._play.run_first_task()
+            return {**recorder.result_of_one(self._play.first_task, data), LAYERS: layers}
         recorder.hear_errors()
         code, stats, error = self._play.run(recorder)
         return {**recorder.result(code, error), 'stats': plain(stats), LAYERS: tracker.layers()}

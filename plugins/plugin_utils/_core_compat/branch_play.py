@@ -29,11 +29,17 @@ from ansible.playbook.play_context import PlayContext
 from ansible.plugins.callback import CallbackBase
 from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.branch_results import wait_for_results
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.branch_variables import (
+    FACTS,
+    Layers,
+    layers_of_action,
+)
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.constants import PLAYBOOK_ACTIONS
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.executor import (
     HOW_TO_REACH,
     execute,
     place_of,
+    plain,
     play_of,
     written_keywords,
 )
@@ -145,13 +151,20 @@ class BranchPlay:
             manager.cleanup()
         return code, manager._stats.summarize(worker._host.name), error
 
-    def run_first_task(self) -> dict[str, t.Any]:
-        """The result of the first task, run in this very process, without a play around it."""
-        worker = self.worker
+    def run_first_task(self) -> tuple[dict[str, t.Any], Layers]:
+        """The result of the first task, run in this very process, without a play around it, and the variables that it sets."""
+        worker, task = self.worker, self.first_task
+        layers = layers_of_action(task)
         with tempfile.TemporaryFile() as lock:
             play_context = PlayContext(self._play, self._passwords(), lock.fileno())
-            task_vars = worker._variable_manager.get_vars(play=self._play, host=worker._host, task=self.first_task)
-            return execute(self.first_task, worker._host, task_vars, play_context, worker, _Unheard())
+            task_vars = worker._variable_manager.get_vars(play=self._play, host=worker._host, task=task)
+            result = execute(task, worker._host, task_vars, play_context, worker, _Unheard())
+        facts = {} if result.get('failed') else plain(result.get('ansible_facts') or {})
+        if layers and FACTS not in layers:
+            # In the result of a job, they would be facts, and go into the cache of facts.
+            result.pop('ansible_facts', None)
+        host = task.delegate_to if task.delegate_to and task.delegate_facts else worker._host.name
+        return result, {layer: {host: facts} for layer in layers if facts and not task.no_log}
 
     def _passwords(self) -> dict[str, str]:
         context = self.worker._play_context

@@ -23,9 +23,11 @@ import os
 import typing as t
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.strategy import StrategyBase
 from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.executor import plain
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task import resolved_action
 
 try:
     from ansible._internal._task import PendingChanges, TaskContext
@@ -99,6 +101,16 @@ class Tracker:
                 return {}
         cache = manager._vars_cache if layer == INCLUDED else manager._nonpersistent_fact_cache
         return t.cast('c.Mapping[str, t.Any]', cache.get(host, {}))
+
+
+def layers_of_action(task: t.Any) -> tuple[str, ...]:
+    """The layers of what the result of *task* has as `ansible_facts`. Ask before it runs: set_fact forgets its `cacheable`."""
+    action = resolved_action(task)
+    if action == 'ansible.builtin.set_fact':
+        return (FACTS, SET) if boolean(task.args.get('cacheable', False)) else (SET,)
+    if action == 'ansible.builtin.include_vars':
+        return (INCLUDED,)
+    return () if action == 'ansible.builtin.debug' else (FACTS,)
 
 
 class _WithLayers(dict):  # type: ignore[type-arg]
