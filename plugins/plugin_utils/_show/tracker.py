@@ -17,6 +17,7 @@ import re
 import typing as t
 
 from ansible.plugins.callback import CallbackBase
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.ids import is_job_id
 from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol import LIVE, STATES
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task import uuid_of
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task_result import part
@@ -230,9 +231,11 @@ def _records(content: c.Mapping[str, t.Any], failed: bool) -> c.Iterator[c.Mappi
         job_id = (last_poll if isinstance(last_poll, c.Mapping) else one).get('ansible_job_id')
         if _is_job(one.get('job')):
             yield one['job']
-        elif isinstance(job_id, str) and has_failed:
+        elif not is_job_id(job_id):  # in its place, events of tasks that wait have what people call the job
+            continue
+        elif has_failed:
             yield {'id': job_id, 'state': 'failed', 'reason': one.get('msg')}
-        elif isinstance(job_id, str) and 'finished' in one:
+        elif 'finished' in one:
             yield {'id': job_id, 'state': 'succeeded' if one['finished'] else 'running'}
 
 

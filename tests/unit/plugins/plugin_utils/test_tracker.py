@@ -96,6 +96,16 @@ def test_a_job_whose_files_are_gone_has_ended() -> None:
     assert (one.state, one.reason, one.elapsed) == ('failed', 'Job j1.1 is gone', 3.0)
 
 
+@pytest.mark.parametrize('started', [True, False])
+def test_the_end_of_a_job_without_files_counts_once(started: bool) -> None:
+    """The event has what people call the job in the place of the id, and then comes the result of the task."""
+    result = {'ansible_job_id': 'j1.1', 'started': started, 'finished': True, 'failed': True, 'msg': 'no'}
+    tracker = Tracker()
+    for content, final in (({**result, 'ansible_job_id': 'again'}, False), (result, True)):
+        tracker.see(event(content), 0.0, failed=True, final=final)
+    assert [(one.id, one.state, one.reason) for one in tracker.jobs.values()] == [('j1.1', 'failed', 'no')]
+
+
 def test_of_a_hidden_job_there_is_only_that_there_is_one() -> None:
     tracker = Tracker()
     assert tracker.see(event(CENSORED), 0.0) == []  # any task with no_log
