@@ -77,6 +77,17 @@ def test_the_result_says_what_went_wrong(controller: Controller, local: Target, 
     assert "'no_such_role' was not found in" in run['broken']['msg']
 
 
+@pytest.mark.parametrize('way', ['play', 'task', 'setting'])
+def test_no_debugger_of_tasks_ends_a_branch(controller: Controller, local: Target, way: str) -> None:
+    keyword = {'debugger': 'on_failed'}
+    block = {'name': 'Fails', COMMAND: 'false', **(keyword if way == 'task' else {})}
+    rescued = branch(block, rescue=[{COMMAND: 'echo rescued'}], register='rescued')
+    play = {'tasks': [rescued], **(keyword if way == 'play' else {})}
+    run = controller.play([local], play, **({'ENABLE_TASK_DEBUGGER': '1'} if way == 'setting' else {}))
+    assert run.rc == 0, run.output
+    assert [task['result'].get('stdout') for task in run['rescued']['tasks']] == ['', 'rescued']
+
+
 @pytest.mark.spine
 def test_an_action_that_fails_says_what_it_says_without_a_job(controller: Controller, local: Target) -> None:
     """From 2.19 on, errors, warnings and deprecations are objects; the result of a job is JSON."""

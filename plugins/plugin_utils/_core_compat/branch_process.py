@@ -8,6 +8,7 @@ Private names of ansible-core, all of them in 2.16 to 2.22 unless marked:
 
 - ``Display._final_q, _lock``; ``ansible.utils.display.logger``
 - ``WorkerProcess._final_q, _config, _loader, _variable_manager``; ``DataLoader._tempfiles``
+- ``ansible.plugins.strategy.Debugger``
 - ``VariableManager._extra_vars, _fact_cache``; ``FactCache._plugin``, before 2.19
 - ``ansible._internal._rpc_host``: ``_server_ready``, ``LocalManager._shared_instance, _shared_lock``, from 2.20 on
 - of multiprocessing, Python 3.10 to 3.14: ``process._parent_process, _children``; ``SimpleQueue._reader, _writer``;
@@ -28,7 +29,7 @@ from ansible import constants as C
 from ansible import context
 from ansible.executor.process import worker as worker_module
 from ansible.executor.task_queue_manager import TaskQueueManager
-from ansible.plugins.strategy import StrategyBase
+from ansible.plugins import strategy
 from ansible.utils import display as display_module
 from ansible.utils.context_objects import CLIArgs
 from ansible.utils.display import Display
@@ -59,7 +60,8 @@ def missing_internals(worker: t.Any) -> list[str]:
         (multiprocessing.process, ('_parent_process', '_children')),
         (worker_module, ('current_worker',)),
         (TaskQueueManager, ('run', 'cleanup', 'load_callbacks')),
-        (StrategyBase, ('_process_pending_results',)),
+        (strategy.StrategyBase, ('_process_pending_results',)),
+        (strategy.Debugger, ('do_continue',)),
     )
     return [
         f'{getattr(owner, "__name__", type(owner).__name__)}.{name}'
@@ -81,7 +83,7 @@ def become_main_process(worker: t.Any, directory: str) -> None:
     worker._loader._tempfiles = set()
     use_shared_modules(directory)
     _share_no_locks()
-    C.ENABLE_TASK_DEBUGGER = False
+    _debug_nothing()
     context.CLIARGS = CLIArgs({**context.CLIARGS, 'step': False, 'start_at_task': None})
     _keep_facts_private(worker._variable_manager)
     apply_joined_layers()  # of a branch in a branch
@@ -99,6 +101,12 @@ def _leave_queue(worker: t.Any) -> None:
     logging.disable()
     for end in (worker._final_q._reader, worker._final_q._writer):
         end._handle = None  # or its destructor would close a descriptor that is another file's by now
+
+
+def _debug_nothing() -> None:
+    """Have no debugger of tasks, whatever asks for one: nobody could talk to it, and without an answer it ends the play."""
+    debugger: t.Any = strategy.Debugger
+    debugger.cmdloop = lambda self: self.do_continue('')
 
 
 def _share_no_locks() -> None:
