@@ -11,6 +11,8 @@ import typing as t
 import unicodedata
 
 _COLOURS = re.compile(r'\x1b\[[0-9;]*m')
+_SPACE = 'Zs'
+"""The category of spaces of any width, of which Python calls only the ordinary one printable."""
 
 
 def clock(seconds: float) -> str:
@@ -27,14 +29,16 @@ def readable(text: str) -> str:
     other control characters, characters that change the direction of text, and bytes that are not UTF-8 become escapes.
     """
     text = _COLOURS.sub('', text).rstrip('\r').rpartition('\r')[2]
-    return ''.join(
-        character if character == '\t' or character.isprintable() else _escaped(character) for character in text
-    )
+    return ''.join(character if _is_harmless(character) else _escaped(character) for character in text)
 
 
 def readable_lines(text: str) -> str:
     """The lines of *text*, each of them readable()."""
     return '\n'.join(map(readable, text.split('\n')))
+
+
+def _is_harmless(character: str) -> bool:
+    return character.isprintable() or character == '\t' or unicodedata.category(character) == _SPACE
 
 
 def _escaped(character: str) -> str:

@@ -38,6 +38,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
         ('\udcff\udcfe', r'\xff\xfe'),
         ('\ud800', r'\ud800'),
         ('a\u202eb\u200b', r'a\u202eb\u200b'),
+        ('5\xa0000\u202f€ or\u3000円', '5\xa0000\u202f€ or\u3000円'),
         ('', ''),
     ],
 )
