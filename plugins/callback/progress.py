@@ -153,7 +153,7 @@ class CallbackModule(SeesJobs):
             self._style = style(ascii_only=not utf8, dims=can_dim())
             self._region = Region(self._lock, self._lines)
             self._region.open()
-            self._ticker = Ticker(self._region.draw, PACE_SECONDS)
+            self._ticker = Ticker(self._region.refresh, PACE_SECONDS)
         else:
             self._ticker = Ticker(self._report, max(1, self.get_option('interval')))
         self._ticker.start()

@@ -35,6 +35,8 @@ PACE_SECONDS = 0.2
 """Between two drawings."""
 _REDRAW_AFTER_SECONDS = 0.02
 """A printed line draws the region again only if the last drawing is older. So much output is fast and does not flicker."""
+_REDRAW_AFTER_DRAWINGS = 10
+"""The same in times that the last drawing took: with thousands of jobs, drawing takes a tenth of the time at most."""
 _ERASE = '\033[J'
 _NO_WRAP, _WRAP = '\033[?7l', '\033[?7h'
 """Around a drawing. The terminal cuts a line that takes more cells than expected, so it does not break the region."""
@@ -71,7 +73,7 @@ class Region:
         self._shown = False
         self._paused = False
         self._at_line_start = True
-        self._drawn_at = 0.0
+        self._due = 0.0
 
     @staticmethod
     def possible() -> bool:
@@ -106,12 +108,20 @@ class Region:
         with self._lock:
             if self._paused or not self._at_line_start or not self._in_foreground():
                 return
+            began = time.monotonic()
             try:
                 size = os.get_terminal_size(self._out.fileno())
                 self._show(self._lines((size.columns or 80) - 1, size.lines or 24))
             except OSError:  # the terminal is gone: go on with the play without a region
                 self._paused, self._shown = True, False
-            self._drawn_at = time.monotonic()
+            ended = time.monotonic()
+            self._due = ended + max(_REDRAW_AFTER_SECONDS, (ended - began) * _REDRAW_AFTER_DRAWINGS)
+
+    def refresh(self) -> None:
+        """Draw it again, unless the last drawing is too young."""
+        with self._lock:
+            if time.monotonic() >= self._due:
+                self.draw()
 
     def _show(self, lines: list[str]) -> None:
         if not lines:
@@ -132,8 +142,7 @@ class Region:
             count = stream.write(text)
             if text:
                 self._at_line_start = text.endswith('\n')
-            if time.monotonic() - self._drawn_at >= _REDRAW_AFTER_SECONDS:
-                self.draw()
+            self.refresh()
             return count
 
     def _erase(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import itertools
 import os
 import subprocess
 import sys
@@ -52,6 +53,26 @@ def test_what_is_printed_lands_above(screen: Screen) -> None:
         print('after')
         screen.await_text('^after$')
         assert screen.all_lines() == [*(f'line {number}' for number in range(20)), 'an error', 'after']
+
+
+def test_what_takes_long_to_draw_is_drawn_seldom(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each drawing takes 0.1 s, so a second passes before the next one, whatever asks for it."""
+    clock, drawings = [0.0], list[float]()
+
+    def slow(descriptor: int) -> os.terminal_size:
+        clock[0] += 0.1
+        drawings.append(clock[0])
+        return os.terminal_size(SCREEN)
+
+    monkeypatch.setattr(os, 'get_terminal_size', slow)
+    monkeypatch.setattr(Region.draw.__globals__['time'], 'monotonic', lambda: clock[0])
+    with opened(screen, ['one']) as region:
+        for number in range(200):
+            clock[0] += 0.03
+            print('line', number)
+            region.refresh()
+    assert len(drawings) >= 5
+    assert all(later - earlier > 1 for earlier, later in itertools.pairwise(drawings))
 
 
 def test_fewer_lines_leave_no_trace(screen: Screen) -> None:
