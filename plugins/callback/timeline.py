@@ -53,7 +53,6 @@ import time
 import typing as t
 
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.playbook import inventory_hosts, path_of
-from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task import uuid_of
 from ansible_collections.background.jobs.plugins.plugin_utils._show import chart
 from ansible_collections.background.jobs.plugins.plugin_utils._show.stream import stream
 from ansible_collections.background.jobs.plugins.plugin_utils._show.table import number
@@ -86,7 +85,7 @@ class CallbackModule(SeesJobs):
         self._timeline.add_hosts(inventory_hosts(play))
 
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
-        self._timeline.began(host.get_name(), uuid_of(task), time.monotonic())
+        self._timeline.began(host.get_name(), time.monotonic())
 
     def saw(self, result: t.Any, *, polling: bool = False, failed: bool = False, final: bool = True) -> None:
         self._timeline.saw(result, time.monotonic(), polling=polling, failed=failed, final=final)

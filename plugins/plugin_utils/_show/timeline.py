@@ -47,7 +47,7 @@ class Timeline:
         self._tracker = Tracker()
         self._own_shift = own_shift
         self._clocks: dict[str, _Clock] = {}
-        self._begun: dict[tuple[str, str], float] = {}
+        self._begun: dict[str, float] = {}  # of each host the one task that it runs
         self._waits: dict[str, list[tuple[float, float]]] = {}
         self._hosts: dict[str, None] = {}
 
@@ -55,9 +55,9 @@ class Timeline:
         """Put the hosts *names* after those that were added before."""
         self._hosts.update(dict.fromkeys(names))
 
-    def began(self, host: str, task: str, now: float) -> None:
+    def began(self, host: str, now: float) -> None:
         """A task begins on a host."""
-        self._begun[host, task] = now
+        self._begun[host] = now
 
     def saw(self, result: t.Any, now: float, *, polling: bool, failed: bool, final: bool) -> None:
         """Record an event. The arguments are those of SeesJobs.saw()."""
@@ -65,8 +65,9 @@ class Timeline:
         for job in jobs:
             self._clocks.setdefault(job.host, _Clock()).look(job, now)
         if final:
-            begun = self._begun.get(key_of(result), now)
-            self._begun[key_of(result)] = now  # the next item of its loop begins
+            host, _task = key_of(result)
+            begun = self._begun.get(host, now)
+            self._begun[host] = now  # the next item of its loop begins
             for job in jobs:
                 waits = self._waits.setdefault(job.id, [])
                 if (begun, now) not in waits:

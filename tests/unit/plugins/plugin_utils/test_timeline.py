@@ -66,13 +66,13 @@ def test_a_job_whose_end_nobody_knows_goes_as_far_as_it_was_seen() -> None:
 def test_jobs_of_ansible_core_and_hidden_ones_are_known_from_events() -> None:
     told = Timeline(own_shift=0.0)
     content: dict[str, t.Any] = {'ansible_job_id': 'j5.5', 'finished': 0}
-    told.began('web1', 'u1', 9.0)
-    told.began('web1', 'u2', 10.0)
+    told.began('web1', 9.0)
+    told.began('web2', 10.0)
     told.saw(event(content), 10.0, polling=True, failed=False, final=False)
-    told.saw(event(CENSORED, uuid='u2'), 11.0, polling=True, failed=False, final=False)
+    told.saw(event(CENSORED, host='web2', uuid='u2'), 11.0, polling=True, failed=False, final=False)
     told.saw(event({**content, 'finished': 1}), 14.0, polling=False, failed=False, final=True)
-    told.saw(event(CENSORED, uuid='u2'), 16.0, polling=False, failed=False, final=False)  # async_ok
-    told.saw(event(CENSORED, uuid='u2'), 17.0, polling=False, failed=False, final=True)
+    told.saw(event(CENSORED, host='web2', uuid='u2'), 16.0, polling=False, failed=False, final=False)  # async_ok
+    told.saw(event(CENSORED, host='web2', uuid='u2'), 17.0, polling=False, failed=False, final=True)
     assert [(job_bar.job.label, job_bar.started, job_bar.until, job_bar.waited) for job_bar in told.bars()] == [
         ('Back up', 10.0, 14.0, 5.0),
         ('hidden by no_log', 11.0, 16.0, 7.0),
@@ -82,10 +82,10 @@ def test_jobs_of_ansible_core_and_hidden_ones_are_known_from_events() -> None:
 
 def test_waits() -> None:
     told = Timeline(own_shift=1000.0 - CREATED)
-    told.began('web1', 'u1', 1000.0)
+    told.began('web1', 1000.0)
     told.saw(event(of_one(RUNNING)), 1002.0, polling=False, failed=False, final=True)  # an item of a loop
     told.saw(event(of_one(job('j2.2', elapsed=1.0))), 1003.0, polling=False, failed=False, final=True)
-    told.began('web1', 'u2', 1010.0)
+    told.began('web1', 1010.0)
     told.saw(
         event(of_many(RUNNING, job('j2.2', elapsed=9.0)), uuid='u2'), 1020.0, polling=True, failed=False, final=False
     )
@@ -113,3 +113,11 @@ def test_hosts_stand_in_the_order_of_the_inventory() -> None:
     for number, host in enumerate(['added', 'db1', 'web1', 'web2']):
         told.saw(event(of_one(job(f'j{number}.1')), host=host), 1.0, polling=True, failed=False, final=False)
     assert [job_bar.job.host for job_bar in told.bars()] == ['web2', 'web1', 'db1', 'added']
+
+
+def test_tasks_without_jobs_leave_nothing_behind() -> None:
+    told = Timeline(own_shift=0.0)
+    for number in range(100):
+        told.began('web1', float(number))
+        told.saw(event({}, uuid=f'u{number}'), number + 0.5, polling=False, failed=False, final=True)
+    assert max(len(value) for value in vars(told).values() if isinstance(value, dict)) == 1
