@@ -26,6 +26,7 @@ _FOR_PEOPLE = frozenset(
         'skippy',
         'stderr',
         'tasks_only',
+        'timestamp',
         'unixy',
         'yaml',
     )

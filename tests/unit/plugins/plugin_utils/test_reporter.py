@@ -188,6 +188,15 @@ def test_for_programs_an_event_has_the_id(shown: Shown, sent: Sent, monkeypatch:
     assert sent[0][1]['ansible_job_id'] == 'j1.1'
 
 
+@pytest.mark.parametrize('callback', ['default', 'community.general.timestamp'])
+def test_for_people_an_event_has_the_name(
+    shown: Shown, sent: Sent, monkeypatch: pytest.MonkeyPatch, callback: str
+) -> None:
+    monkeypatch.setattr(C, 'DEFAULT_STDOUT_CALLBACK', callback)
+    of_task({'j1.1': 'upgrade'}).begin([running('j1.1')])
+    assert sent[0][1]['ansible_job_id'].startswith('upgrade (')
+
+
 def test_no_log_of_the_task_hides_all(shown: Shown, sent: Sent) -> None:
     silent = of_task({'j1.1': 'a', 'j2.2': 'b'}, no_log=True)
     silent.begin([running('j1.1'), running('j2.2')])
