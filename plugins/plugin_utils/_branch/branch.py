@@ -22,7 +22,7 @@ from ansible import constants as C
 from ansible_collections.background.jobs.plugins.plugin_utils._branch.recorder import Recorder
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.branch_play import BranchPlay
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.branch_process import become_main_process
-from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.branch_variables import Tracker
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.branch_variables import SetVariables
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.executor import plain
 
 LAYERS = 'branch_variables'
@@ -73,14 +73,14 @@ class Branch:
         become_main_process(self._play.worker, self.directory)
         sys.stderr = output  # warnings of ansible-core, and errors that it does not count to any task
         self._play.add_environment({name: os.environ[name] for name in self._passed_on})
-        tracker = Tracker(self._play.variable_manager)
-        recorder = Recorder(output, tracker)
+        variables = SetVariables(self._play.variable_manager)
+        recorder = Recorder(output, variables)
         if self._light:
             data, layers = self._play.run_first_task()
             return {**recorder.result_of_one(self._play.first_task, data), LAYERS: layers}
         recorder.hear_errors()
         code, stats, error = self._play.run(recorder)
-        return {**recorder.result(code, error), 'stats': plain(stats), LAYERS: tracker.layers()}
+        return {**recorder.result(code, error), 'stats': plain(stats), LAYERS: variables.layers()}
 
 
 def _new_directory() -> str:

@@ -14,7 +14,7 @@ import typing as t
 from ansible.plugins.callback import CallbackBase
 from ansible.utils.display import Display
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.branch_play import registered_names
-from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.branch_variables import Tracker
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.branch_variables import SetVariables
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.executor import plain
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.task_result import part
 from ansible_collections.background.jobs.plugins.plugin_utils._show.text import printable
@@ -33,17 +33,17 @@ display = Display()
 class Recorder(CallbackBase):
     """Hears of all tasks of a branch, in the place of the callback plugins.
 
-    *output*: takes a line for each task that starts and each result. *tracker*: is told which variables are hidden.
+    *output*: takes a line for each task that starts and each result. *variables*: is told which variables are hidden.
     """
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = 'stdout'
     CALLBACK_NAME = 'background.jobs.branch'
 
-    def __init__(self, output: t.TextIO, tracker: Tracker) -> None:
+    def __init__(self, output: t.TextIO, variables: SetVariables) -> None:
         super().__init__()
         self._output = output
-        self._tracker = tracker
+        self._variables = variables
         self._tasks: list[dict[str, t.Any]] = []
         self._failure: str | None = None
 
@@ -116,14 +116,14 @@ class Recorder(CallbackBase):
         self._line('retrying', part(result, 'task'), f'{data["retries"] - data["attempts"]} retries left')
 
     def _started(self, kind: str, task: t.Any) -> None:
-        self._tracker.task_started()
+        self._variables.task_started()
         self._write(f'{kind} [{task.get_name()}]')
 
     def _ended(self, result: t.Any, kind: str) -> None:
         task, data = part(result, 'task'), plain(part(result, 'result'))
         hidden = _CENSORED in data
         if hidden:
-            self._tracker.hide(registered_names(task))
+            self._variables.hide(registered_names(task))
         entry = {
             'name': task.get_name(),
             'action': str(task.action),

@@ -54,8 +54,8 @@ _pid_of_main: int | None = None
 """The process in which apply_joined_layers() was called."""
 
 
-class Tracker:
-    """Knows which variables are set from now on by the play that *variable_manager* belongs to."""
+class SetVariables:
+    """Those that are set from now on by the play that *variable_manager* belongs to."""
 
     def __init__(self, variable_manager: t.Any) -> None:
         self._variable_manager = variable_manager

@@ -25,7 +25,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat impor
     branch_results,
     branch_variables,
 )
-from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.branch_variables import Tracker, join
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.branch_variables import SetVariables, join
 
 BLOCK = {'block': [{'ansible.builtin.command': 'true'}]}
 
@@ -79,11 +79,11 @@ def manager() -> VariableManager:
 
 def test_each_variable_comes_back_in_its_layer(manager: VariableManager) -> None:
     manager.set_nonpersistent_facts('host', {'old': 1})
-    tracker = Tracker(manager)
+    variables = SetVariables(manager)
     manager.set_host_facts('host', {'fact': 'f'})
     manager.set_host_variable('host', 'included', 'i')
     manager.set_nonpersistent_facts('other', {'set': ['s', (1, 2)]})
-    assert tracker.layers() == {
+    assert variables.layers() == {
         'facts': {'host': {'fact': 'f'}},
         'included': {'host': {'included': 'i'}},
         'set': {'other': {'set': ['s', [1, 2]]}},
@@ -91,16 +91,16 @@ def test_each_variable_comes_back_in_its_layer(manager: VariableManager) -> None
 
 
 def test_a_task_with_no_log_keeps_back_its_own_variables_only(manager: VariableManager) -> None:
-    tracker = Tracker(manager)
-    tracker.task_started()
+    variables = SetVariables(manager)
+    variables.task_started()
     manager.set_nonpersistent_facts('host', {'of_the_task_before': 1})
-    tracker.task_started()
+    variables.task_started()
     manager.set_nonpersistent_facts('host', {'secret_fact': 2})
-    tracker.hide(['registered'])
+    variables.hide(['registered'])
     manager.set_nonpersistent_facts('host', {'registered': 3})
-    tracker.task_started()
+    variables.task_started()
     manager.set_nonpersistent_facts('host', {'after': 4})
-    assert tracker.layers() == {'set': {'host': {'of_the_task_before': 1, 'after': 4}}}
+    assert variables.layers() == {'set': {'host': {'of_the_task_before': 1, 'after': 4}}}
 
 
 def test_variables_are_not_lost_silently_where_nobody_would_set_them() -> None:
