@@ -71,7 +71,7 @@ def ended_result(look: Look, read: Read, label: str) -> Result:
         result = read(output)
         if job['state'] == 'failed':
             result['failed'] = True
-        if 'signal' in job or (job['place'] == CONTROLLER and 'msg' not in result and job['state'] == 'failed'):
+        if _has_no_result_of_its_own(job, result):
             result['msg'] = readable_lines(job['reason'])
             # That there is no result, which ansible-core 2.21 shows in place of the message.
             result.pop('exception', None)
@@ -83,6 +83,11 @@ def ended_result(look: Look, read: Read, label: str) -> Result:
         result.update({f'module_{name}': output[name] for name in ('stdout', 'stderr') if output[name]})
     result.update(ansible_job_id=look.id, started=True, finished=True, job=job, **hidden(look))
     return result
+
+
+def _has_no_result_of_its_own(job: dict[str, t.Any], result: Result) -> bool:
+    """Whether *job* was killed, or is a branch that ended otherwise before it could print one: *result* tells no more."""
+    return 'signal' in job or (job['state'] == 'failed' and job['place'] == CONTROLLER and 'msg' not in result)
 
 
 def _failed(look: Look, message: str, *, started: bool = True) -> Result:
