@@ -91,7 +91,8 @@ class Cgroup:
         return os.path.join(self.path, name)
 
     def _read(self, name):
-        with open(self._file(name), encoding='ascii') as stream:
+        # Not ASCII: the small image of a supervisor, which makes the cgroup of the next job, has no other codec than UTF-8.
+        with open(self._file(name), encoding='utf-8') as stream:
             return stream.read()
 
     def _write(self, name, text):

@@ -13,7 +13,14 @@ from typing import Any, Dict
 import pytest
 from ansible_collections.background.jobs.plugins.module_utils._runtime.contain import bus, limits
 from ansible_collections.background.jobs.tests.tools.left_out import left_out
-from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import PLUGINS, Order, Said, Target
+from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
+    PLUGINS,
+    Order,
+    Said,
+    Target,
+    blocked,
+    result,
+)
 
 TELLS = """printf '{"nice": %s, "io": "%s"}\\n' "$(nice)" "$(ionice)" """
 IONICE = {'idle': 'idle', 'best-effort:7': 'best-effort: prio 7', 'best-effort': 'best-effort: prio 4'}
@@ -49,6 +56,25 @@ def test_a_static_python_waits_without_inotify(some_target: Target, tmp_path: Pa
     code = f'import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(PLUGINS)!r}]\n'
     code += 'from module_utils._runtime.files.watch import Watch\nprint(Watch(["/"]).sleep(0))'
     assert subprocess.check_output([some_target.python, '-I', '-S', '-c', code]) == b"['/']\n"
+
+
+def test_a_small_image_asks_for_a_cgroup(some_target: Target) -> None:
+    """A job with limits comes behind one without, whose supervisor has loaded less of Python's library by then.
+
+    Not every machine has such a cgroup, and a start would refuse the limit there. So the job gets it while it waits.
+    """
+    gate = some_target.gate()
+    first, second = blocked(gate, queue='q'), Order(result(), queue='q')
+    some_target.start(first)
+    some_target.until_small(first.id)
+    some_target.start(second)
+    spec = some_target.note(second.id, 'spec.json')
+    limited = json.dumps(dict(spec, resources={'tasks': 1000}))
+    (some_target.files(second.id) / 'spec.json').write_text(limited, encoding='ascii')
+    gate.open()
+
+    job = some_target.ended(second.id)
+    assert job['state'] == 'succeeded' or 'cannot limit a job as asked' in job['reason']
 
 
 def test_what_the_user_may_not_set_starts_nothing(some_target: Target) -> None:
