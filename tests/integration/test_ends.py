@@ -155,7 +155,11 @@ def kill_supervisor() -> None:
     ('kill', 'state', 'words'),
     [
         (kill_module, 'failed', 'was ended by SIGKILL before it had a result: was the host out of memory?'),
-        (kill_supervisor, 'lost', ' was killed, by kill -9 or for want of memory; its module (pid '),
+        (
+            kill_supervisor,
+            'lost',
+            ' was killed, by kill -9 or for want of memory, or could not write its end; its module (pid ',
+        ),
     ],
 )
 def test_a_task_that_waits_is_told_at_once_of_a_kill(

@@ -26,9 +26,13 @@ def write_started(job, as_numbers):
     write_json(job.result_file, dict(started, ansible_job_id=job.id))
 
 
-def write(job, state, status=None, reason=None, stopped=None, exceeded=None):
-    """Write that *job* ended; nobody else may be about to do so: the caller holds its lock, that of its queue, or that of
-    the jobs that wait for others.
+def write(job, state, reason):
+    """Write that *job* ended as *state*, for *reason*. Who may do so: publish()."""
+    publish(job, end_of(job, state, reason=reason))
+
+
+def end_of(job, state, status=None, stopped=None, exceeded=None, reason=None):
+    """The End of *job*, which ends at this moment.
 
     *state* None: the module's process ended by itself with wait status *status*, and its output tells the state.
     *stopped*: what contain.tree.stop() returned, if the job was stopped. *exceeded*: as contain.limits.exceeded() returns it.
@@ -44,6 +48,13 @@ def write(job, state, status=None, reason=None, stopped=None, exceeded=None):
     elif reason is None:
         end = end._replace(reason=why_stopped(job, end, stopped))
         end = _with_last_lines(job, end, with_stdout=True)
+    return end
+
+
+def publish(job, end):
+    """Write the *end* of *job*; nobody else may be about to do so: the caller holds its lock, that of its queue, or that of
+    the jobs that wait for others.
+    """
     _publish(job, end, *map(job.file, SPARES))
 
 

@@ -104,7 +104,8 @@ def _declare_lost(job, spec):
         reason = 'the start of job %s was cut off before its module was executed' % job.id
     else:
         reason = (
-            'the supervisor of job %s (pid %d) was killed, by kill -9 or for want of memory; its module (pid %d) %s'
+            'the supervisor of job %s (pid %d) was killed, by kill -9 or for want of memory, or could not write its end; '
+            'its module (pid %d) %s'
             % (
                 job.id,
                 run.supervisor,

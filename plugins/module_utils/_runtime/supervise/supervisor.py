@@ -14,6 +14,7 @@ Standard library only, Python 3.6 and up. Private to this collection.
 
 import os
 import sys
+import time
 
 from ..contain import limits, tree
 from ..contain.cgroup import Cgroup
@@ -36,6 +37,9 @@ _LONG_SECONDS = 2
 """A module that runs longer than this is worth the time that it takes to replace the image of its supervisor."""
 _LONG_FUNCTION_SECONDS = 10
 """The same of a function. Its process is many times as large as its supervisor, which has replaced its image once."""
+_AGAIN_SECONDS = 3
+_PATIENCE_SECONDS = 300
+"""How long a supervisor tries to write how its job ended."""
 
 
 def supervise(job, report_fd=None, gate=None, before=None):
@@ -168,8 +172,7 @@ def _grace(job, spec):
 
 def _finish(job, vigil, state):
     """Stop what is to be stopped, and write how the job ended (*state*: as Vigil.keep() returns it)."""
-    run = job.run()
-    spec = job.spec()
+    run, spec = _persist(vigil, lambda: (job.run(), job.spec()))
     cgroup = Cgroup(run.cgroup) if run and run.cgroup else None
     stopped = None
     if state is not None:
@@ -179,6 +182,24 @@ def _finish(job, vigil, state):
     if cgroup is not None:
         cgroup.remove()
     if job.exists():  # else somebody has removed its files: nobody will ask
-        ending.write(job, state, vigil.status, stopped=stopped, exceeded=exceeded)
+        end = _persist(vigil, ending.end_of, job, state, vigil.status, stopped, exceeded)
+        _persist(vigil, ending.publish, job, end)
     if run:
         remove_tmpdir(run.tmpdir)
+
+
+def _persist(vigil, step, *args):
+    """What *step* returns; tried again and again where the files of the job cannot be read or written now.
+
+    A server of NFS that is booted must not turn a success into a lost job. A shutdown does not wait for that.
+    """
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return step(*args)
+        except FileNotFoundError:  # somebody has removed them
+            raise
+        except OSError:
+            if vigil.signals.shutdown or time.monotonic() >= deadline:
+                raise
+        vigil.sleep(_AGAIN_SECONDS)

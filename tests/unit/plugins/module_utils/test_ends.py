@@ -166,6 +166,39 @@ def test_a_wait_that_is_over_as_the_job_ends_brings_the_output_too(some_target: 
         assert look['output']['rc'] == 0
 
 
+@pytest.mark.parametrize('late', [False, True], ids=['at once', 'late'])
+def test_a_success_that_cannot_be_written_for_a_moment(some_target: Target, late: bool) -> None:
+    job_id = _unwritable(some_target, late)
+
+    assert some_target.job(job_id)['state'] == 'running'
+    (some_target.files(job_id) / 'end.spare').rmdir()
+    assert some_target.ended(job_id)['state'] == 'succeeded'
+
+
+def test_a_shutdown_does_not_wait_for_an_end_that_cannot_be_written(some_target: Target) -> None:
+    job_id = _unwritable(some_target, late=False)
+
+    os.kill(some_target.note(job_id, 'run.json')['supervisor'], signal.SIGTERM)
+    until(lambda: not some_target.processes())
+    job = some_target.job(job_id)
+    assert job['state'] == 'lost'
+    assert 'or could not write its end' in job['reason']
+
+
+def _unwritable(target: Target, late: bool) -> str:
+    """A job that has succeeded, whose supervisor could not write it: a directory is where end.json is to come from."""
+    gate = target.gate()
+    job_id = target.run(gate.before(result(changed=True)))
+    if late:
+        target.until_small(job_id)
+    spare = target.files(job_id) / 'end.spare'
+    spare.unlink()
+    spare.mkdir()
+    gate.open()
+    until(lambda: target.result_file(job_id) == {'changed': True})
+    return job_id
+
+
 _KILLED_SUPERVISOR = """
 import json, os, signal, sys
 sys.path.insert(0, sys.argv[1])
