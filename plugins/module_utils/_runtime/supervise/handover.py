@@ -45,7 +45,7 @@ _image = None
 
 
 def this_image():
-    """The Image of this process. The first call takes down which interpreter it runs in."""
+    """The Image of this process. The first call takes down which interpreter it runs in, and which runtime."""
     global _image
     if _image is None:
         _image = Image()
@@ -53,14 +53,14 @@ def this_image():
 
 
 class Image:
-    """The image of a process: its interpreter, as it was at the beginning, and its bundle (or None).
+    """The image of a process: its interpreter and the runtime, as they were at the beginning, and its bundle (or None).
 
-    A forked process shares both.
+    A forked process shares all of it.
     """
 
     def __init__(self, bundle=None):
         self.bundle = bundle
-        self._signature = _signature()
+        self._files = _identities(_interpreter() + ([] if bundle else _runtime()))  # a bundle holds the runtime
 
     def write_bundle(self, folder):
         """Write the bundle in *folder* now, for all the supervisors that this process will fork.
@@ -83,32 +83,36 @@ class Image:
             return
         self.write_bundle(job.path)
         bundle = self.bundle
-        if (
-            not bundle or _signature() != self._signature
-        ):  # the interpreter has been replaced: another image might not even start
+        if not bundle or self._is_outdated():
             return
         words = [bundle.fd, bundle.head_size, Bundle.__module__, __name__, resume.__module__, resume.__name__]
         words += [job.store.root, job.id, job.lock, vigil.main, deadline or '', job.file('stop.json')]
         command = [sys.executable, '-I', '-S', '-c', _BOOT, *map(str, words)]
         _execute(command, vigil, (job.lock, bundle.fd))
 
+    def begin_anew(self, job, vigil, deadline, go_on):
+        """Replace it by one that has loaded the runtime alone, from its files, and calls *go_on*.
 
-def begin_anew(job, vigil, deadline, go_on):
-    """Replace the image of this process by one that has loaded the runtime alone, which calls *go_on*.
+        That is a function of the runtime (shape: supervisor.go_on()). Child, lock and signals stay. Returns where it cannot be
+        done.
+        """
+        if not sys.executable or vigil.status is not None or self._is_outdated():
+            return
+        above = len(__name__) - len('.'.join(_OWN))
+        words = [_FOLDER, '.'.join(_OWN), go_on.__module__[above:], go_on.__name__]
+        words += [job.store.root, job.id, job.lock, vigil.main, deadline or '']
+        _execute([sys.executable, '-I', '-S', '-c', _ANEW, *map(str, words)], vigil, (job.lock,))
 
-    That is a function of the runtime (shape: supervisor.go_on()). Child, lock and signals stay. Returns where it cannot be
-    done.
-    """
-    if not sys.executable or vigil.status is not None:
-        return
-    above = len(__name__) - len('.'.join(_OWN))
-    words = [_FOLDER, '.'.join(_OWN), go_on.__module__[above:], go_on.__name__]
-    words += [job.store.root, job.id, job.lock, vigil.main, deadline or '']
-    _execute([sys.executable, '-I', '-S', '-c', _ANEW, *map(str, words)], vigil, (job.lock,))
+    def _is_outdated(self):
+        """Whether files that another image would load have been replaced since the beginning.
+
+        With another interpreter, it might not even start; with another runtime, not understand what this one tells it.
+        """
+        return _identities(self._files) != self._files
 
 
 def main_anew(words):
-    """Go on where begin_anew() has left off."""
+    """Go on where Image.begin_anew() has left off."""
     module, function, root, job_id, lock, pid, deadline = words
     _set_inheritable((int(lock),), False)
     go_on = getattr(__import__(module, fromlist=[function]), function)
@@ -162,13 +166,22 @@ def _set_inheritable(descriptors, inheritable):
         os.set_inheritable(fd, inheritable)
 
 
-def _signature():
-    """What changes when the interpreter or its standard library is replaced."""
+def _interpreter():
+    """The paths that change when the interpreter or its standard library is replaced."""
     extensions = getattr(sys.modules.get('fcntl'), '__file__', None)
     paths = [sys.executable, os.path.dirname(os.__file__)]
-    if extensions:
-        paths.append(os.path.dirname(extensions))
-    return [_identity(path) for path in paths]
+    return paths + ([os.path.dirname(extensions)] if extensions else [])
+
+
+def _runtime():
+    """The paths of the modules of the runtime that this process has loaded. On a target they come from no files."""
+    package = __name__.rsplit('.', 2)[0] + '.'
+    return [module.__file__ for name, module in list(sys.modules.items()) if name.startswith(package)]
+
+
+def _identities(paths):
+    """{path: what changes when the file is replaced}."""
+    return {path: _identity(path) for path in paths}
 
 
 def _identity(path):

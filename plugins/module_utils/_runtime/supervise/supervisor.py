@@ -28,7 +28,7 @@ from .body_start import BodyStart, detach
 from .descriptors import blank_descriptors, close_descriptors
 from .following import hand_on, put_back
 from .function import Function
-from .handover import begin_anew, this_image
+from .handover import this_image
 from .module import Module
 from .vigil import Signals, Vigil
 from .waiting import may_begin
@@ -71,6 +71,7 @@ def supervise_function(function, job, report_fd, gate):
     The daemon waits for other jobs and for a slot, as the job has to, and begins the function. Then it replaces its image
     at once, because the one that it has been forked from may be large.
     """
+    image = this_image()  # first: while the job waits, the collection may be upgraded
     detach()
     blank_descriptors(keep=(0, 1, 2, report_fd, gate, job.lock))
     vigil = Vigil(Signals())
@@ -78,14 +79,14 @@ def supervise_function(function, job, report_fd, gate):
     spec = job.spec()
     start = BodyStart(job, spec, vigil, report_fd, gate, Function(function))
     if _guarded(job, vigil, may_begin, job, start) and _guarded(job, vigil, _execute, job, start):
-        begin_anew(job, vigil, start.deadline, go_on)
+        image.begin_anew(job, vigil, start.deadline, go_on)
         _guarded(job, vigil, _keep, job, spec, vigil, start.deadline)
     start.answer()
     _leave(job, spec, vigil)
 
 
 def go_on(root, job_id, lock, pid, deadline):
-    """Supervise the job whose body is the process *pid*, in the new image of its supervisor (handover.begin_anew())."""
+    """Supervise the job whose body is the process *pid*, in the new image of its supervisor (Image.begin_anew())."""
     job = Store(root).job(job_id)
     job.lock = lock
     spec = job.spec()
@@ -105,12 +106,13 @@ def resume(root, job_id, lock, vigil, state):
 
 def _keep(job, spec, vigil, deadline):
     """Wait for the end of the body of *job*, which has begun, and write how it ended."""
+    image = this_image()
     long = _LONG_FUNCTION_SECONDS if spec.place == CONTROLLER else _LONG_SECONDS
     if spec.limit is None or spec.limit > long:
         vigil.reap()  # a function may have ended before this image could hear of it
         if vigil.status is None:
             vigil.sleep(long)
-        this_image().replace(job, vigil, deadline, resume)
+        image.replace(job, vigil, deadline, resume)
     _finish(job, vigil, vigil.keep(deadline, job.file('stop.json')))
 
 

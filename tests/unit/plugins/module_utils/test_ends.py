@@ -26,6 +26,7 @@ from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target
     Target,
     answer,
     blocked,
+    function,
     looks,
     result,
     set_clock,
@@ -492,6 +493,25 @@ def test_the_runtime_is_damaged(some_target: Target, runtime: Path) -> None:
 
     some_target.plugins = PLUGINS
     assert some_target.ended(job_id)['state'] == 'succeeded'
+
+
+@pytest.mark.parametrize('how', ['upgraded', 'moved'])
+def test_the_runtime_is_replaced_while_a_function_waits(some_target: Target, runtime: Path, how: str) -> None:
+    """Its supervisor keeps its image then. That of the first job is loading the next one just now, and may get lost."""
+    gates = [some_target.gate(name) for name in ('first', 'second')]
+    first, second = (blocked(gate, result(changed=True), function, queue='q') for gate in gates)
+    some_target.start(first, second)
+    if how == 'moved':
+        runtime.rename(runtime.with_name('moved'))
+    else:
+        for path in runtime.rglob('*.py'):
+            path.write_bytes(b'(')
+
+    some_target.plugins = PLUGINS
+    gates[0].open()
+    until((some_target.files(second.id) / 'run.json').exists)
+    gates[1].open()
+    assert some_target.ended(second.id)['state'] == 'succeeded'
 
 
 def test_everything_is_removed(some_target: Target, runtime: Path) -> None:
