@@ -172,7 +172,7 @@ def _resolve(store, edge, edges, entered):
         if other_machine(spec) is not None:  # it starts there
             return None
         if edge.awaited is None:
-            return _take(job, spec, dependents, entered, is_known=False)
+            return _take(job, spec, dependents, entered, newly_ready=False)
         awaited = store.job(edge.awaited)
         end = awaited.end()
         if end is None and awaited.exists():
@@ -180,16 +180,19 @@ def _resolve(store, edge, edges, entered):
         if spec.is_on_end:
             job.write('ended.json', dict(zip(ENDED_VARIABLES, _ended(awaited, end))))
         if spec.after_any or (end is not None and end.state == 'succeeded'):
-            return _take(job, spec, dependents, entered, is_known=dependents.met(edge))
+            return _take(job, spec, dependents, entered, newly_ready=dependents.met(edge))
         _skip(job, _describe_end(awaited, end))
         dependents.remove(job.id)
         edges.extend(edges_to(store, job.id))
         return None
 
 
-def _take(job, spec, dependents, entered, is_known):
-    """*job*, its lock held, or None: it waits on, or for its turn in a queue. Not *is_known*: a process may have been
-    killed between two steps of this function."""
+def _take(job, spec, dependents, entered, newly_ready):
+    """*job*, its lock held, or None: it waits on, or for its turn in a queue.
+
+    *newly_ready*: if it is ready, it became so just now. False: it was ready before, and whoever moved it may have been
+    killed halfway.
+    """
     if not dependents.is_ready(job.id):
         return None
     queue_name = spec.queue
@@ -208,7 +211,8 @@ def _take(job, spec, dependents, entered, is_known):
             raise
         return job
     with Queue(job.store, queue_name) as queue:
-        if is_known or job.id not in map(job_of, queue.entries()):
+        # One that is in its queue already may have been started from there, and must not get into it again.
+        if newly_ready or not (job.alive() or job.id in map(job_of, queue.entries())):
             queue.add(job.id)
     dependents.remove(job.id)
     entered.add(queue_name)

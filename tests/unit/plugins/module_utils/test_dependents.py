@@ -12,7 +12,8 @@ from typing import Any, List
 
 import pytest
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import Store
-from ansible_collections.background.jobs.plugins.module_utils._runtime.schedule.dependents import Dependents
+from ansible_collections.background.jobs.plugins.module_utils._runtime.schedule.dependents import Dependents, Edge
+from ansible_collections.background.jobs.plugins.module_utils._runtime.schedule.queue import Queue
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     Order,
     Said,
@@ -258,6 +259,23 @@ def test_a_ready_job_that_nobody_started_is_started_by_a_look(some_target: Targe
     for order in (orders[1], queued):  # as if whoever noticed the end was killed just then
         (some_target.async_dir / '.dependents' / 'waiting' / order.id / orders[0].id).unlink()
     assert some_target.end_states(orders[1], queued) == ['succeeded', 'succeeded']
+
+
+def test_a_ready_job_that_is_in_its_queue_already_is_started_once(some_target: Target) -> None:
+    """As if whoever put it there was killed before it was taken out of those that wait, and then the power went."""
+    trace = some_target.directory / 'trace'
+    first = blocked(some_target.gate())
+    second = Order('echo + >> %s; %s' % (trace, result()), queue='q', after=[first.id])
+    some_target.start(first, second)
+    some_target.kill_supervisor(first.id)
+    store = Store(str(some_target.async_dir))
+    with Dependents(store) as dependents, Queue(store, 'q') as queue:
+        dependents.met(Edge(second.id, first.id))
+        queue.add(second.id, slots=2)
+
+    assert some_target.end_states(second) == ['succeeded']
+    assert _left(some_target) == []
+    assert trace.read_text(encoding='ascii').split() == ['+']
 
 
 def test_a_shutdown_leaves_those_that_wait_to_the_next_boot(some_target: Target) -> None:
