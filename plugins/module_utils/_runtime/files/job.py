@@ -11,12 +11,15 @@ import os
 
 from ..protocol import GRACE, RETENTION, TARGET
 from .atomic import read_json, remove_file, remove_tree, write_json
+from .clock import lives
 from .locks import is_locked, take_lock
 from .records import End, Launch, Run, Spec, parse
 
 SPARE = 8192
 """Bytes set aside for each of two files. Whatever is written about an end fits in."""
 SPARES = ('end.spare', 'result.spare')
+UNEXECUTED = 'run.new'
+"""The name of run.json until the body has begun: to rename it is all that is left to do then."""
 
 
 class Job:
@@ -54,8 +57,17 @@ class Job:
         return self._record(Launch, 'launch.json')
 
     def run(self):
-        """The Run, or None: the module was not executed, or the file is not whole."""
-        return self._record(Run, 'run.json')
+        """The Run, or None: the module was not executed, or the file is not whole.
+
+        A supervisor may have been killed just after the execution. The module's process has the lock until it is executed. So
+        if nobody has the lock, and the process lives, it was.
+        """
+        run = self._record(Run, 'run.json')
+        if run is None:
+            run = self._record(Run, UNEXECUTED)
+            if run is not None and (self.alive() or not lives(run.pid, run.process_start)):
+                return None
+        return run
 
     def end(self):
         """The End, or None: the job has not ended, or the file is not whole."""

@@ -17,6 +17,7 @@ from ..contain import limits, session
 from ..contain.fork import ForkError, fork
 from ..files.atomic import read_json
 from ..files.clock import now, process_start
+from ..files.job import UNEXECUTED
 from ..files.readable import wait_readable
 from ..files.records import VERSION, Report, Run
 from ..files.tmpdir import remove_tmpdir
@@ -24,9 +25,6 @@ from ..protocol import ENDED_VARIABLES, resources_of
 from . import ending
 from .batch import BEGUN, report_line
 from .reasons import cut
-
-_UNEXECUTED = 'run.new'
-"""The name of run.json until the body has begun: to rename it is all that is left to do then."""
 
 
 class BodyStart:
@@ -56,14 +54,14 @@ class BodyStart:
         # All that can be done before the gate opens: afterwards a hundred modules may want the processors.
         detach()
         run = self._run(launch)
-        self.job.write(_UNEXECUTED, run)
+        self.job.write(UNEXECUTED, run)
         self._tell(report_line(Report(self.spec, run, warning)))
         reason = self._failure(failure, launch)
         if reason:
-            self.job.forget(_UNEXECUTED)
+            self.job.forget(UNEXECUTED)
             self._end_unexecuted(launch, reason)
             return False
-        os.rename(self.job.file(_UNEXECUTED), self.job.file('run.json'))
+        os.rename(self.job.file(UNEXECUTED), self.job.file('run.json'))
         self._tell(BEGUN)
         self.answer()
         limit = self.spec.limit

@@ -206,10 +206,11 @@ sys.path.insert(0, sys.argv[1])
 from module_utils._runtime.door import respond
 from module_utils._runtime.files.job import Job
 
-def write(job, name, value):
+def kill():
     os.kill(os.getpid(), signal.SIGKILL)
 
-Job.write = write
+rename = os.rename
+%s
 print(json.dumps(respond(json.loads(sys.stdin.read()))))
 """
 
@@ -217,21 +218,44 @@ print(json.dumps(respond(json.loads(sys.stdin.read()))))
 def test_a_supervisor_is_killed_before_it_could_report(some_target: Target) -> None:
     """The process that is to execute the module is there by then. It waits for the request, so that must not wait for it."""
     order = Order(result())
-    request = {'version': VERSION, 'async_dir': str(some_target.async_dir), **start_request(order)}
-    done = subprocess.run(
-        [some_target.python, '-I', '-S', '-c', _KILLED_SUPERVISOR, str(PLUGINS)],
-        input=json.dumps(request).encode(),
-        stdout=subprocess.PIPE,
-        env=some_target.environment,
-        timeout=HUNG,
-        check=True,
-    )
-    assert looks(json.loads(done.stdout.decode()))
+    _start_with_killed_supervisor(some_target, order, 'Job.write = lambda job, name, value: kill()')
     # The process that was to execute the module has the lock until it has ended.
     until(lambda: not some_target.processes())
     job = some_target.job(order.id)
     assert job['state'] == 'lost'
     assert 'was cut off before its module was executed' in job['reason']
+
+
+def _start_with_killed_supervisor(target: Target, order: Order, patch: str) -> None:
+    """Start a job by a runtime that *patch* (a statement) makes kill itself."""
+    request = {'version': VERSION, 'async_dir': str(target.async_dir), **start_request(order)}
+    done = subprocess.run(
+        [target.python, '-I', '-S', '-c', _KILLED_SUPERVISOR % patch, str(PLUGINS)],
+        input=json.dumps(request).encode(),
+        stdout=subprocess.PIPE,
+        env=target.environment,
+        timeout=HUNG,
+        check=True,
+    )
+    assert looks(json.loads(done.stdout.decode()))
+
+
+def test_a_supervisor_is_killed_just_after_the_module_was_executed(some_target: Target) -> None:
+    """Nothing says so yet, but the module runs. It keeps its slot and its temporary directory."""
+    gate, tmpdir = some_target.gate(), some_target.directory / 'tmpdir'
+    tmpdir.mkdir()
+    first, second = blocked(gate, queue='q', tmpdir=str(tmpdir)), Order(result(), queue='q')
+    patch = "os.rename = lambda old, new: kill() if new.endswith('run.json') else rename(old, new)"
+    _start_with_killed_supervisor(some_target, first, patch)
+    some_target.start(second)
+
+    assert some_target.states(first, second) == ['lost', 'queued']
+    job = some_target.job(first.id)
+    assert 'still ran when this was found out' in job['reason']
+    assert job['started']
+    assert tmpdir.exists()
+    gate.open()
+    assert some_target.ended(second.id)['state'] == 'succeeded'
 
 
 @pytest.mark.parametrize('whom', ['the supervisor', 'both'])
