@@ -105,6 +105,10 @@ class Queue(LockedDirectory):
         """The entries of the jobs that wait, in order."""
         return sorted(os.listdir(self._waiting))
 
+    def waits(self, job_id):
+        """Whether a job waits here."""
+        return job_id in map(job_of, os.listdir(self._waiting))
+
     def withdraw(self, job_id, entry=None):
         """Take a job out that waits. True if it waited. *entry*: under which it did a moment ago (QueueSnapshot)."""
         if entry is not None and remove_file(os.path.join(self._waiting, entry)):

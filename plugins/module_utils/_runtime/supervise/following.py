@@ -16,7 +16,7 @@ from ..files.records import NewerFormat
 from ..files.tmpdir import remove_tmpdir, tmpdir_of
 from ..protocol import CONTROLLER, ENDED_VARIABLES
 from ..schedule.dependents import Dependents, Edge, edges_to
-from ..schedule.queue import Queue, job_of
+from ..schedule.queue import Queue
 from ..schedule.shared_queue import SharedQueue
 from . import ending
 from .batch import Batch
@@ -212,7 +212,7 @@ def _take(job, spec, dependents, entered, newly_ready):
         return job
     with Queue(job.store, queue_name) as queue:
         # One that is in its queue already may have been started from there, and must not get into it again.
-        if newly_ready or not (job.alive() or job.id in map(job_of, queue.entries())):
+        if newly_ready or not (job.alive() or queue.waits(job.id)):
             queue.add(job.id)
     dependents.remove(job.id)
     entered.add(queue_name)

@@ -8,16 +8,19 @@ Standard library only, Python 3.6 and up. Private to this collection.
 """
 
 import collections
+import contextlib
 
 from ..contain.cgroup import Cgroup
+from ..files.atomic import raise_unless_absent
 from ..files.clock import boot_id, lives
+from ..files.errors import StoreError
 from ..files.job import unreadable_spec
 from ..files.machine import other_machine
 from ..files.records import NewerFormat
 from ..files.tmpdir import remove_tmpdir, tmpdir_of
 from ..protocol import CONTROLLER, TARGET
 from ..schedule.dependents import Dependents, awaited_by
-from ..schedule.queue import QueueSnapshot
+from ..schedule.queue import Queue, QueueSnapshot
 from ..schedule.shared_queue import SharedQueue
 from .ending import write_lost
 
@@ -51,10 +54,42 @@ def settle(job, spec, snapshot=None):
             return waiting
     if elsewhere or job.alive():  # its turn came meanwhile
         return RUNS
-    end = job.end()
-    if end is None and not job.exists():  # not lost: somebody has removed it meanwhile
-        return RUNS
-    return Standing(None, None, end or _declare_lost(job, spec))
+    return _settle_dead(job, spec)
+
+
+def _settle_dead(job, spec):
+    """The Standing of *job*, which neither waited nor lived a moment ago.
+
+    The places where it may wait are locked before it is declared lost: its turn may have come after the look at them, and
+    it may be back by now, because no process could be made for it.
+    """
+    with contextlib.ExitStack() as locks:
+        for place in _places(job, spec):
+            try:
+                locks.enter_context(place)
+            except OSError as error:
+                raise_unless_absent(error)
+            else:
+                if place.waits(job.id):
+                    break
+        else:
+            if not job.alive():
+                end = job.end()
+                if end is None and not job.exists():  # not lost: somebody has removed it meanwhile
+                    return RUNS
+                return Standing(None, None, end or _declare_lost(job, spec))
+    return settle(job, spec)
+
+
+def _places(job, spec):
+    """The places where *job* may wait as files only, in the order of their locks."""
+    if spec.place == TARGET and spec.after:
+        yield Dependents(job.store)
+    if spec.place == TARGET and spec.queue is not None:
+        try:
+            yield Queue(job.store, spec.queue)
+        except StoreError:  # no name of a queue: nobody waits there
+            pass
 
 
 def has_ended(job):

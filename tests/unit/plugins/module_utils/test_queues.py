@@ -16,10 +16,12 @@ from typing import Any, List
 import pytest
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files import clock
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.atomic import read_file, write_file
+from ansible_collections.background.jobs.plugins.module_utils._runtime.files.job import Job
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.records import Launch, Spec, parse
 from ansible_collections.background.jobs.plugins.module_utils._runtime.files.store import Store
+from ansible_collections.background.jobs.plugins.module_utils._runtime.schedule.dependents import Dependents
 from ansible_collections.background.jobs.plugins.module_utils._runtime.schedule.queue import Queue, QueueSnapshot
-from ansible_collections.background.jobs.plugins.module_utils._runtime.supervise.following import hand_on
+from ansible_collections.background.jobs.plugins.module_utils._runtime.supervise.following import hand_on, put_back
 from ansible_collections.background.jobs.plugins.module_utils._runtime.supervise.standing import settle
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     HUNG,
@@ -381,6 +383,40 @@ def test_a_supervisor_holds_one_job_at_a_time(tmp_path: Path, monkeypatch: pytes
     assert following.id != ended.id
     assert alive == [(False, True)]
     following.release()
+
+
+@pytest.mark.parametrize('place', ['queue', 'dependents'])
+def test_a_job_that_is_put_back_during_a_look_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Its turn comes after the first look at its lock; before the second one it is back, as if a fork was refused."""
+    store = _waiting_queue(tmp_path, 1)
+    job = store.job('j1.00000')
+    if place == 'dependents':
+        with Dependents(store) as dependents, Queue(store, 'q') as queue:
+            queue.withdraw(job.id)
+            dependents.put_back(job.id)
+        job.write('spec.json', job.spec()._replace(queue=None, after=['j0.1']))
+    looks_at_lock = [0]
+    is_alive: Any = Job.alive
+
+    def alive(asked: Any) -> Any:
+        looks_at_lock[0] += 1
+        if looks_at_lock[0] == 2:
+            put_back(job)
+        answer = is_alive(asked)
+        if looks_at_lock[0] == 1 and place == 'queue':
+            with Queue(store, 'q') as queue:
+                job.lock = queue.next().lock
+        elif looks_at_lock[0] == 1:
+            with Dependents(store) as dependents:
+                job.hold()
+                dependents.remove(job.id)
+        return answer
+
+    monkeypatch.setattr(Job, 'alive', alive)
+    standing = settle(store.job(job.id), job.spec())
+    assert standing == ((1, None, None) if place == 'queue' else (None, [], None))
 
 
 def test_a_killed_start_where_the_system_has_no_boot_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
