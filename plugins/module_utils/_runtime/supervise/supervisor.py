@@ -147,7 +147,9 @@ def _guarded(job, vigil, step, *args):
             tree.stop(vigil.main, lambda: 0, vigil.sleep)
         try:
             tmpdir = tmpdir_of(job)
-            ending.write(job, 'failed', reason='the supervisor of job %s failed: %s' % (job.id, _description(error)))
+            if job.end() is None:  # else it is what comes after the end that has failed
+                reason = 'the supervisor of job %s failed: %s' % (job.id, _description(error))
+                ending.write(job, 'failed', reason)
             remove_tmpdir(tmpdir)
         except Exception:  # somebody has removed the job's files, say; the next look finds that the job is lost
             pass

@@ -200,11 +200,12 @@ def _unwritable(target: Target, late: bool) -> str:
     return job_id
 
 
-_KILLED_SUPERVISOR = """
+_PATCHED_RUNTIME = """
 import json, os, signal, sys
 sys.path.insert(0, sys.argv[1])
 from module_utils._runtime.door import respond
 from module_utils._runtime.files.job import Job
+from module_utils._runtime.supervise import supervisor
 
 def kill():
     os.kill(os.getpid(), signal.SIGKILL)
@@ -218,7 +219,7 @@ print(json.dumps(respond(json.loads(sys.stdin.read()))))
 def test_a_supervisor_is_killed_before_it_could_report(some_target: Target) -> None:
     """The process that is to execute the module is there by then. It waits for the request, so that must not wait for it."""
     order = Order(result())
-    _start_with_killed_supervisor(some_target, order, 'Job.write = lambda job, name, value: kill()')
+    _start_with_patched_runtime(some_target, order, 'Job.write = lambda job, name, value: kill()')
     # The process that was to execute the module has the lock until it has ended.
     until(lambda: not some_target.processes())
     job = some_target.job(order.id)
@@ -226,11 +227,11 @@ def test_a_supervisor_is_killed_before_it_could_report(some_target: Target) -> N
     assert 'was cut off before its module was executed' in job['reason']
 
 
-def _start_with_killed_supervisor(target: Target, order: Order, patch: str) -> None:
-    """Start a job by a runtime that *patch* (a statement) makes kill itself."""
+def _start_with_patched_runtime(target: Target, order: Order, patch: str) -> None:
+    """Start a job by a runtime in which *patch* (a statement) makes something fail."""
     request = {'version': VERSION, 'async_dir': str(target.async_dir), **start_request(order)}
     done = subprocess.run(
-        [target.python, '-I', '-S', '-c', _KILLED_SUPERVISOR % patch, str(PLUGINS)],
+        [target.python, '-I', '-S', '-c', _PATCHED_RUNTIME % patch, str(PLUGINS)],
         input=json.dumps(request).encode(),
         stdout=subprocess.PIPE,
         env=target.environment,
@@ -240,13 +241,21 @@ def _start_with_killed_supervisor(target: Target, order: Order, patch: str) -> N
     assert looks(json.loads(done.stdout.decode()))
 
 
+def test_what_fails_after_the_end_does_not_change_it(some_target: Target) -> None:
+    order = Order(result())
+    _start_with_patched_runtime(some_target, order, 'supervisor.remove_tmpdir = lambda tmpdir: 1 / 0')
+
+    until(lambda: not some_target.processes())
+    assert some_target.job(order.id)['state'] == 'succeeded'
+
+
 def test_a_supervisor_is_killed_just_after_the_module_was_executed(some_target: Target) -> None:
     """Nothing says so yet, but the module runs. It keeps its slot and its temporary directory."""
     gate, tmpdir = some_target.gate(), some_target.directory / 'tmpdir'
     tmpdir.mkdir()
     first, second = blocked(gate, queue='q', tmpdir=str(tmpdir)), Order(result(), queue='q')
     patch = "os.rename = lambda old, new: kill() if new.endswith('run.json') else rename(old, new)"
-    _start_with_killed_supervisor(some_target, first, patch)
+    _start_with_patched_runtime(some_target, first, patch)
     some_target.start(second)
 
     assert some_target.states(first, second) == ['lost', 'queued']

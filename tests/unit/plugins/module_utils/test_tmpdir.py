@@ -7,11 +7,13 @@
 import fcntl
 import os
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any, Dict
 
 import pytest
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
+    PLUGINS,
     Order,
     Said,
     Target,
@@ -20,6 +22,15 @@ from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target
     until,
     until_dead,
 )
+
+_NESTED = '/'.join('x' * 1100)
+"""A directory inside of so many others that Python cannot call a function in a function for each of them."""
+_REMOVE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from module_utils._runtime.files.tmpdir import remove_tmpdir
+remove_tmpdir(sys.argv[2])
+"""
 
 
 def _tmpdir(target: Target, name: str = 'tmpdir') -> Path:
@@ -42,6 +53,21 @@ def test_the_module_has_it_until_the_end(some_target: Target) -> None:
 
     assert some_target.end(order.id)[0]['output']['stdout'].startswith('secret')
     until(lambda: not tmpdir.exists())
+
+
+def test_it_is_nested_too_deeply_to_be_removed(some_target: Target) -> None:
+    """All that can be reached goes, and the end stays as it is."""
+    tmpdir = _tmpdir(some_target)
+    order = _order('cd %s && mkdir -p %s && %s' % (tmpdir, _NESTED, result()), tmpdir)
+    some_target.start(order)
+
+    until(lambda: (some_target.files(order.id) / 'end.json').exists() and not some_target.processes())
+    assert some_target.job(order.id)['state'] == 'succeeded'
+    subprocess.run(['mkdir', '-p', _NESTED], cwd=str(tmpdir), check=True)
+    (tmpdir / 'upload').write_bytes(b'')
+    subprocess.run([some_target.python, '-I', '-S', '-c', _REMOVE, str(PLUGINS), str(tmpdir)], check=True)
+    assert not (tmpdir / 'upload').exists()
+    subprocess.run(['rm', '-r', str(tmpdir)], check=True)  # what pytest removes trees by may fail as well
 
 
 @pytest.mark.parametrize('on_existing', ['attach', 'fail'])
