@@ -575,6 +575,23 @@ def test_damaged_files(some_target: Target) -> None:
     assert len(some_target.ask('list', states=None, names=None, queues=None)) == 3
 
 
+def test_a_module_that_is_not_whole_is_not_executed(some_target: Target) -> None:
+    """What a power cut leaves of it while the job waits may be a whole script as well."""
+    gate, trace = some_target.gate(), some_target.directory / 'trace'
+    first = blocked(gate, queue='q')
+    orders = [Order('touch %s; %s #' % (trace, result()), queue='q') for _number in range(2)]
+    some_target.start(first, *orders)
+    cut, gone = (some_target.files(order.id) / 'base' for order in orders)
+    gone.unlink()
+    cut.write_bytes(cut.read_bytes()[:-1])
+    gate.open()
+
+    for look in some_target.end(*[order.id for order in orders]):
+        assert look['job']['state'] == 'failed'
+        assert look['job']['reason'].endswith('the file of its module is not whole')
+    assert not trace.exists()
+
+
 @pytest.mark.parametrize('step', [_HOUR, -_HOUR])
 def test_the_clock_is_set(some_target: Target, step: int) -> None:
     clock = set_clock(some_target)
