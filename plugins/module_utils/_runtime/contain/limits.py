@@ -70,7 +70,10 @@ def _trial(apply, value):
     os.close(writer)
     with os.fdopen(reader, 'rb') as pipe:
         trouble = pipe.read().decode('utf-8')
-    os.waitpid(child, 0)
+    try:
+        os.waitpid(child, 0)
+    except ChildProcessError:  # whoever started this process lets it ignore SIGCHLD, so the kernel has reaped it
+        pass
     return trouble or None
 
 

@@ -62,7 +62,7 @@ def _machine():
     """The machine that this process is compiled for, which a kernel of 64 bits does not tell to a process of 32."""
     machine = os.uname().machine
     if sys.maxsize.bit_length() < _INT_BITS_OF_POINTER - 1:
-        return {'x86_64': 'i386', 'aarch64': 'armv7l'}.get(machine)
+        return {'x86_64': 'i386', 'aarch64': 'armv7l'}.get(machine, machine)
     return machine
 
 

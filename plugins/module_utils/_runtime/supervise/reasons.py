@@ -69,11 +69,12 @@ def cut(text):
 
 
 def signal_name(number):
-    """The name of signal *number*, as kill(1) has it, with SIG before it."""
+    """The name of signal *number*, as kill(1) has it, with SIG before it; "signal 32" where it has none."""
     try:
         return signal.Signals(number).name
     except ValueError:
-        return 'SIGRTMIN+%d' % (number - signal.SIGRTMIN)
+        above = number - signal.SIGRTMIN  # the C library keeps the first of these signals for itself
+        return 'SIGRTMIN+%d' % above if above > 0 else 'signal %d' % number
 
 
 def _reported(job, result):

@@ -395,11 +395,12 @@ def test_what_is_told_of_a_bad_end_fits_into_the_room_set_aside(some_target: Tar
     assert (some_target.files(job_id) / 'end.json').stat().st_size <= SPARE
 
 
-def test_a_signal_that_ended_the_command_has_its_name(some_target: Target) -> None:
-    job = some_target.ended(some_target.run(result(rc=-9, msg='non-zero return code')))
+@pytest.mark.parametrize(('number', 'name'), [(9, 'SIGKILL'), (32, 'signal 32')])
+def test_a_signal_that_ended_the_command_has_its_name(some_target: Target, number: int, name: str) -> None:
+    job = some_target.ended(some_target.run(result(rc=-number, msg='non-zero return code')))
 
     assert job['state'] == 'failed'
-    assert job['reason'].endswith('killed by SIGKILL')
+    assert job['reason'].endswith('killed by %s' % name)
 
 
 def test_what_stands_around_the_result(target: Target) -> None:

@@ -8,10 +8,11 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Dict
 
 import pytest
-from ansible_collections.background.jobs.plugins.module_utils._runtime.contain import bus, limits
+from ansible_collections.background.jobs.plugins.module_utils._runtime.contain import bus, limits, priority
 from ansible_collections.background.jobs.tests.tools.left_out import left_out
 from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target import (
     PLUGINS,
@@ -87,6 +88,24 @@ def test_what_the_user_may_not_set_starts_nothing(some_target: Target) -> None:
     ):
         some_target.start(Order('true'), Order('true', resources={'nice': -3}))
     assert not list(some_target.async_dir.glob('.jobs/j*'))
+
+
+def test_a_limit_is_tried_where_ended_processes_are_not_waited_for(some_target: Target) -> None:
+    some_target.prefix = ['env', '--ignore-signal=CHLD']
+    job_id = some_target.run(TELLS, resources={'nice': 11, 'io': 'idle'})
+    assert stdout(some_target, job_id) == {'nice': 11, 'io': 'idle'}
+
+
+@pytest.mark.parametrize(
+    ('kernel', 'machine'), [('x86_64', 'i386'), ('aarch64', 'armv7l'), ('i686', 'i686'), ('armv7l', 'armv7l')]
+)
+def test_a_process_of_32_bits_knows_its_system_calls(
+    monkeypatch: pytest.MonkeyPatch, kernel: str, machine: str
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr('sys.maxsize', 2**31 - 1)
+        patch.setattr('os.uname', lambda: SimpleNamespace(machine=kernel))
+        assert priority._machine() == machine
 
 
 def test_another_system_has_no_classes_of_io(newest_target: Target) -> None:
