@@ -41,5 +41,7 @@ def _inherited(keep):
     try:
         numbers = [int(name) for name in os.listdir('/dev/fd')]
     except OSError:
+        numbers = []
+    if max(filter(None, keep)) not in numbers:  # FreeBSD without fdescfs lists 0, 1 and 2, whatever is open
         numbers = range(3, _MOST)
     return [fd for fd in numbers if fd not in keep]
