@@ -96,7 +96,7 @@ class Dependents(LockedDirectory):
         _remove_directory(self._waiting(job_id))
 
     def forget(self, edge):
-        """Forget an edge of a job that does not wait here, if it does not."""
+        """Forget *edge*, unless its job still waits here."""
         if edge.awaited is not None and not self.waits(edge.waiting):
             self._forget(edge)
 

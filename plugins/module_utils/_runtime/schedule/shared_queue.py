@@ -65,8 +65,8 @@ class SharedQueue(LockedDirectory):
     def wait(self, job_id, wake, is_over):
         """Wait until the job of this process has a slot: true, or until *is_over()*: false.
 
-        *is_over* is called when a file of the job was written, and when the descriptor *wake* is readable, which it has to
-        change.
+        *is_over* is called when a file of the job was written, and when the descriptor *wake* is readable. *is_over* must
+        also read *wake* empty, or this would spin.
         """
         while True:
             slots = self._slots()

@@ -4,8 +4,8 @@
 
 """The wait of a supervisor for the end of its module, for its limit, or for a signal.
 
-While a module runs, this file, handover.py and files/readable.py are all that a supervisor has loaded of the runtime, so
-they import hardly anything.
+While a module runs, this file, handover.py, bundle.py and files/readable.py are all that a supervisor has loaded of the
+runtime, so they import hardly anything.
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 

@@ -42,7 +42,8 @@ def _go_through(job, start, paths, watch):
     while awaited_by(job.store, job.id) is not None:
         by = _who_stops(job, start)
         if by is not None:
-            give_up(job, by)  # if it is free just now, it will be stopped where it goes
+            # False: its last dependency has ended at this moment. The wait for a slot, or the Vigil, then obeys the same request.
+            give_up(job, by)
             return
         ended = [paths[path] for path in touched if path in paths and has_ended(job.store.job(paths[path]))]
         if ended:
