@@ -60,9 +60,9 @@ def test_the_rc_is_that_of_the_result(newest_target: Target, fields: Any, rc: An
     assert newest_target.ask('list', **EVERY)[0]['job']['rc'] == rc
 
 
-@pytest.mark.parametrize('op', ['collect', 'status'])
+@pytest.mark.parametrize('operation', [collect, status])
 def test_a_job_that_is_removed_during_a_look_is_not_a_success_without_output(
-    newest_target: Target, monkeypatch: pytest.MonkeyPatch, op: str
+    newest_target: Target, monkeypatch: pytest.MonkeyPatch, operation: Any
 ) -> None:
     """No event lies between the reading of its end and that of its output."""
     job_id = newest_target.run(result())
@@ -74,7 +74,7 @@ def test_a_job_that_is_removed_during_a_look_is_not_a_success_without_output(
         return read_file(path, most)
 
     monkeypatch.setattr(module_output, 'read_file', read_after_removal)
-    (found,) = {'collect': collect, 'status': status}[op](store, {'ids': [job_id]})
+    (found,) = operation(store, {'ids': [job_id]})
     assert (found.known, found.ended, found.job) == (False, False, None)
 
 
