@@ -113,10 +113,7 @@ def remove_tree(path, parent=None):
                 os.unlink(name, dir_fd=fd)
             except OSError:  # a directory
                 remove_tree(name, fd)
-    except (
-        OSError,
-        RecursionError,
-    ):  # a server of NFS does not answer, say; or a thousand directories inside of each other
+    except (OSError, RecursionError):  # NFS does not answer, say; or a thousand directories are inside of each other
         pass
     finally:
         os.close(fd)

@@ -33,9 +33,7 @@ class Module:
         """The module itself, where its interpreter reads it from there; else nothing."""
         reference = PayloadReference(**launch.payload)
         base = read_file(job.file('base'))
-        if (
-            base is None or len(base) < reference.head + reference.tail
-        ):  # a power cut while the job waited may leave that
+        if base is None or len(base) < reference.head + reference.tail:  # a power cut while the job waited
             raise OSError('the file of its module is not whole')
         middle = binascii.a2b_base64(reference.middle)
         payload = job.file('payload')
