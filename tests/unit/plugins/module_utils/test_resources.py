@@ -149,7 +149,7 @@ while len(open(found.path + '/cgroup.procs').read().split()) < 2:
     reap(0.01)
 os.kill(child, signal.SIGKILL)  # without a subreaper, its child now belongs to init
 reap(0.05)
-print('names', len(tree.stop(child, 0, reap, cgroup=found).daemons))
+print('names', len(tree.stop(child, lambda: 0, reap, cgroup=found).daemons))
 deadline = time.monotonic() + 30
 while open(found.path + '/cgroup.procs').read() and time.monotonic() < deadline:
     reap(0.01)
