@@ -13,6 +13,8 @@ import time
 from .atomic import raise_unless_absent
 
 _ISO = '%Y-%m-%dT%H:%M:%S'
+_EXITING = 4
+"""PF_EXITING of Linux, a flag of a process."""
 
 
 def utc():
@@ -58,8 +60,9 @@ def process_start(pid):
     except OSError as error:
         raise_unless_absent(error)
         return None
-    # A zombie has ended. In some containers, no process reaps zombies.
-    return None if fields[0] in (b'Z', b'X') else int(fields[19])
+    # A zombie has ended; in some containers, no process reaps zombies. One that is about to end may have lost its locks.
+    ended = fields[0] in (b'Z', b'X') or int(fields[6]) & _EXITING
+    return None if ended else int(fields[19])
 
 
 def lives(pid, start):

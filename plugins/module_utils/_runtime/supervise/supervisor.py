@@ -12,6 +12,7 @@ itself (waiting.py).
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
+import errno
 import os
 import sys
 import time
@@ -40,6 +41,8 @@ _LONG_FUNCTION_SECONDS = 10
 _AGAIN_SECONDS = 3
 _PATIENCE_SECONDS = 300
 """How long a supervisor tries to write how its job ended."""
+_LASTING = (errno.ENOENT, errno.ELOOP, errno.ENOTDIR)
+"""The errors that another try does not mend: somebody has removed the files, or put links into their place."""
 
 
 def supervise(job, report_fd=None, gate=None, before=None):
@@ -201,9 +204,7 @@ def _persist(vigil, step, *args):
     while True:
         try:
             return step(*args)
-        except FileNotFoundError:  # somebody has removed them
-            raise
-        except OSError:
-            if vigil.signals.shutdown or time.monotonic() >= deadline:
+        except OSError as error:
+            if error.errno in _LASTING or vigil.signals.shutdown or time.monotonic() >= deadline:
                 raise
         vigil.sleep(_AGAIN_SECONDS)

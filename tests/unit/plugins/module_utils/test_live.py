@@ -442,7 +442,7 @@ def test_the_log_stays_locked_while_a_new_file_is_begun(tmp_path: Path, monkeypa
 
     monkeypatch.setattr('os.rename', rename)
     log = tap.Log(str(path), 400)
-    for number in range(50):
+    for number in range(500):
         log.write(b'out', b'line %d\n' % number)
     monkeypatch.undo()
 

@@ -124,12 +124,13 @@ def test_the_cgroup_ends_what_is_not_below_the_supervisor(some_target: Target, a
     if top is None:
         left_out('ending a cgroup at one stroke: this user can make none')
     code = f"""
-import os, signal, sys, time
+import atexit, os, signal, sys, time
 sys.path.insert(0, {str(PLUGINS)!r})
 from module_utils._runtime.contain import cgroup, tree
 {adopt}
 found = cgroup.Cgroup({str(top)!r}).child('background-jobs-test-%d' % os.getpid())
 found.make()
+atexit.register(found.kill)  # where this script fails, the test would wait without end for what holds its standard output
 child = os.fork()
 if child == 0:
     found.enter()
