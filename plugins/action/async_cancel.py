@@ -14,7 +14,7 @@ from ansible_collections.background.jobs.plugins.module_utils._arguments import 
 # ansible-lint looks for main() here, to check the options of a task.
 from ansible_collections.background.jobs.plugins.modules.async_cancel import main  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import discovered_facts
-from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import with_fit_failures
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import with_clean_failures
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.registered import hosts_with_job
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import arguments, refuse_follow
@@ -30,7 +30,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._waiting.wait impo
 class ActionModule(ActionBase):
     """Stops jobs, and returns when they have ended."""
 
-    @with_fit_failures
+    @with_clean_failures
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         task_vars = task_vars or {}

@@ -13,7 +13,7 @@ from ansible_collections.background.jobs.plugins.module_utils._arguments import 
 # ansible-lint looks for main() here, to check the options of a task.
 from ansible_collections.background.jobs.plugins.modules.async_prune import main  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import discovered_facts
-from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import with_fit_failures
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import with_clean_failures
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import arguments, refuse_follow
 from ansible_collections.background.jobs.plugins.plugin_utils._options.durations import seconds
 from ansible_collections.background.jobs.plugins.plugin_utils._places.host_places import HostPlaces
@@ -23,7 +23,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._show.results impo
 class ActionModule(ActionBase):
     """Removes the files of ended jobs."""
 
-    @with_fit_failures
+    @with_clean_failures
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         options = arguments(self, ASYNC_PRUNE)

@@ -16,7 +16,7 @@ from ansible_collections.background.jobs.plugins.modules.async_run import main  
 from ansible_collections.background.jobs.plugins.plugin_utils._branch.joining import join_branches
 from ansible_collections.background.jobs.plugins.plugin_utils._branch.payload import is_branch
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import tell_discovered_facts
-from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import with_fit_failures
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import with_clean_failures
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.raw_arguments import WithRawArguments
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import arguments
@@ -57,7 +57,7 @@ class ActionModule(WithRawArguments):
     _supports_async = True
     supports_raw_params = True  # from ansible-core 2.19 on; before, it takes no free form for what it does not know
 
-    @with_fit_failures
+    @with_clean_failures
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         keywords = take(self._task)
         super().run(tmp, task_vars)

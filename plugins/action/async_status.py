@@ -18,7 +18,7 @@ from ansible_collections.background.jobs.plugins.module_utils._runtime.protocol 
 from ansible_collections.background.jobs.plugins.modules.async_status import main  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.background.jobs.plugins.plugin_utils._branch.joining import without_layers
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.action import discovered_facts
-from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import with_fit_failures
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import with_clean_failures
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.registered import hosts_with_job
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import arguments, refuse, refuse_follow
 from ansible_collections.background.jobs.plugins.plugin_utils._options.references import Reference, reference
@@ -50,7 +50,7 @@ class ActionModule(ActionBase):
         super().__init__(*args, **kwargs)
         self._polling = drop_in.polling(self)
 
-    @with_fit_failures
+    @with_clean_failures
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         task_vars = task_vars or {}

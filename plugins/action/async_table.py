@@ -13,7 +13,7 @@ from ansible_collections.background.jobs.plugins.module_utils._arguments import 
 
 # ansible-lint looks for main() here, to check the options of a task.
 from ansible_collections.background.jobs.plugins.modules.async_table import main  # noqa: F401  # pylint: disable=unused-import
-from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import with_fit_failures
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import with_clean_failures
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.host_tasks import run_on_hosts
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import arguments, refuse_follow
@@ -31,7 +31,7 @@ class ActionModule(ActionBase):
 
     BYPASS_HOST_LOOP = True
 
-    @with_fit_failures
+    @with_clean_failures
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         args = arguments(self, ASYNC_TABLE)

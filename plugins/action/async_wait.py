@@ -22,7 +22,7 @@ from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.actio
     discovered_facts,
     tell_discovered_facts,
 )
-from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import with_fit_failures
+from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.failure import with_clean_failures
 from ansible_collections.background.jobs.plugins.plugin_utils._core_compat.registered import hosts_with_job
 from ansible_collections.background.jobs.plugins.plugin_utils._options import settings
 from ansible_collections.background.jobs.plugins.plugin_utils._options.arguments import arguments
@@ -59,7 +59,7 @@ class ActionModule(ActionBase):
 
     _supports_async = True
 
-    @with_fit_failures
+    @with_clean_failures
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         keywords = take(self._task)
         super().run(tmp, task_vars)

@@ -21,14 +21,14 @@ Run = t.TypeVar('Run', bound=c.Callable[..., dict[str, t.Any]])
 
 
 class WrongValue(AnsibleActionFail):
-    """What the user wrote breaks a *rule*. *found*: how the message shows it, unless `no_log` hides it (with_fit_failures())."""
+    """What the user wrote breaks a *rule*. *found*: how the message shows it, unless `no_log` hides it (with_clean_failures())."""
 
     def __init__(self, rule: str, found: str) -> None:
         super().__init__(f'{rule}, found {found}.')
         self.rule = rule
 
 
-def with_fit_failures(run: Run) -> Run:
+def with_clean_failures(run: Run) -> Run:
     """Decorate the `run` of an action, so that its failures bring no empty traceback, and no value that `no_log` hides.
 
     AnsibleActionFail of ansible-core 2.16 to 2.18 puts the traceback of the exception that is just handled into its

@@ -38,9 +38,8 @@ def _walk(value: t.Any, jobs: list[Reference], wrong: list[str]) -> None:
     if isinstance(value, str) and value:
         jobs.append(reference(value))
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        jobs.append(
-            reference(str(value))
-        )  # a template like "{{ build_number }}" makes a number from ansible-core 2.19 on
+        # A template like "{{ build_number }}" makes a number from ansible-core 2.19 on.
+        jobs.append(reference(str(value)))
     elif isinstance(value, c.Mapping):
         many = value.get('jobs', value.get('results'))
         if value.get('ansible_job_id'):
