@@ -17,8 +17,8 @@ from _system import HostsError, locked, remove_tree, run
 ROOT = Path(__file__).resolve().parents[2]
 # What every Debian has, and what comes with an environment of ours.
 EVERYWHERE = (
-    "apt-get bash cat chmod cp date dpkg-query echo env false find grep ls mkfifo mv readlink rm sed sh sleep tar test touch "
-    "true ansible ansible-galaxy ansible-playbook python3"
+    "apt-get bash cat chmod cp date dpkg-query echo env false find grep ls mkdir mkfifo mv readlink rm sed sh sleep tar test "
+    "touch true ansible ansible-galaxy ansible-playbook python3"
 )
 
 

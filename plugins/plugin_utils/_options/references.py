@@ -17,9 +17,10 @@ Reference = str | dict[str, str]
 
 
 def references(value: t.Any, option: str = 'jobs') -> list[Reference]:
-    """The jobs in *value*, that of an *option*, in order: an id, a name, a registered result (of a loop, of many jobs, or of async_info), or a list of these.
+    """The jobs in *value*, that of an *option*, in order.
 
-    Jobs that a loop skipped are left out. Raises AnsibleActionFail that tells of all values that are no job.
+    It is an id, a name, a registered result (of a loop, of many jobs, or of async_info), or a list of these. Jobs that
+    a loop skipped are left out. Raises AnsibleActionFail that tells of all values that are no job.
     """
     jobs: list[Reference] = []
     wrong: list[str] = []

@@ -50,9 +50,10 @@ def adopt_orphans():
 def stop(main, grace, sleep, spare_daemons=False, cgroup=None):
     """End the tree below this process: TERM to *main* and its group, after *grace()* seconds KILL to all.
 
-    *grace()* is asked again and again, because a later cancel may shorten the grace. *sleep(seconds)* must return early at the death of a child, and reap it. *spare_daemons*: let processes live that
-    have left the session of *main*, as far as they can be told from the others. *cgroup*: the Cgroup of the job, or None; the
-    kernel ends all of it at one stroke. Returns a Stopped.
+    *grace()* is asked again and again, because a later cancel may shorten the grace. *sleep(seconds)* must return early at
+    the death of a child, and reap it. *spare_daemons*: let processes live that have left the session of *main*, as far as
+    they can be told from the others. *cgroup*: the Cgroup of the job, or None; the kernel ends all of it at one stroke.
+    Returns a Stopped.
     """
     _signal_group(main, signal.SIGTERM)
     _signal_group(main, signal.SIGCONT)  # a stopped process gets its TERM only when it goes on
