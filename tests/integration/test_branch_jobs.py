@@ -105,6 +105,7 @@ def test_conditions_and_names_are_read_by_the_action_and_templates_are_filled_in
     assert (tmp_path / 'copied').read_text(encoding='utf-8') == '{{ number }}'
 
 
+@pytest.mark.spine
 def test_an_action_that_hides_its_result_hides_it_as_a_branch(
     controller: Controller, local: Target, tmp_path: Path
 ) -> None:
