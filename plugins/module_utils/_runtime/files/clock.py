@@ -33,6 +33,11 @@ def seconds(moment):
         return 0
 
 
+def age_of(moment):
+    """Seconds since a moment that utc() wrote, by the wall clock; 0 where that was set back behind it."""
+    return max(0, time.time() - seconds(moment))
+
+
 _boot_id = None
 
 

@@ -16,12 +16,13 @@ The request has these fields:
 Standard library only, Python 3.6 and up. Private to this collection.
 """
 
+from ..files.clock import age_of
 from ..files.names import forget_names
 from ..files.records import NewerFormat
 from ..schedule.queue import QueueSnapshot
 from ..supervise.standing import settle
 from .look import start_dependents, take_look
-from .retention import ended_before, wall_age
+from .retention import ended_before
 
 
 def prune(store, request):
@@ -35,7 +36,7 @@ def prune(store, request):
     ended.sort(key=lambda pair: pair[0].ended)
     surplus = max(0, len(ended) - request['keep'])
     # The wall clock is asked first, because it needs no more files.
-    old = [job for end, job in ended[:surplus] if wall_age(end.ended) >= request['older_than']]
+    old = [job for end, job in ended[:surplus] if age_of(end.ended) >= request['older_than']]
     selected = [look for look in map(take_look, old) if look.ended]
     selected = [look for look in selected if ended_before(store.job(look.id), look, request['older_than'])]
     if not request['check']:

@@ -25,7 +25,7 @@ import os
 import time
 
 from ..files.atomic import remove_file, remove_tree
-from ..files.clock import boot_id, seconds, since
+from ..files.clock import age_of, boot_id, since
 from ..files.machine import other_machine
 from ..files.names import forget_names
 from ..files.records import NewerFormat
@@ -56,15 +56,10 @@ def start_under_way(store):
 
 def ended_before(job, look, age):
     """Whether *job*, which has ended (*look*), did so *age* seconds ago or more, by the wall clock and the monotonic one."""
-    if wall_age(look.job['ended']) < age:
+    if age_of(look.job['ended']) < age:
         return False
     monotonic_age = _monotonic_age(job, look)
     return monotonic_age is None or monotonic_age >= age
-
-
-def wall_age(ended):
-    """Seconds since the time *ended*, as records have it, by the wall clock; 0 where that was set back behind it."""
-    return max(0, time.time() - seconds(ended))
 
 
 def _monotonic_age(job, look):
