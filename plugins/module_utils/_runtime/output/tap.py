@@ -186,8 +186,9 @@ class Log:
         """Write nothing more, and release the lock, which other processes of the module may wait for."""
         self._broken = True
         try:
-            self._close()
-        except (OSError, TypeError):  # it is not open, or the module has closed all descriptors
+            if self._fd is not None:
+                self._close()
+        except OSError:  # the module has closed all descriptors
             pass
 
     def _write(self, data):

@@ -83,9 +83,11 @@ def _settle_dead(job, spec):
 
 def _places(job, spec):
     """The places where *job* may wait as files only, in the order of their locks."""
-    if spec.place == TARGET and spec.after:
+    if spec.place != TARGET:
+        return
+    if spec.after:
         yield Dependents(job.store)
-    if spec.place == TARGET and spec.queue is not None:
+    if spec.queue is not None:
         try:
             yield Queue(job.store, spec.queue)
         except StoreError:  # no name of a queue: nobody waits there

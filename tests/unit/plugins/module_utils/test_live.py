@@ -26,6 +26,11 @@ from ansible_collections.background.jobs.tests.unit.plugins.module_utils._target
 )
 
 _LIMIT = 1048576
+_TRY_LOCK = [
+    sys.executable,
+    '-c',
+    'import fcntl, sys; fcntl.lockf(open(sys.argv[1], "ab"), fcntl.LOCK_EX | fcntl.LOCK_NB)',
+]
 
 _BEGIN = '''
 import json, os, sys
@@ -325,8 +330,7 @@ def test_a_log_that_failed_keeps_no_lock(tmp_path: Path) -> None:
     output.unlink()
     log.write(b'out', b'line\n')
 
-    try_lock = 'import fcntl; fcntl.lockf(open(%r, "ab"), fcntl.LOCK_EX | fcntl.LOCK_NB)' % str(kept)
-    subprocess.run([sys.executable, '-c', try_lock], check=True)
+    subprocess.run([*_TRY_LOCK, str(kept)], check=True)
 
 
 def test_a_long_line_is_read_in_pieces(tmp_path: Path) -> None:
@@ -431,13 +435,10 @@ def test_the_log_stays_locked_while_a_new_file_is_begun(tmp_path: Path, monkeypa
     """Another process of the module that wrote at this moment would write into the middle of the change."""
     path = tmp_path / 'output'
     path.write_bytes(b'')
-    try_lock = 'import fcntl; fcntl.lockf(open(%r, "ab"), fcntl.LOCK_EX | fcntl.LOCK_NB)' % str(path)
     free = []
 
     def rename(old: str, new: str) -> None:
-        free.append(
-            subprocess.run([sys.executable, '-c', try_lock], stderr=subprocess.DEVNULL, check=False).returncode == 0
-        )
+        free.append(subprocess.run([*_TRY_LOCK, str(path)], stderr=subprocess.DEVNULL, check=False).returncode == 0)
         os.replace(old, new)
 
     monkeypatch.setattr('os.rename', rename)
